@@ -1,0 +1,251 @@
+/** Effective configuration: default < environment preset < file < variable < flag, with the origin of each value. */
+import { existsSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, resolve } from "node:path";
+import { isObject } from "../protocol/event.ts";
+import { isLoopbackHost } from "../protocol/hosts.ts";
+import { type Env, processEnv } from "./env.ts";
+import { configFiles, defaultStateDir } from "./paths.ts";
+import { detectEnvironment, type Environment, presetValues } from "./presets.ts";
+import { type Config, ENV_PREFIX, fieldOf, flagOf, isKey, type Key, KEYS } from "./schema.ts";
+import { nearest } from "./suggest.ts";
+import { checkValue } from "./values.ts";
+
+export interface Origin {
+  kind: "default" | "preset" | "file" | "env" | "flag";
+  /** The file's path, the variable's or flag's name, the preset and why it applies. */
+  source: string;
+}
+
+export interface LoadedConfig {
+  values: Config;
+  origins: Record<Key, Origin>;
+  warnings: string[];
+  environment: { value: Environment; detected: boolean; because: string };
+  /** The file that was read, if any. */
+  file: string | null;
+}
+
+/** Values given on the command line, by key, with the flag they came by. */
+export type FlagValues = Partial<Record<Key, { raw: string; flag: string }>>;
+
+export interface LoadOptions {
+  flags?: FlagValues;
+  /** `--set` pairs whose key may be unknown. */
+  unknownFlags?: string[];
+  /** `--config`. */
+  configFile?: string | undefined;
+  compiled: boolean;
+  env?: Env;
+  platform?: NodeJS.Platform;
+  /** What relative paths in flags and variables are relative to; never a place where configuration is looked for. */
+  cwd?: string;
+  dockerFile?: boolean;
+}
+
+/** Configuration that cannot be used; the process ends with exit code 78. */
+export class ConfigError extends Error {
+  readonly problems: string[];
+
+  constructor(problems: string[]) {
+    super(problems.join("\n"));
+    this.name = "ConfigError";
+    this.problems = problems;
+  }
+}
+
+/** Sources, weakest first. */
+const RANK: Origin["kind"][] = ["default", "preset", "file", "env", "flag"];
+
+interface Layer {
+  kind: Origin["kind"];
+  values: Map<Key, { raw: unknown; source: string }>;
+}
+
+/** Reads every source and returns the effective values; throws a `ConfigError` listing all that is wrong. */
+export function loadConfig(options: LoadOptions): LoadedConfig {
+  const {
+    flags = {},
+    unknownFlags = [],
+    env = processEnv(),
+    platform = process.platform,
+    cwd = process.cwd(),
+  } = options;
+  const problems: string[] = [];
+  const warnings: string[] = unknownFlags.map((name) => unknownKey(`--set ${name}`, name));
+  const file = findFile({ explicit: options.configFile, env, platform, cwd });
+
+  const flagLayer: Layer = { kind: "flag", values: new Map() };
+  for (const [key, { raw, flag }] of Object.entries(flags))
+    flagLayer.values.set(key as Key, { raw, source: flag });
+  const layers = [file ? readFile(file, warnings) : null, readVariables(env, warnings), flagLayer].filter(
+    (layer) => layer !== null,
+  );
+
+  const values: Record<string, unknown> = {};
+  const origins: Record<string, Origin> = {};
+  const set = (key: Key, value: unknown, origin: Origin) => {
+    values[key] = value;
+    origins[key] = origin;
+  };
+  const apply = (key: Key) => {
+    for (const { kind, values: given } of layers) {
+      const entry = given.get(key);
+      if (!entry) continue;
+      const { raw, source } = entry;
+      const checked = checkValue(key, raw);
+      if (!checked.ok) {
+        problems.push(
+          `${source}: ${key} = ${shown(key, raw)} is not possible; allowed is ${checked.allowed}`,
+        );
+        continue;
+      }
+      const isPath = fieldOf(key).type === "path" && typeof checked.value === "string";
+      const base = kind === "file" ? dirname(source) : cwd;
+      set(key, isPath ? absolutePath(checked.value as string, base, env) : checked.value, {
+        kind,
+        source,
+      });
+    }
+  };
+
+  for (const key of KEYS) set(key, fieldOf(key).default, { kind: "default", source: "default" });
+  apply("environment");
+  const environment = chooseEnvironment(
+    values.environment as Environment | null,
+    origins.environment as Origin,
+    options,
+    env,
+  );
+  const presetSource = `environment ${environment.value} (${environment.because})`;
+  for (const [key, value] of Object.entries(presetValues(environment.value, environment.detected))) {
+    set(key as Key, value, { kind: "preset", source: presetSource });
+  }
+  if (environment.detected)
+    set("environment", environment.value, {
+      kind: "default",
+      source: `detected: ${environment.because}`,
+    });
+  for (const key of KEYS) if (key !== "environment") apply(key);
+
+  if (values.state_dir === null) values.state_dir = defaultStateDir({ platform, env });
+  const pathOrigin = origins.log_file_path as Origin;
+  const outranks = RANK.indexOf(pathOrigin.kind) > RANK.indexOf((origins.log_to_file as Origin).kind);
+  if (values.log_file_path !== null && outranks) set("log_to_file", true, pathOrigin);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return {
+    values: values as Config,
+    origins: origins as Record<Key, Origin>,
+    warnings,
+    environment,
+    file,
+  };
+}
+
+/**
+ * Refuses to open the server to other machines while nothing guards it. Access control is a part of the
+ * contract this release does not keep yet; `auth: off` says that the network itself is trusted.
+ */
+export function checkReach({ values, origins }: LoadedConfig): void {
+  if (isLoopbackHost(values.host) || values.auth === "off") return;
+  throw new ConfigError([
+    `${origins.host.source}: host = "${values.host}" would open every event to the network, and access control is not in this release; ` +
+      "use localhost, or set auth to off where the network itself is trusted",
+  ]);
+}
+
+function chooseEnvironment(
+  named: Environment | null,
+  origin: Origin,
+  { compiled, dockerFile }: LoadOptions,
+  env: Env,
+): LoadedConfig["environment"] {
+  if (named !== null) return { value: named, detected: false, because: `named by ${origin.source}` };
+  const found = detectEnvironment({
+    env,
+    compiled,
+    dockerFile: dockerFile ?? existsSync("/.dockerenv"),
+  });
+  return { value: found.environment, detected: true, because: `detected: ${found.because}` };
+}
+
+function findFile({
+  explicit,
+  env,
+  platform,
+  cwd,
+}: {
+  explicit: string | undefined;
+  env: Env;
+  platform: NodeJS.Platform;
+  cwd: string;
+}): string | null {
+  const variable = `${ENV_PREFIX}CONFIG`;
+  const named = explicit
+    ? { path: explicit, source: "--config" }
+    : env[variable]
+      ? { path: env[variable], source: variable }
+      : null;
+  if (!named) return configFiles({ platform, env }).find((path) => existsSync(path)) ?? null;
+  const path = absolutePath(named.path, cwd, env);
+  if (!existsSync(path))
+    throw new ConfigError([
+      `${named.source}: there is no file ${path}; allowed is the path of a configuration file`,
+    ]);
+  return path;
+}
+
+function readFile(path: string, warnings: string[]): Layer {
+  let content: unknown;
+  try {
+    content = Bun.JSONC.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    const { line, message } = error as { line?: number; message: string };
+    throw new ConfigError([
+      `${path}${line ? `, line ${line}` : ""}: ${message.replace(/^JSONC Parse error: /, "")}; allowed is JSON, comments included`,
+    ]);
+  }
+  if (!isObject(content))
+    throw new ConfigError([`${path}: the file holds no JSON object; allowed is {"key": value, …}`]);
+  const values: Layer["values"] = new Map();
+  for (const [name, raw] of Object.entries(content)) {
+    if (isKey(name)) values.set(name, { raw, source: path });
+    else if (name !== "$schema") warnings.push(unknownKey(path, name));
+  }
+  return { kind: "file", values };
+}
+
+function readVariables(env: Env, warnings: string[]): Layer {
+  const keyByVariable = new Map(KEYS.map((key) => [ENV_PREFIX + fieldOf(key).env, key]));
+  const values: Layer["values"] = new Map();
+  for (const [name, raw] of Object.entries(env)) {
+    if (!name.startsWith(ENV_PREFIX) || raw === undefined || raw === "") continue;
+    const key = keyByVariable.get(name);
+    if (key) values.set(key, { raw, source: name });
+    else if (name !== `${ENV_PREFIX}CONFIG`) {
+      const suggestion = nearest(name, [...keyByVariable.keys()]);
+      warnings.push(`${name} is not a variable we know${suggestion ? `; did you mean ${suggestion}?` : ""}`);
+    }
+  }
+  return { kind: "env", values };
+}
+
+function unknownKey(source: string, name: string): string {
+  const suggestion = nearest(name, KEYS);
+  return `${source}: ${JSON.stringify(name)} is not a key we know${suggestion ? `; did you mean "${suggestion}"?` : ""}`;
+}
+
+function absolutePath(path: string, base: string, env: Env): string {
+  return path === "~" || /^~[/\\]/.test(path)
+    ? resolve(env.HOME || homedir(), `.${path.slice(1)}`)
+    : resolve(base, path);
+}
+
+function shown(key: Key, raw: unknown): string {
+  return fieldOf(key).secret ? "(secret)" : JSON.stringify(raw);
+}
+
+/** The flag that sets a key: its own where it has one, `--set` otherwise. */
+export function flagFor(key: Key): string {
+  return fieldOf(key).flag ? flagOf(key) : `--set ${key}`;
+}

@@ -1,0 +1,52 @@
+/** Where things are on this operating system. */
+import { homedir } from "node:os";
+import { posix, win32 } from "node:path";
+
+export interface Machine {
+  platform: NodeJS.Platform;
+  env: Record<string, string | undefined>;
+}
+
+/** Where a configuration file is looked for when none is named, first match first. */
+export function configFiles({ platform, env }: Machine): string[] {
+  if (platform === "win32") {
+    const roaming = env.APPDATA ?? win32.join(homedir(), "AppData", "Roaming");
+    const shared = env.PROGRAMDATA ?? "C:\\ProgramData";
+    return [roaming, shared].map((folder) => win32.join(folder, "claude-mpm", "socketio_config.json"));
+  }
+  return [
+    posix.join(home(env), ".claude-mpm", "socketio_config.json"),
+    "/etc/claude-mpm/socketio_config.json",
+  ];
+}
+
+export function defaultStateDir({ platform, env }: Machine): string {
+  const join = platform === "win32" ? win32.join : posix.join;
+  return join(platform === "win32" ? homedir() : home(env), ".claude-mpm", "socketio");
+}
+
+/** What belongs to the server on one port. */
+export interface ServerPaths {
+  directory: string;
+  /** The instance file. */
+  instance: string;
+  lock: string;
+  serverId: string;
+  log: string;
+}
+
+export function serverPaths(stateDir: string, port: number): ServerPaths {
+  const { join } = process.platform === "win32" ? win32 : posix;
+  const directory = join(stateDir, `${port}`);
+  return {
+    directory,
+    instance: join(directory, "server.json"),
+    lock: join(directory, "lock.db"),
+    serverId: join(directory, "server_id"),
+    log: join(directory, "server.log"),
+  };
+}
+
+function home(env: Record<string, string | undefined>): string {
+  return env.HOME || homedir();
+}

@@ -1,0 +1,90 @@
+/** Checks one value against its field, whatever source it came from. */
+import { type Field, fieldOf, type Key } from "./schema.ts";
+
+/** `raw` holds text from a variable or flag, or any JSON value from the file. */
+export type Checked = { ok: true; value: unknown } | { ok: false; allowed: string };
+
+export function checkValue(key: Key, raw: unknown): Checked {
+  const field = fieldOf(key);
+  const checked = readValue(field, raw);
+  if (!checked.ok || !field.pending) return checked;
+  const { accepts, reason } = field.pending;
+  if (isEmpty(checked.value) || accepts.includes(checked.value)) return checked;
+  const choices = accepts.filter((value) => value !== null).join(" or ");
+  return {
+    ok: false,
+    allowed: `${reason}; ${choices === "" ? "leave the key out" : `use ${choices}`}`,
+  };
+}
+
+/** In words: "a whole number from 0 to 65535". */
+export function describeAllowed(field: Field): string {
+  switch (field.type) {
+    case "integer":
+    case "number": {
+      const kind = field.type === "integer" ? "a whole number" : "a number";
+      const unit = field.unit ? ` of ${field.unit}` : "";
+      return `${kind}${unit} from ${field.min} to ${field.max}`;
+    }
+    case "boolean":
+      return "true or false";
+    case "list":
+      return "a string or a list of strings";
+    case "path":
+      return "a path";
+    case "string":
+      if (field.choices) return `one of ${field.choices.join(", ")}`;
+      return field.pattern ? field.pattern.means : "a string that is not empty";
+  }
+}
+
+function readValue(field: Field, raw: unknown): Checked {
+  const wrong: Checked = { ok: false, allowed: describeAllowed(field) };
+  if (raw === null) return field.default === null ? { ok: true, value: null } : wrong;
+  switch (field.type) {
+    case "integer":
+    case "number": {
+      const value =
+        typeof raw === "string" && /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(raw.trim())
+          ? Number(raw)
+          : raw;
+      const fits = typeof value === "number" && value >= field.min && value <= field.max;
+      if (!fits || (field.type === "integer" && !Number.isInteger(value))) return wrong;
+      return { ok: true, value };
+    }
+    case "boolean": {
+      if (typeof raw === "boolean") return { ok: true, value: raw };
+      const word = typeof raw === "string" ? raw.trim().toLowerCase() : "";
+      if (["true", "1", "yes", "on"].includes(word)) return { ok: true, value: true };
+      return ["false", "0", "no", "off"].includes(word) ? { ok: true, value: false } : wrong;
+    }
+    case "list": {
+      if (typeof raw === "string") return { ok: true, value: splitList(raw) };
+      return Array.isArray(raw) && raw.every((item) => typeof item === "string")
+        ? { ok: true, value: raw }
+        : wrong;
+    }
+    case "path":
+    case "string": {
+      if (typeof raw !== "string" || raw.trim() === "") return wrong;
+      if (!field.choices) {
+        return field.pattern && !new RegExp(field.pattern.expression).test(raw)
+          ? wrong
+          : { ok: true, value: raw };
+      }
+      const choice = field.choices.find((known) => known.toLowerCase() === raw.trim().toLowerCase());
+      return choice === undefined ? wrong : { ok: true, value: choice };
+    }
+  }
+}
+
+function splitList(text: string): string[] {
+  return text
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
+}
+
+function isEmpty(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
+}

@@ -1,0 +1,100 @@
+/** The middle of the house: events in, stored, out again. One file per verb beside this one. */
+import type { AppendedEvent, EventLog } from "../log/log.ts";
+import type { HealthCheck, LogPosition } from "../protocol/messages.ts";
+import type { HistoryQuery } from "../protocol/query.ts";
+import { type Clients, createClients } from "./clients.ts";
+import { createDelivery, type Delivery } from "./delivery.ts";
+import { type HistoryPage, readHistory } from "./history.ts";
+import { createIngest } from "./ingest.ts";
+import { createStamp, stampBatch } from "./publish.ts";
+
+export interface HubOptions {
+  log: EventLog;
+  serverId: string;
+  maxEventBytes: number;
+  /** Told of failures that have no caller to go to. */
+  onError?: (error: unknown) => void;
+}
+
+export interface Hub {
+  clients: Clients;
+  subscribe: Delivery["subscribe"];
+
+  /** Stores one event; resolves once it is in the log. `origin` does not get it back. */
+  publish(input: unknown, origin?: string): Promise<AppendedEvent>;
+  /** Stores a batch, all of it or, with `invalid_events`, nothing. */
+  publishBatch(inputs: readonly unknown[], origin?: string): Promise<AppendedEvent[]>;
+  history(query: HistoryQuery): Promise<HistoryPage>;
+
+  /** The log as the live feed has reached it. */
+  position(): LogPosition;
+  countError(): void;
+  stats(): HubStats;
+  checks(): HealthCheck[];
+  /** Finishes what was accepted and closes the log. */
+  close(): Promise<void>;
+}
+
+export interface HubStats {
+  events_processed: number;
+  errors: number;
+  /** Milliseconds since the epoch; null before the first event. */
+  last_activity: number | null;
+  log: { events: number; bytes: number };
+  delivery: ReturnType<Delivery["stats"]>;
+}
+
+export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: HubOptions): Hub {
+  let eventsProcessed = 0;
+  let errors = 0;
+  let lastActivity: number | null = null;
+
+  const countError = () => {
+    errors += 1;
+  };
+  const stamp = createStamp({ serverId, maxEventBytes });
+  const delivery = createDelivery(log, (error) => {
+    countError();
+    onError(error);
+  });
+  const ingest = createIngest({
+    log,
+    onStored(appended, origins) {
+      eventsProcessed += appended.filter(({ stored }) => stored !== null).length;
+      lastActivity = Date.now();
+      delivery.deliver(appended, origins);
+    },
+  });
+
+  return {
+    clients: createClients(),
+    subscribe: delivery.subscribe,
+
+    async publish(input, origin) {
+      const [appended] = await ingest.enqueue([stamp(input)], origin);
+      return appended as AppendedEvent;
+    },
+
+    async publishBatch(inputs, origin) {
+      const events = stampBatch(inputs, stamp);
+      return events.length === 0 ? [] : ingest.enqueue(events, origin);
+    },
+
+    history: (query) => readHistory(log, query),
+    position: () => ({ ...log.position(), last_seq: delivery.deliveredSeq() }),
+    countError,
+    stats: () => ({
+      events_processed: eventsProcessed,
+      errors,
+      last_activity: lastActivity,
+      log: log.size(),
+      delivery: delivery.stats(),
+    }),
+    checks: () => [log.check()],
+
+    async close() {
+      await ingest.drain();
+      await log.close();
+    },
+  };
+}

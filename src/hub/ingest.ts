@@ -1,0 +1,78 @@
+/** Group commit: events that arrive in one turn of the event loop go into the log as one batch. */
+import type { AppendedEvent, EventLog } from "../log/log.ts";
+import { CodedError } from "../protocol/errors.ts";
+import type { PendingEvent } from "../protocol/event.ts";
+
+export interface IngestOptions {
+  log: EventLog;
+  /** Called with each batch once it is stored, in order, before its senders learn of it. */
+  onStored: (appended: readonly AppendedEvent[], origins: readonly (string | undefined)[]) => void;
+  /** Characters of JSON waiting at most; beyond it senders are told to come again. */
+  maxWaiting?: number;
+}
+
+export interface Ingest {
+  /** @param origin the subscriber that sent these events, and so does not get them back */
+  enqueue(events: PendingEvent[], origin: string | undefined): Promise<AppendedEvent[]>;
+  /** Resolves once everything enqueued so far is stored. */
+  drain(): Promise<void>;
+}
+
+interface Waiting {
+  events: PendingEvent[];
+  origin: string | undefined;
+  resolve: (appended: AppendedEvent[]) => void;
+  reject: (error: unknown) => void;
+}
+
+export function createIngest({ log, onStored, maxWaiting = 64 * 1024 * 1024 }: IngestOptions): Ingest {
+  let queue: Waiting[] = [];
+  let waiting = 0;
+  let running: Promise<void> | null = null;
+
+  async function run(): Promise<void> {
+    // setImmediate ends the turn: a microtask would give batches of one, a timer would delay a lone event.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (queue.length > 0) {
+      const group = queue;
+      queue = [];
+      await commit(group);
+    }
+    running = null;
+  }
+
+  async function commit(group: Waiting[]): Promise<void> {
+    const batch = group.flatMap(({ events }) => events);
+    try {
+      const appended = await log.append(batch);
+      onStored(
+        appended,
+        group.flatMap(({ events, origin }) => events.map(() => origin)),
+      );
+      let offset = 0;
+      for (const { events, resolve } of group) {
+        resolve(appended.slice(offset, offset + events.length));
+        offset += events.length;
+      }
+    } catch (error) {
+      for (const { reject } of group) reject(error);
+    } finally {
+      for (const event of batch) waiting -= event.body.length;
+    }
+  }
+
+  return {
+    enqueue(events, origin) {
+      if (waiting > maxWaiting) return Promise.reject(new CodedError("overloaded"));
+      for (const event of events) waiting += event.body.length;
+      return new Promise((resolve, reject) => {
+        queue.push({ events, origin, resolve, reject });
+        running ??= run();
+      });
+    },
+
+    async drain() {
+      while (running) await running;
+    },
+  };
+}

@@ -1,0 +1,81 @@
+/** Checks, stamps and serialises incoming events: once each, before they are stored. */
+import { CodedError } from "../protocol/errors.ts";
+import { checkEvent, indexEvent, type JsonObject, type PendingEvent } from "../protocol/event.ts";
+
+export interface PublishOptions {
+  serverId: string;
+  /** Bytes of one event's JSON at most: `max_http_buffer_size`. */
+  maxEventBytes: number;
+  now?: () => number;
+}
+
+/** Turns one incoming event into what the log stores; throws a `CodedError` when it cannot be. */
+export function createStamp({
+  serverId,
+  maxEventBytes,
+  now = Date.now,
+}: PublishOptions): (input: unknown) => PendingEvent {
+  return (input) => {
+    const event = checkEvent(input);
+    const receivedAt = now();
+    const id = typeof event.id === "string" ? event.id : Bun.randomUUIDv7();
+    const { seq: _replaced, ...rest } = event;
+    const body = serialise({
+      ...rest,
+      id,
+      server_id: serverId,
+      received_at: new Date(receivedAt).toISOString(),
+    });
+    if (exceeds(body, maxEventBytes)) {
+      throw new CodedError(
+        "event_too_large",
+        `The event is larger than ${maxEventBytes} bytes (\`max_http_buffer_size\`)`,
+      );
+    }
+    return { id, received_at: receivedAt, body, ...indexEvent(event) };
+  };
+}
+
+/**
+ * Stamps a batch; one bad item refuses all of them, with the index of each. An item that could not even be
+ * read is given as its `CodedError`.
+ */
+export function stampBatch(
+  inputs: readonly unknown[],
+  stamp: (input: unknown) => PendingEvent,
+): PendingEvent[] {
+  const bad: { index: number; code: CodedError["code"]; message: string }[] = [];
+  const events: PendingEvent[] = [];
+  for (const [index, input] of inputs.entries()) {
+    try {
+      if (input instanceof CodedError) throw input;
+      events.push(stamp(input));
+    } catch (error) {
+      if (!(error instanceof CodedError)) throw error;
+      bad.push({ index, code: error.code, message: error.message });
+    }
+  }
+  if (bad.length > 0) throw new CodedError("invalid_events", undefined, bad);
+  return events;
+}
+
+// A Buffer has a toJSON of its own and would be stored as this text, a changed event.
+const BUFFER_TEXT = '{"type":"Buffer","data":[';
+
+function serialise(event: JsonObject): string {
+  const text = JSON.stringify(event);
+  if (text.includes(BUFFER_TEXT) && holdsBinary(event)) throw new CodedError("binary_event");
+  return text;
+}
+
+function holdsBinary(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return true;
+  return Object.values(value).some(holdsBinary);
+}
+
+/** UTF-8 length is between one and three times the string's: count only where it matters. */
+function exceeds(text: string, maxBytes: number): boolean {
+  if (text.length > maxBytes) return true;
+  return text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes;
+}

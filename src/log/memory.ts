@@ -1,0 +1,119 @@
+/** The event log kept in memory: everything a log promises, but for the end of the process. */
+import { type PendingEvent, type StoredEvent, withSeq } from "../protocol/event.ts";
+import { type HistoryQuery, matchesFilter } from "../protocol/query.ts";
+import type { AppendedEvent, EventLog, LogPage } from "./log.ts";
+
+export interface MemoryLogOptions {
+  /** Oldest events beyond this many are forgotten. */
+  maxEvents?: number;
+  /** Seconds; 0 keeps events whatever their age. */
+  maxAge?: number;
+  /** Characters of JSON held at most; the newest event is always kept. */
+  maxBytes?: number;
+  /** Characters of JSON in one answer at most, so that 1,000 large events do not fill the memory twice. */
+  maxPageBytes?: number;
+  now?: () => number;
+}
+
+export function createMemoryLog({
+  maxEvents = 10_000,
+  maxAge = 0,
+  maxBytes = 256 * 1024 * 1024,
+  maxPageBytes = 8 * 1024 * 1024,
+  now = Date.now,
+}: MemoryLogOptions = {}): EventLog {
+  const epoch = `${now()}`;
+  const seqById = new Map<string, number>();
+  // A queue: `events[start]` is the oldest; the dead front is cut off once it outweighs the rest.
+  let events: StoredEvent[] = [];
+  let start = 0;
+  let lastSeq = 0;
+  let bytes = 0;
+
+  const position = () => ({
+    epoch,
+    first_seq: lastSeq - (events.length - start) + 1,
+    last_seq: lastSeq,
+  });
+
+  function store(pending: PendingEvent): AppendedEvent {
+    const { id, body, ...index } = pending;
+    const known = seqById.get(id);
+    if (known !== undefined) return { id, seq: known, stored: null };
+    lastSeq += 1;
+    const stored: StoredEvent = { seq: lastSeq, id, ...index, json: withSeq(body, lastSeq) };
+    events.push(stored);
+    seqById.set(id, lastSeq);
+    bytes += stored.json.length;
+    return { id, seq: lastSeq, stored };
+  }
+
+  function trim(): void {
+    const oldestAllowed = maxAge > 0 ? now() - maxAge * 1000 : Number.NEGATIVE_INFINITY;
+    while (start < events.length) {
+      const oldest = events[start] as StoredEvent;
+      const overweight = bytes > maxBytes && events.length - start > 1;
+      if (events.length - start <= maxEvents && oldest.received_at >= oldestAllowed && !overweight) break;
+      seqById.delete(oldest.id);
+      bytes -= oldest.json.length;
+      start += 1;
+    }
+    if (start > 1000 && start * 2 > events.length) {
+      events = events.slice(start);
+      start = 0;
+    }
+  }
+
+  return {
+    position() {
+      trim();
+      return position();
+    },
+
+    async append(batch) {
+      const appended = batch.map(store);
+      trim();
+      return appended;
+    },
+
+    async read({ filter, after, before, limit }: HistoryQuery): Promise<LogPage> {
+      trim();
+      const held = events.slice(start);
+      const matching =
+        Object.keys(filter).length === 0 ? held : held.filter((event) => matchesFilter(event, filter));
+      const wanted = matching.filter(
+        (event) => (after === undefined || event.seq > after) && (before === undefined || event.seq < before),
+      );
+      const page =
+        after === undefined ? wanted.slice(Math.max(0, wanted.length - limit)) : wanted.slice(0, limit);
+      return {
+        ...position(),
+        events:
+          after === undefined
+            ? withinBytes(page.toReversed(), maxPageBytes).toReversed()
+            : withinBytes(page, maxPageBytes),
+        total_available: matching.length,
+      };
+    },
+
+    size: () => ({ events: events.length - start, bytes }),
+
+    check: () => ({
+      name: "log",
+      status: "healthy",
+      message: `${events.length - start} events in memory; they end with the process`,
+    }),
+
+    async close() {},
+  };
+}
+
+/** The leading events whose texts fit into `maxBytes`; at least one, so that paging always advances. */
+function withinBytes(events: StoredEvent[], maxBytes: number): StoredEvent[] {
+  let sum = 0;
+  const end = events.findIndex((event, index) => {
+    sum += event.json.length;
+    return sum > maxBytes && index > 0;
+  });
+  return end === -1 ? events : events.slice(0, end);
+}

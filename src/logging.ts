@@ -1,0 +1,186 @@
+/** Tagged loggers on consola (its only import), written as text or JSON lines to stderr and to a rotated file. */
+import { closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import { type ConsolaInstance, createConsola, type LogObject } from "consola/core";
+
+export type LogLevel = "DEBUG" | "INFO" | "WARNING" | "ERROR";
+export type Fields = Record<string, string | number | boolean | null>;
+
+export interface Logger {
+  debug(message: string, fields?: Fields): void;
+  info(message: string, fields?: Fields): void;
+  warn(message: string, fields?: Fields): void;
+  error(message: string, fields?: Fields): void;
+}
+
+export interface Logging {
+  /** A logger whose lines carry the given tag. */
+  logger(tag: string): Logger;
+  setLevel(level: LogLevel): void;
+  /** Opens the file anew, after something else has moved it away. */
+  reopen(): void;
+  /** Why the file cannot be written, or null. */
+  fileProblem(): string | null;
+  /** The newest warnings and errors, oldest first. */
+  recentProblems(): string[];
+  close(): void;
+}
+
+export interface LoggingOptions {
+  level: LogLevel;
+  format: "text" | "json";
+  file: string | null;
+  stderr: boolean;
+}
+
+const CONSOLA_LEVELS: Record<LogLevel, number> = { ERROR: 0, WARNING: 1, INFO: 3, DEBUG: 4 };
+const RECENT_PROBLEMS = 20;
+
+/** A log file grows to 10 MiB and has four predecessors: 50 MiB at most. */
+const MAX_FILE_BYTES = 10 * 1024 * 1024;
+const MAX_OLD_FILES = 4;
+
+export function createLogging({ level, format, file, stderr }: LoggingOptions): Logging {
+  const sink = file === null ? null : createFileSink(file, MAX_FILE_BYTES, MAX_OLD_FILES);
+  const problems: string[] = [];
+  const consola = createConsola({
+    level: CONSOLA_LEVELS[level],
+    reporters: [
+      {
+        log(entry) {
+          const line = format === "json" ? jsonLine(entry) : textLine(entry);
+          sink?.write(line);
+          if (stderr) writeQuietly(2, line);
+          if (entry.level <= CONSOLA_LEVELS.WARNING) {
+            problems.push(line.trimEnd());
+            if (problems.length > RECENT_PROBLEMS) problems.shift();
+          }
+        },
+      },
+    ],
+  });
+  // A tagged instance copies the level when it is made, so that a change has to reach each of them.
+  const instances: ConsolaInstance[] = [];
+
+  return {
+    logger(tag) {
+      const tagged = consola.withTag(tag);
+      instances.push(tagged);
+      return {
+        debug: (message, fields = {}) => tagged.debug(message, fields),
+        info: (message, fields = {}) => tagged.info(message, fields),
+        warn: (message, fields = {}) => tagged.warn(message, fields),
+        error: (message, fields = {}) => tagged.error(message, fields),
+      };
+    },
+    setLevel(next) {
+      for (const instance of [consola, ...instances]) instance.level = CONSOLA_LEVELS[next];
+    },
+    reopen: () => sink?.reopen(),
+    fileProblem: () => sink?.problem() ?? null,
+    recentProblems: () => [...problems],
+    close: () => sink?.close(),
+  };
+}
+
+interface FileSink {
+  write(line: string): void;
+  reopen(): void;
+  problem(): string | null;
+  close(): void;
+}
+
+/**
+ * Appends whole lines, each written before the call returns, so that a crash loses none. A disk that is full
+ * or a directory that is gone never stops the server: the problem is kept for the health check, and every
+ * further line tries again.
+ */
+export function createFileSink(path: string, maxBytes: number, maxOldFiles: number): FileSink {
+  let descriptor: number | null = null;
+  let size = 0;
+  let problem: string | null = null;
+
+  function open(): number {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    descriptor = openSync(path, "a", 0o600);
+    size = fstatSync(descriptor).size;
+    return descriptor;
+  }
+
+  function close(): void {
+    if (descriptor !== null) closeSync(descriptor);
+    descriptor = null;
+  }
+
+  function rotate(): void {
+    close();
+    for (let number = maxOldFiles - 1; number >= 1; number -= 1) {
+      try {
+        renameSync(`${path}.${number}`, `${path}.${number + 1}`);
+      } catch {
+        // There are fewer old files than allowed.
+      }
+    }
+    renameSync(path, `${path}.1`);
+  }
+
+  return {
+    write(line) {
+      try {
+        const bytes = Buffer.byteLength(line);
+        if (descriptor !== null && size > 0 && size + bytes > maxBytes) rotate();
+        writeSync(descriptor ?? open(), line);
+        size += bytes;
+        problem = null;
+      } catch (error) {
+        problem = (error as Error).message;
+        try {
+          close();
+        } catch {
+          descriptor = null;
+        }
+      }
+    },
+    reopen: close,
+    problem: () => problem,
+    close,
+  };
+}
+
+function levelName(level: number): LogLevel {
+  if (level <= CONSOLA_LEVELS.ERROR) return "ERROR";
+  if (level <= CONSOLA_LEVELS.WARNING) return "WARNING";
+  return level <= CONSOLA_LEVELS.INFO ? "INFO" : "DEBUG";
+}
+
+function textLine({ date, level, tag, args }: LogObject): string {
+  const [message, fields] = args as [string, Fields];
+  const pairs = Object.entries(fields).map(([name, value]) => ` ${name}=${quote(value)}`);
+  return `${date.toISOString()} ${levelName(level).padEnd(7)} [${tag}] ${singleLine(message)}${pairs.join("")}\n`;
+}
+
+function jsonLine({ date, level, tag, args }: LogObject): string {
+  const [message, fields] = args as [string, Fields];
+  return `${JSON.stringify({ time: date.toISOString(), level: levelName(level), tag, message, ...fields })}\n`;
+}
+
+function quote(value: Fields[string]): string {
+  const text = String(value);
+  return typeof value === "string" && !/^[\w.:/@+-]+$/.test(text) ? `"${singleLine(text)}"` : text;
+}
+
+/** What a client sent must not be able to forge a line of its own, nor steer the reader's terminal. */
+function singleLine(text: string): string {
+  // oxlint-disable-next-line no-control-regex
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (char) => {
+    return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  });
+}
+
+function writeQuietly(descriptor: number, line: string): void {
+  try {
+    writeSync(descriptor, line);
+  } catch {
+    // The terminal or pipe is gone; the server is not.
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * Every failure a client can meet, in one table: HTTP status, what failed, what to do next.
+ * Handlers throw a `CodedError`; each surface has one place that turns it into its own form.
+ */
+export const ERRORS = {
+  invalid_json: [
+    400,
+    "The body is not valid JSON",
+    "Send one JSON object, an array of them, or one JSON object per line",
+  ],
+  invalid_event: [
+    400,
+    "The event is malformed",
+    "An event is a JSON object; `type` and `id`, when given, are strings",
+  ],
+  invalid_events: [
+    400,
+    "The batch holds malformed events; none was stored",
+    "Mend the items listed in `items` and send the batch again",
+  ],
+  binary_event: [
+    400,
+    "Binary attachments cannot be stored",
+    "Send bytes as a base64 string inside the event",
+  ],
+  unknown_event: [
+    400,
+    "The server does not know this event",
+    "It takes claude_event, ping, get_version, get_history, get_status, subscribe and unsubscribe",
+  ],
+  batch_too_large: [400, "The array holds too many events", "Send at most 1000 events in one array"],
+  invalid_query: [400, "A parameter is not understood", "See the message for what is allowed"],
+  client_version_missing: [400, "`client_version` is missing", 'Send {"client_version": "0.7.0"}'],
+  origin_refused: [403, "This page may not talk to the server", "Add its origin to `cors_allowed_origins`"],
+  host_refused: [
+    403,
+    "The Host header names another host",
+    "Use localhost or the bound address, or add the name to `allowed_hosts`",
+  ],
+  not_found: [404, "There is nothing here", "GET / lists what is"],
+  method_not_allowed: [405, "The method does not fit this route", "See the `Allow` header"],
+  event_too_large: [
+    413,
+    "The event is larger than `max_http_buffer_size`",
+    "Shorten it, or raise `max_http_buffer_size`",
+  ],
+  body_too_large: [413, "The body is too large", "Send it in smaller parts"],
+  internal: [500, "The server failed", "See the server's log: `claude-mpm-socketio logs`"],
+  unhealthy: [503, "The server is not healthy", "See `checks` for what is wrong"],
+  not_ready: [503, "The server is starting or stopping", "Try again in a moment"],
+  overloaded: [503, "More events are waiting to be stored than the server holds", "Send again in a moment"],
+
+  // Engine.IO's own refusals; the protocol fixes their numeric codes, see realtime/engine.ts.
+  transport_unknown: [400, "Transport unknown", "Use `transport=polling` or `transport=websocket`"],
+  session_unknown: [
+    400,
+    "Session ID unknown",
+    "Connect again; the session has ended or belongs to an earlier server",
+  ],
+  bad_handshake_method: [400, "Bad handshake method", "Open a session with GET"],
+  bad_request: [400, "Bad request", "Follow Engine.IO protocol revision 4"],
+  protocol_unsupported: [
+    400,
+    "Unsupported protocol version",
+    "Use a client that speaks Engine.IO 4 (`EIO=4`): Socket.IO 3 or later",
+  ],
+} as const satisfies Record<string, readonly [status: number, message: string, hint: string]>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** What stands under `error` in an HTTP body, an acknowledgement or `event_error`. */
+export interface ErrorBody {
+  code: ErrorCode;
+  message: string;
+  hint: string;
+  items?: { index: number; code: ErrorCode; message: string }[];
+}
+
+export class CodedError extends Error {
+  readonly code: ErrorCode;
+  readonly items: ErrorBody["items"];
+
+  constructor(code: ErrorCode, message?: string, items?: ErrorBody["items"]) {
+    super(message ?? ERRORS[code][1]);
+    this.name = "CodedError";
+    this.code = code;
+    this.items = items;
+  }
+
+  get status(): number {
+    return ERRORS[this.code][0];
+  }
+
+  toBody(): ErrorBody {
+    const body: ErrorBody = { code: this.code, message: this.message, hint: ERRORS[this.code][2] };
+    return this.items ? { ...body, items: this.items } : body;
+  }
+}
+
+/** Wraps what nobody expected, so that no stack trace leaves the process. */
+export function toCodedError(error: unknown): CodedError {
+  return error instanceof CodedError ? error : new CodedError("internal");
+}

@@ -1,0 +1,131 @@
+/** The shapes that cross the wire: HTTP answers and Socket.IO payloads. Field names are the contract's. */
+import type { Compatibility, MatrixRow } from "./compatibility.ts";
+import type { ErrorBody } from "./errors.ts";
+import type { JsonObject } from "./event.ts";
+
+export type HealthStatus = "healthy" | "degraded" | "unhealthy";
+
+export interface HealthCheck {
+  name: string;
+  status: HealthStatus;
+  message: string;
+}
+
+/** `GET /health`. */
+export interface Health {
+  status: HealthStatus;
+  server_version: string;
+  server_id: string;
+  pid: number;
+  uptime_seconds: number;
+  start_time: string;
+  timestamp: string;
+  clients_connected: number;
+  client_versions: Record<string, string>;
+  health_stats: {
+    events_processed: number;
+    clients_served: number;
+    errors: number;
+    last_activity: string | null;
+  };
+  port: number;
+  host: string;
+  dependencies: { socketio_version: string; bun_version: string };
+  checks: HealthCheck[];
+}
+
+/** `GET /version` and `version_info`. */
+export interface VersionInfo {
+  server_version: string;
+  server_id: string;
+  socketio_version: string;
+  compatibility_matrix: Record<string, MatrixRow>;
+  supported_client_versions: string[];
+  features: string[];
+}
+
+/** `GET /stats`. */
+export interface Stats {
+  server_info: { version: string; id: string; uptime: number };
+  connections: {
+    current_clients: number;
+    total_served: number;
+    client_versions: Record<string, string>;
+  };
+  events: { total_processed: number; history_size: number; last_activity: string | null };
+  errors: number;
+  log: LogPosition & { bytes: number };
+  delivery: { lagging_clients: number; catch_ups: number; dropped: number };
+  memory: { rss: number };
+}
+
+/** Where the log stands. `first_seq` is `last_seq + 1` while it holds nothing. */
+export interface LogPosition {
+  epoch: string;
+  first_seq: number;
+  last_seq: number;
+}
+
+/** First message of every connection. */
+export interface ConnectionAck extends LogPosition {
+  server_version: string;
+  server_id: string;
+  compatibility: Compatibility;
+  timestamp: string;
+}
+
+/** Second message of every connection, and the answer to `get_status`. */
+export interface ServerStatus {
+  server_version: string;
+  server_id: string;
+  /** Seconds. */
+  uptime: number;
+  clients_connected: number;
+  events_processed: number;
+  timestamp: string;
+}
+
+export interface Pong {
+  timestamp: string;
+  server_id: string;
+}
+
+/** A range of events the client did not get and the log no longer holds; both ends inclusive. */
+export interface HistoryGap {
+  from_seq: number;
+  to_seq: number;
+  reason: "trimmed" | "unknown_epoch" | "beyond_end";
+}
+
+/** The answer to `get_history`. */
+export interface EventHistory extends LogPosition {
+  events: JsonObject[];
+  total_available: number;
+  returned: number;
+  count: number;
+  gap: HistoryGap | null;
+}
+
+/** The acknowledgement of `claude_event`. */
+export type EventAck = { ok: true; seq: number; id: string } | { ok: false; error: ErrorBody };
+
+/** The answer to `POST /api/events`. */
+export interface IngestResult {
+  accepted: number;
+  duplicates: number;
+  first_seq: number | null;
+  last_seq: number | null;
+}
+
+/** Tells our server from any other program that answers `/health`, the Python original included. */
+export function isHealth(value: unknown): value is Health {
+  const health = value as Partial<Health> | null;
+  return (
+    typeof health === "object" &&
+    health !== null &&
+    typeof health.server_id === "string" &&
+    typeof health.server_version === "string" &&
+    typeof health.pid === "number" &&
+    typeof health.dependencies?.bun_version === "string"
+  );
+}

@@ -1,0 +1,152 @@
+/** The questions a client can ask of the history, parsed alike from a URL and from a Socket.IO payload. */
+import { CodedError } from "./errors.ts";
+import { type EventIndex, isObject, type JsonObject, matchesProject, matchesType } from "./event.ts";
+
+export const DEFAULT_LIMIT = 100;
+export const MAX_LIMIT = 1000;
+
+/** Which events; an absent field does not narrow. */
+export interface EventFilter {
+  session_id?: string;
+  project?: string;
+  /** Exact types, or prefixes as `hook.*`; one of them has to match. */
+  types?: string[];
+  /** Milliseconds since the epoch, compared with the time of arrival; `until` is inclusive. */
+  since?: number;
+  until?: number;
+  /** Text that has to occur in the event's JSON, upper and lower case alike. */
+  q?: string;
+}
+
+/** A page of the history: without `after` the newest `limit` events, with it the ones that follow. */
+export interface HistoryQuery {
+  filter: EventFilter;
+  /** Exclusive. */
+  after?: number;
+  /** Exclusive. */
+  before?: number;
+  limit: number;
+}
+
+/** Reads `GET /api/events` parameters or a `get_history` payload; throws `invalid_query`. */
+export function parseHistoryQuery(input: unknown): HistoryQuery {
+  const fields = objectOrNothing(input);
+  const query: HistoryQuery = {
+    filter: parseFilter(fields),
+    limit: integer(fields, "limit", 0, MAX_LIMIT) ?? DEFAULT_LIMIT,
+  };
+  const after = integer(fields, "after", 0);
+  const before = integer(fields, "before", 0);
+  if (after !== undefined) query.after = after;
+  if (before !== undefined) query.before = before;
+  return query;
+}
+
+/** Reads a `subscribe` payload `{session_id?, project?, types?}`; throws `invalid_query`. */
+export function parseSubscription(input: unknown): EventFilter {
+  const fields = objectOrNothing(input);
+  const filter = parseFilter({
+    session_id: fields.session_id,
+    project: fields.project,
+    type: fields.type,
+  });
+  const { types } = fields;
+  if (types === undefined || types === null) return filter;
+  const list = Array.isArray(types) ? types : [types];
+  if (!list.every((type) => typeof type === "string")) {
+    throw new CodedError("invalid_query", '`types` is a list of event types, such as ["hook.*"]');
+  }
+  return { ...filter, types: list };
+}
+
+/** Where a client was when it left: the handshake's `resume`. */
+export interface ResumePosition {
+  epoch: string;
+  seq: number;
+}
+
+/** Reads the handshake's `resume`; what cannot be read is no position. */
+export function parseResume(input: unknown): ResumePosition | null {
+  if (!isObject(input)) return null;
+  const { epoch, seq } = input;
+  if (typeof epoch !== "string" || typeof seq !== "number" || !Number.isSafeInteger(seq) || seq < 0)
+    return null;
+  return { epoch, seq };
+}
+
+export function matchesFilter(
+  event: EventIndex & { received_at: number; json: string },
+  filter: EventFilter,
+): boolean {
+  if (filter.session_id !== undefined && event.session_id !== filter.session_id) return false;
+  if (filter.project !== undefined && !matchesProject(event.project, filter.project)) return false;
+  if (filter.types && !filter.types.some((pattern) => matchesType(event.type, pattern))) return false;
+  if (filter.since !== undefined && event.received_at < filter.since) return false;
+  if (filter.until !== undefined && event.received_at > filter.until) return false;
+  return filter.q === undefined || event.json.toLowerCase().includes(filter.q.toLowerCase());
+}
+
+function parseFilter(fields: JsonObject): EventFilter {
+  const filter: EventFilter = {};
+  const session = text(fields, "session_id");
+  const project = text(fields, "project");
+  const type = text(fields, "type");
+  const q = text(fields, "q");
+  const since = time(fields, "since");
+  const until = time(fields, "until");
+  if (session !== undefined) filter.session_id = session;
+  if (project !== undefined) filter.project = project;
+  if (type !== undefined) filter.types = [type];
+  if (q !== undefined) filter.q = q;
+  if (since !== undefined) filter.since = since;
+  if (until !== undefined) filter.until = until;
+  return filter;
+}
+
+function objectOrNothing(input: unknown): JsonObject {
+  if (input === undefined || input === null) return {};
+  if (!isObject(input)) throw new CodedError("invalid_query", "The payload must be a JSON object");
+  return input;
+}
+
+/** Absent and empty are the same: a URL cannot say null. */
+function present(fields: JsonObject, name: string): unknown {
+  const value = fields[name];
+  return value === undefined || value === null || value === "" ? undefined : value;
+}
+
+function text(fields: JsonObject, name: string): string | undefined {
+  const value = present(fields, name);
+  if (value === undefined) return undefined;
+  if (typeof value !== "string") throw new CodedError("invalid_query", `\`${name}\` must be a string`);
+  return value;
+}
+
+function integer(
+  fields: JsonObject,
+  name: string,
+  min: number,
+  max = Number.MAX_SAFE_INTEGER,
+): number | undefined {
+  const value = present(fields, name);
+  if (value === undefined) return undefined;
+  const number = typeof value === "string" && /^\d{1,16}$/.test(value) ? Number(value) : value;
+  if (typeof number !== "number" || !Number.isSafeInteger(number) || number < min || number > max) {
+    const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
+    throw new CodedError("invalid_query", `\`${name}\` must be a whole number ${range}`);
+  }
+  return number;
+}
+
+function time(fields: JsonObject, name: string): number | undefined {
+  const value = text(fields, name);
+  if (value === undefined) return undefined;
+  const milliseconds = Date.parse(value);
+  if (Number.isNaN(milliseconds)) {
+    throw new CodedError(
+      "invalid_query",
+      `\`${name}\` must be an ISO 8601 time, such as 2026-01-31T12:00:00Z`,
+    );
+  }
+  return milliseconds;
+}

@@ -1,0 +1,114 @@
+/** What both faces of the server, HTTP and Socket.IO, answer from. */
+import type { Hub } from "../hub/hub.ts";
+import { checkCompatibility, type Compatibility, COMPATIBILITY_MATRIX } from "../protocol/compatibility.ts";
+import type { Health, HealthCheck, ServerStatus, Stats, VersionInfo } from "../protocol/messages.ts";
+import { BUN_VERSION, SERVER_VERSION, SOCKETIO_VERSION } from "../version.ts";
+
+export interface ServerContext {
+  hub: Hub;
+  serverId: string;
+  host: string;
+  port: number;
+  /** Milliseconds since the epoch. */
+  startedAt: number;
+  /** Bytes of one message or event at most. */
+  maxMessageBytes: number;
+  minClientVersion(): string;
+  /** Whether the server takes traffic: false once it is stopping. */
+  isReady(): boolean;
+  /** The newest results of the server's checks of itself. */
+  checks(): HealthCheck[];
+}
+
+const SEVERITY = ["healthy", "degraded", "unhealthy"] as const;
+
+export function healthReport(context: ServerContext): Health {
+  const { hub, host, port, serverId, startedAt } = context;
+  const stats = hub.stats();
+  const checks = context.checks();
+  const worst = Math.max(0, ...checks.map(({ status }) => SEVERITY.indexOf(status)));
+  return {
+    status: SEVERITY[worst] ?? "unhealthy",
+    server_version: SERVER_VERSION,
+    server_id: serverId,
+    pid: process.pid,
+    uptime_seconds: uptime(context),
+    start_time: isoTime(startedAt),
+    timestamp: isoTime(Date.now()),
+    clients_connected: hub.clients.count(),
+    client_versions: hub.clients.versions(),
+    health_stats: {
+      events_processed: stats.events_processed,
+      clients_served: hub.clients.served(),
+      errors: stats.errors,
+      last_activity: isoTimeOrNull(stats.last_activity),
+    },
+    port,
+    host,
+    dependencies: { socketio_version: SOCKETIO_VERSION, bun_version: BUN_VERSION },
+    checks,
+  };
+}
+
+export function versionInfo({ serverId }: ServerContext): VersionInfo {
+  const row = COMPATIBILITY_MATRIX[SERVER_VERSION];
+  return {
+    server_version: SERVER_VERSION,
+    server_id: serverId,
+    socketio_version: SOCKETIO_VERSION,
+    compatibility_matrix: COMPATIBILITY_MATRIX,
+    supported_client_versions: row?.claude_mpm_versions ?? [],
+    features: row?.features ?? [],
+  };
+}
+
+export function statsReport(context: ServerContext): Stats {
+  const { hub, serverId } = context;
+  const stats = hub.stats();
+  return {
+    server_info: { version: SERVER_VERSION, id: serverId, uptime: uptime(context) },
+    connections: {
+      current_clients: hub.clients.count(),
+      total_served: hub.clients.served(),
+      client_versions: hub.clients.versions(),
+    },
+    events: {
+      total_processed: stats.events_processed,
+      history_size: stats.log.events,
+      last_activity: isoTimeOrNull(stats.last_activity),
+    },
+    errors: stats.errors,
+    log: { ...hub.position(), bytes: stats.log.bytes },
+    delivery: stats.delivery,
+    memory: { rss: process.memoryUsage.rss() },
+  };
+}
+
+export function serverStatus(context: ServerContext): ServerStatus {
+  const { hub, serverId } = context;
+  return {
+    server_version: SERVER_VERSION,
+    server_id: serverId,
+    uptime: uptime(context),
+    clients_connected: hub.clients.count(),
+    events_processed: hub.stats().events_processed,
+    timestamp: isoTime(Date.now()),
+  };
+}
+
+export function compatibilityOf(context: ServerContext, clientVersion: string | undefined): Compatibility {
+  return checkCompatibility(clientVersion, SERVER_VERSION, context.minClientVersion());
+}
+
+export function isoTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}
+
+function isoTimeOrNull(milliseconds: number | null): string | null {
+  return milliseconds === null ? null : isoTime(milliseconds);
+}
+
+/** Seconds, to the millisecond. */
+function uptime({ startedAt }: ServerContext): number {
+  return (Date.now() - startedAt) / 1000;
+}

@@ -1,0 +1,50 @@
+/** The map of the HTTP surface. The only folder that imports hono. */
+import { Hono } from "hono";
+import { CodedError } from "../../protocol/errors.ts";
+import type { Logger } from "../../logging.ts";
+import type { ServerContext } from "../context.ts";
+import { errorResponse } from "./errors.ts";
+import { compatibilityRoutes } from "./routes/compatibility.ts";
+import { eventRoutes } from "./routes/events.ts";
+import { healthRoutes } from "./routes/health.ts";
+import { indexRoutes } from "./routes/index.ts";
+import { statsRoutes } from "./routes/stats.ts";
+
+export type HttpHandler = (request: Request) => Response | Promise<Response>;
+
+export function createHttpApp(context: ServerContext, logger: Logger): HttpHandler {
+  const app = new Hono();
+
+  app.onError((error, c) => {
+    if (!(error instanceof CodedError)) {
+      context.hub.countError();
+      logger.error("request failed", { method: c.req.method, path: c.req.path, error: String(error) });
+    }
+    return errorResponse(error);
+  });
+  app.notFound((c) => errorResponse(new CodedError("not_found", `There is nothing at ${c.req.path}`)));
+
+  healthRoutes(app, context);
+  compatibilityRoutes(app, context);
+  statsRoutes(app, context);
+  eventRoutes(app, context);
+  indexRoutes(app);
+  refuseOtherMethods(app);
+
+  return (request) => app.fetch(request);
+}
+
+/** A known path asked with a method it does not have is 405, not 404. */
+function refuseOtherMethods(app: Hono): void {
+  const methodsByPath = Map.groupBy(app.routes, ({ path }) => path);
+  for (const [path, routes] of methodsByPath) {
+    const allow = routes.map(({ method }) => method).join(", ");
+    app.all(path, (c) => {
+      const response = errorResponse(
+        new CodedError("method_not_allowed", `${c.req.method} is not for ${path}`),
+      );
+      response.headers.set("Allow", allow);
+      return response;
+    });
+  }
+}

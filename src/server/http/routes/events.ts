@@ -1,0 +1,97 @@
+import type { Hono } from "hono";
+import type { AppendedEvent } from "../../../log/log.ts";
+import { CodedError } from "../../../protocol/errors.ts";
+import { isObject, openEnvelope } from "../../../protocol/event.ts";
+import type { IngestResult } from "../../../protocol/messages.ts";
+import { parseHistoryQuery } from "../../../protocol/query.ts";
+import type { ServerContext } from "../../context.ts";
+import { invalidJson, parseJson, readText } from "../body.ts";
+
+const MAX_BODY_BYTES = 8 * 1024 * 1024;
+const MAX_ARRAY_ITEMS = 1000;
+const NDJSON_TYPES = /^application\/(x-ndjson|ndjson|jsonl|x-jsonlines)/i;
+
+export function eventRoutes(app: Hono, context: ServerContext): void {
+  const { hub } = context;
+
+  app.post("/api/events", async (c) => {
+    try {
+      if (!context.isReady()) throw new CodedError("not_ready");
+      const text = await readText(c.req.raw, MAX_BODY_BYTES);
+      const body = parseBody(text, c.req.header("content-type") ?? "");
+      const appended = Array.isArray(body) ? await hub.publishBatch(body) : [await hub.publish(body)];
+      return c.json(summary(appended));
+    } catch (error) {
+      if (error instanceof CodedError) hub.countError();
+      throw error;
+    }
+  });
+
+  app.get("/api/events", async (c) => {
+    const { events, epoch, first_seq, last_seq, total_available } = await hub.history(
+      parseHistoryQuery(c.req.query()),
+    );
+    const rest = JSON.stringify({
+      epoch,
+      first_seq,
+      last_seq,
+      total_available,
+      returned: events.length,
+      next: events.at(-1)?.seq ?? null,
+    });
+    // The stored texts go out as they are; parsing them to serialise them again would be the costly part.
+    const body = `{"events":[${events.map(({ json }) => json).join(",")}],${rest.slice(1)}`;
+    return c.body(body, 200, { "Content-Type": "application/json" });
+  });
+}
+
+/** One event or envelope, an array of them, or one JSON document per line (NDJSON). */
+function parseBody(text: string, contentType: string): unknown {
+  if (NDJSON_TYPES.test(contentType)) return parseLines(text);
+  try {
+    const body: unknown = JSON.parse(text);
+    if (Array.isArray(body) && body.length > MAX_ARRAY_ITEMS) {
+      throw new CodedError(
+        "batch_too_large",
+        `The array holds ${body.length} events; ${MAX_ARRAY_ITEMS} is the most`,
+      );
+    }
+    return Array.isArray(body) ? body.map((item) => orError(() => openEnvelope(item))) : openEnvelope(body);
+  } catch (error) {
+    // `curl --data-binary @events.ndjson` announces no such type, but its first line alone is an object.
+    const firstLine = text.trimStart().split("\n", 1)[0] ?? "";
+    if (
+      error instanceof SyntaxError &&
+      firstLine !== text.trim() &&
+      isObject(orError(() => JSON.parse(firstLine)))
+    ) {
+      return parseLines(text);
+    }
+    throw error instanceof SyntaxError ? invalidJson(error) : error;
+  }
+}
+
+function parseLines(text: string): unknown[] {
+  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  return lines.map((line) => orError(() => openEnvelope(parseJson(line))));
+}
+
+/** What cannot be read stands for itself in its batch, which is then refused with the item's index. */
+function orError(read: () => unknown): unknown {
+  try {
+    return read();
+  } catch (error) {
+    return error;
+  }
+}
+
+function summary(appended: readonly AppendedEvent[]): IngestResult {
+  const seqs = appended.map(({ seq }) => seq);
+  const accepted = appended.filter(({ stored }) => stored !== null).length;
+  return {
+    accepted,
+    duplicates: appended.length - accepted,
+    first_seq: seqs.length > 0 ? seqs.reduce((a, b) => Math.min(a, b)) : null,
+    last_seq: seqs.length > 0 ? seqs.reduce((a, b) => Math.max(a, b)) : null,
+  };
+}

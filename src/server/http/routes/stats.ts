@@ -1,0 +1,6 @@
+import type { Hono } from "hono";
+import { type ServerContext, statsReport } from "../../context.ts";
+
+export function statsRoutes(app: Hono, context: ServerContext): void {
+  app.get("/stats", (c) => c.json(statsReport(context)));
+}

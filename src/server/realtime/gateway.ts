@@ -1,0 +1,128 @@
+/** Socket.IO on the engine: connections in, the hub's events out. This folder alone imports socket.io. */
+import { Server, type Socket } from "socket.io";
+import type { Subscriber } from "../../hub/delivery.ts";
+import type { StoredEvent } from "../../protocol/event.ts";
+import type { ConnectionAck } from "../../protocol/messages.ts";
+import type { Logger } from "../../logging.ts";
+import { compatibilityOf, isoTime, type ServerContext, serverStatus } from "../context.ts";
+import { serveBundle } from "./bundle.ts";
+import {
+  createEngine,
+  ENGINE_PATH,
+  type EngineOptions,
+  handleEngineRequest,
+  type WebSocketData,
+} from "./engine.ts";
+import { registerHandlers } from "./handlers.ts";
+import { readHandshake } from "./handshake.ts";
+
+export interface Gateway {
+  /** Answers a request below `/socket.io`, or returns null when it is none of ours. */
+  handle(
+    request: Request,
+    path: string,
+    server: Bun.Server<WebSocketData>,
+  ): Promise<Response> | Response | null;
+  websocket: {
+    open(ws: Bun.ServerWebSocket<WebSocketData>): void;
+    message(ws: Bun.ServerWebSocket<WebSocketData>, message: string | Buffer): void;
+    close(ws: Bun.ServerWebSocket<WebSocketData>, code: number, reason: string): void;
+  };
+  /** Tells every client that the server goes away (WebSocket close code 1001). */
+  close(): void;
+}
+
+const GOING_AWAY = 1001;
+
+export function createGateway(context: ServerContext, options: EngineOptions, logger: Logger): Gateway {
+  const engine = createEngine(options);
+  const io = new Server({ serveClient: false });
+  io.bind(engine);
+  const packetOf = createPacketWriter();
+  io.on("connection", (socket) => connect(socket, packetOf, context, logger));
+  const websockets = new Set<Bun.ServerWebSocket<WebSocketData>>();
+
+  return {
+    handle(request, path, server) {
+      if (path === ENGINE_PATH || path === ENGINE_PATH.slice(0, -1)) {
+        return handleEngineRequest(engine, request, server);
+      }
+      return serveBundle(request, path);
+    },
+    websocket: {
+      open(ws) {
+        websockets.add(ws);
+        engine.onWebSocketOpen(ws);
+      },
+      message: (ws, message) => engine.onWebSocketMessage(ws, message),
+      close(ws, code, reason) {
+        websockets.delete(ws);
+        engine.onWebSocketClose(ws, code, reason);
+      },
+    },
+    close() {
+      // No Socket.IO "disconnect" goes out first: on that clients give up, on a lost transport they come again.
+      for (const ws of websockets) ws.close(GOING_AWAY, "server shutting down");
+      engine.close();
+    },
+  };
+}
+
+function connect(socket: Socket, packetOf: PacketWriter, context: ServerContext, logger: Logger): void {
+  const { hub, serverId } = context;
+  const { version, filter, resume, problem } = readHandshake(socket.handshake.auth);
+  const compatibility = compatibilityOf(context, version);
+  hub.clients.add({ sid: socket.id, version: compatibility.client_version, connected_at: Date.now() });
+  logger.debug("client connected", { sid: socket.id, version: compatibility.client_version });
+
+  const acknowledgement: ConnectionAck = {
+    server_version: compatibility.server_version,
+    server_id: serverId,
+    compatibility,
+    timestamp: isoTime(Date.now()),
+    ...hub.position(),
+  };
+  socket.emit("connection_ack", acknowledgement);
+  socket.emit("server_status", serverStatus(context));
+  if (!compatibility.compatible) socket.emit("compatibility_warning", compatibility);
+  if (problem) socket.emit("event_error", problem.toBody());
+
+  // From here on to `subscribe` nothing may wait, or an event could pass between the two.
+  const subscription = hub.subscribe(subscriberOf(socket, packetOf), { filter, resume });
+  registerHandlers(socket, subscription, context, logger);
+  // Without a listener Socket.IO prints to the console.
+  socket.on("error", (error) => {
+    hub.countError();
+    logger.debug("client sent what cannot be read", { sid: socket.id, error: String(error) });
+  });
+  socket.on("disconnect", (reason) => {
+    subscription.close();
+    hub.clients.remove(socket.id);
+    logger.debug("client disconnected", { sid: socket.id, reason });
+  });
+}
+
+type PacketWriter = (event: StoredEvent) => string;
+
+/**
+ * Makes Socket.IO packets (protocol revision 5: type 2, the default namespace unnamed) around the stored text,
+ * so that an event is serialised once however many clients get it. They all get it in one go: remembering the
+ * newest packet is enough.
+ */
+function createPacketWriter(): PacketWriter {
+  let newest: { event: StoredEvent; packet: string } | null = null;
+  return (event) => {
+    if (newest?.event !== event) newest = { event, packet: `2["claude_event",${event.json}]` };
+    return newest.packet;
+  };
+}
+
+function subscriberOf(socket: Socket, packetOf: PacketWriter): Subscriber {
+  return {
+    id: socket.id,
+    onEvent(event) {
+      if (socket.conn.readyState === "open") socket.conn.write(packetOf(event));
+    },
+    onGap: (gap) => void socket.emit("history_gap", gap),
+  };
+}

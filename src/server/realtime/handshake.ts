@@ -1,0 +1,41 @@
+/** Reads what a client says of itself when it connects. */
+import type { CodedError } from "../../protocol/errors.ts";
+import { isObject } from "../../protocol/event.ts";
+import {
+  type EventFilter,
+  parseResume,
+  parseSubscription,
+  type ResumePosition,
+} from "../../protocol/query.ts";
+
+export interface Handshake {
+  /** Undefined when the client names no version. */
+  version: string | undefined;
+  filter: EventFilter | null;
+  resume: ResumePosition | null;
+  /** What was wrong with it; the client is connected all the same. */
+  problem: CodedError | null;
+}
+
+export function readHandshake(auth: unknown): Handshake {
+  const { claude_mpm_version, subscribe, resume } = isObject(auth) ? auth : {};
+  const handshake: Handshake = {
+    version: readVersion(claude_mpm_version),
+    filter: null,
+    resume: parseResume(resume),
+    problem: null,
+  };
+  if (subscribe !== undefined && subscribe !== null) {
+    try {
+      handshake.filter = parseSubscription(subscribe);
+    } catch (error) {
+      handshake.problem = error as CodedError;
+    }
+  }
+  return handshake;
+}
+
+function readVersion(version: unknown): string | undefined {
+  if (version === undefined || version === null || version === "") return undefined;
+  return typeof version === "string" ? version : JSON.stringify(version);
+}

@@ -1,0 +1,124 @@
+/** The one listener: Bun.serve, the guard in front, the engine's path to Socket.IO, the rest to HTTP. */
+import type { OriginGuard } from "../auth/origin.ts";
+import { CodedError } from "../protocol/errors.ts";
+import { SERVER_VERSION } from "../version.ts";
+import { errorResponse } from "./http/errors.ts";
+import type { HttpHandler } from "./http/app.ts";
+import type { Gateway } from "./realtime/gateway.ts";
+import type { WebSocketData } from "./realtime/engine.ts";
+
+export interface ListenOptions {
+  /** An address, not a name that may stand for several. */
+  hostname: string;
+  port: number;
+  /** Bytes of one WebSocket message at most; a larger one closes the connection with 1009. */
+  maxMessageBytes: number;
+}
+
+/** What answers requests; until it is attached every request gets 503. */
+export interface Handlers {
+  guard(): OriginGuard;
+  http: HttpHandler;
+  gateway: Gateway;
+  isReady(): boolean;
+}
+
+export interface Listener {
+  port: number;
+  attach(handlers: Handlers): void;
+  /** Stops accepting, lets clients go, and closes what is left after the grace period. */
+  stop(): Promise<void>;
+}
+
+/** Above the largest body a route takes, so that our own coded answer comes before Bun's bare 413. */
+const MAX_REQUEST_BODY_BYTES = 64 * 1024 * 1024;
+const HTTP_IDLE_SECONDS = 60;
+const GRACE_MS = 1000;
+
+/** Binds the port; whoever holds it is the server. Throws Bun's listen error. */
+export function listen({ hostname, port, maxMessageBytes }: ListenOptions): Listener {
+  let handlers: Handlers | null = null;
+
+  const server = Bun.serve<WebSocketData>({
+    hostname,
+    port,
+    idleTimeout: HTTP_IDLE_SECONDS,
+    maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
+    async fetch(request) {
+      let origin: string | null = null;
+      let response: Response;
+      try {
+        if (handlers === null) throw new CodedError("not_ready");
+        origin = handlers.guard().check(request);
+        response = await route(request, handlers);
+      } catch (error) {
+        response = errorResponse(error);
+      }
+      return finish(request, response, origin);
+    },
+    error: (error) => errorResponse(error),
+    websocket: {
+      maxPayloadLength: maxMessageBytes,
+      // Engine.IO's own heartbeat finds dead peers, whatever the configured interval.
+      idleTimeout: 0,
+      sendPings: false,
+      perMessageDeflate: false,
+      open: (ws) => handlers?.gateway.websocket.open(ws),
+      message: (ws, message) => handlers?.gateway.websocket.message(ws, message),
+      close: (ws, code, reason) => handlers?.gateway.websocket.close(ws, code, reason),
+    },
+  });
+
+  function route(request: Request, { http, gateway }: Handlers): Response | Promise<Response> {
+    const { pathname } = new URL(request.url);
+    if (request.method === "OPTIONS" && request.headers.has("access-control-request-method")) {
+      return new Response(null, { status: 204 });
+    }
+    return (
+      (pathname.startsWith("/socket.io") ? gateway.handle(request, pathname, server) : null) ?? http(request)
+    );
+  }
+
+  function finish(request: Request, response: Response, origin: string | null): Response {
+    const { headers } = response;
+    headers.set("X-Server-Version", SERVER_VERSION);
+    if (origin !== null) allowOrigin(headers, origin, request);
+    // Bun closes the connection when asked to, but does not say so: keep-alive agents then trip over it.
+    const closing =
+      request.headers.get("connection")?.toLowerCase() === "close" || handlers?.isReady() === false;
+    if (closing) headers.set("Connection", "close");
+    return response;
+  }
+
+  return {
+    port: server.port ?? port,
+    attach(next) {
+      handlers = next;
+    },
+    async stop() {
+      void server.stop(false);
+      handlers?.gateway.close();
+      // `server.stop()` waits for every socket, for ever if one does not answer.
+      await Promise.race([
+        waitUntil(() => server.pendingRequests + server.pendingWebSockets === 0),
+        Bun.sleep(GRACE_MS),
+      ]);
+      await Promise.race([server.stop(true), Bun.sleep(GRACE_MS)]);
+    },
+  };
+}
+
+function allowOrigin(headers: Headers, origin: string, request: Request): void {
+  headers.set("Access-Control-Allow-Origin", origin);
+  headers.append("Vary", "Origin");
+  headers.set("Access-Control-Expose-Headers", "X-Server-Version");
+  if (request.method !== "OPTIONS") return;
+  headers.set("Access-Control-Allow-Methods", "GET, HEAD, POST, OPTIONS");
+  const requested = request.headers.get("access-control-request-headers");
+  if (requested !== null) headers.set("Access-Control-Allow-Headers", requested);
+  headers.set("Access-Control-Max-Age", "600");
+}
+
+async function waitUntil(condition: () => boolean): Promise<void> {
+  while (!condition()) await Bun.sleep(5);
+}

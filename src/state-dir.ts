@@ -1,0 +1,61 @@
+/** A server's own directory: made, locked, and with the server's name in it. */
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { serverPaths, type ServerPaths } from "./config/paths.ts";
+import { SCHEMA } from "./config/schema.ts";
+import { acquireLock } from "./log/lock.ts";
+
+export interface StateDir {
+  paths: ServerPaths;
+  serverId: string;
+  release(): void;
+}
+
+/** The directory cannot be used; the message says why and what to do. */
+export class StateDirError extends Error {
+  readonly hint: string;
+
+  constructor(message: string, hint: string) {
+    super(message);
+    this.name = "StateDirError";
+    this.hint = hint;
+  }
+}
+
+/**
+ * Opens `<stateDir>/<port>/` for one server.
+ *
+ * @param serverId the configured name; null keeps the one in the directory, or makes one
+ */
+export function openStateDir(stateDir: string, port: number, serverId: string | null): StateDir {
+  const paths = serverPaths(stateDir, port);
+  try {
+    mkdirSync(paths.directory, { recursive: true, mode: 0o700 });
+    const release = acquireLock(paths.lock);
+    if (release === null) {
+      throw new StateDirError(
+        `${paths.directory} belongs to a server that is running`,
+        "Give this one a directory of its own: --state-dir DIR",
+      );
+    }
+    return { paths, serverId: serverId ?? keptServerId(paths.serverId), release };
+  } catch (error) {
+    if (error instanceof StateDirError) throw error;
+    throw new StateDirError(
+      `Cannot use the state directory ${paths.directory}: ${(error as Error).message}`,
+      "Mend its permissions, or name another one: --state-dir DIR",
+    );
+  }
+}
+
+function keptServerId(path: string): string {
+  try {
+    const kept = readFileSync(path, "utf8").trim();
+    if (new RegExp(SCHEMA.server_id.pattern.expression).test(kept)) return kept;
+  } catch {
+    // The first start.
+  }
+  const made = `socketio-${randomBytes(4).toString("hex")}`;
+  writeFileSync(path, `${made}\n`, { mode: 0o600 });
+  return made;
+}

@@ -1,0 +1,17 @@
+/** Versions fixed at build time; the bundler inlines just these fields of each package.json. */
+import { version as packageVersion } from "../package.json" with { type: "json" };
+import { version as socketioVersion } from "socket.io/package.json" with { type: "json" };
+
+/** The release: what `--version` prints. */
+export const RELEASE_VERSION: string = packageVersion;
+
+/** The server's own schema, independent of the release; the key into the compatibility matrix. */
+export const SERVER_VERSION = "1.0.0";
+
+export const SOCKETIO_VERSION: string = socketioVersion;
+export const BUN_VERSION: string = Bun.version;
+
+declare const COMPILED_BINARY: true | undefined;
+
+/** Whether this is the released binary, not a checkout: build.ts defines the constant. */
+export const IS_COMPILED: boolean = typeof COMPILED_BINARY !== "undefined";
