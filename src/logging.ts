@@ -21,8 +21,6 @@ export interface Logging {
   reopen(): void;
   /** Why the file cannot be written, or null. */
   fileProblem(): string | null;
-  /** The newest warnings and errors, oldest first. */
-  recentProblems(): string[];
   close(): void;
 }
 
@@ -34,7 +32,6 @@ export interface LoggingOptions {
 }
 
 const CONSOLA_LEVELS: Record<LogLevel, number> = { ERROR: 0, WARNING: 1, INFO: 3, DEBUG: 4 };
-const RECENT_PROBLEMS = 20;
 
 /** A log file grows to 10 MiB and has four predecessors: 50 MiB at most. */
 const MAX_FILE_BYTES = 10 * 1024 * 1024;
@@ -42,7 +39,6 @@ const MAX_OLD_FILES = 4;
 
 export function createLogging({ level, format, file, stderr }: LoggingOptions): Logging {
   const sink = file === null ? null : createFileSink(file, MAX_FILE_BYTES, MAX_OLD_FILES);
-  const problems: string[] = [];
   const consola = createConsola({
     level: CONSOLA_LEVELS[level],
     reporters: [
@@ -51,10 +47,6 @@ export function createLogging({ level, format, file, stderr }: LoggingOptions): 
           const line = format === "json" ? jsonLine(entry) : textLine(entry);
           sink?.write(line);
           if (stderr) writeQuietly(2, line);
-          if (entry.level <= CONSOLA_LEVELS.WARNING) {
-            problems.push(line.trimEnd());
-            if (problems.length > RECENT_PROBLEMS) problems.shift();
-          }
         },
       },
     ],
@@ -78,7 +70,6 @@ export function createLogging({ level, format, file, stderr }: LoggingOptions): 
     },
     reopen: () => sink?.reopen(),
     fileProblem: () => sink?.problem() ?? null,
-    recentProblems: () => [...problems],
     close: () => sink?.close(),
   };
 }
@@ -166,7 +157,7 @@ function jsonLine({ date, level, tag, args }: LogObject): string {
 
 function quote(value: Fields[string]): string {
   const text = String(value);
-  return typeof value === "string" && !/^[\w.:/@+-]+$/.test(text) ? `"${singleLine(text)}"` : text;
+  return typeof value === "string" && !/^[\w.:/@+-]+$/.test(text) ? singleLine(JSON.stringify(text)) : text;
 }
 
 /** What a client sent must not be able to forge a line of its own, nor steer the reader's terminal. */

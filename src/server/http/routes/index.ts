@@ -4,7 +4,9 @@ import { RELEASE_VERSION } from "../../../version.ts";
 /** Says what the server is to a person who opens its address, from the routes there are. */
 export function indexRoutes(app: Hono): void {
   app.get("/", (c) => {
-    const routes = app.routes.map(({ method, path }) => `  ${method.padEnd(5)} ${path}`);
+    const routes = app.routes
+      .filter(({ method }) => method !== "ALL")
+      .map(({ method, path }) => `  ${method.padEnd(5)} ${path}`);
     const text = [
       `claude-mpm-socketio ${RELEASE_VERSION}`,
       "",

@@ -1,0 +1,73 @@
+import { IS_COMPILED } from "../../version.ts";
+import {
+  checkCanary,
+  checkConfiguration,
+  checkPort,
+  checkProxy,
+  checkStaleFiles,
+  checkStateDir,
+  type Finding,
+} from "../doctor/checks.ts";
+import { withTrialServer } from "../doctor/trial.ts";
+import { JSON_ARG, readServerFlags, SERVER_ARGS } from "../flags.ts";
+import { EXIT, print, printJson, style, table } from "../output.ts";
+import type { Command } from "../root.ts";
+
+export default {
+  description:
+    "Check configuration, directory, port, files and the way of an event; exit 1 when something has to be mended",
+  args: { ...SERVER_ARGS, ...JSON_ARG },
+  async run({ args, rawArgs }) {
+    const findings = await examine(rawArgs);
+    const healthy = findings.every(({ status }) => status !== "failed");
+    if (args.json === true) printJson({ ok: healthy, checks: findings });
+    else printFindings(findings);
+    return healthy ? EXIT.done : EXIT.failed;
+  },
+} satisfies Command;
+
+/** Every check, in the order in which one thing depends on another. */
+export async function examine(rawArgs: readonly string[]): Promise<Finding[]> {
+  const { findings, loaded } = checkConfiguration({ ...readServerFlags(rawArgs), compiled: IS_COMPILED });
+  if (!loaded) return findings;
+  // Stale files first: to look at the port is to remove what is found stale on it.
+  findings.push(...checkStateDir(loaded), ...checkStaleFiles(loaded), ...checkProxy());
+  const port = await checkPort(loaded);
+  findings.push(...port.findings);
+  if (port.found.state === "running") findings.push(...(await checkCanary(port.found.url)));
+  else findings.push(...(await trialCanary()));
+  return findings;
+}
+
+export function printFindings(findings: readonly Finding[]): void {
+  const marks = {
+    ok: style("ok", "green"),
+    warning: style("warning", "yellow"),
+    failed: style("failed", "red"),
+  };
+  print(
+    table(
+      findings.flatMap(({ name, status, message, hint }) => {
+        const row = [name, marks[status], message];
+        return hint ? [row, ["", "", `→ ${hint}`]] : [row];
+      }),
+    ),
+  );
+}
+
+async function trialCanary(): Promise<Finding[]> {
+  try {
+    const findings = await withTrialServer(checkCanary);
+    return findings.map((finding) => ({ ...finding, message: `${finding.message} (on a trial server)` }));
+  } catch (error) {
+    const { message } = error as Error;
+    return [
+      {
+        name: "canary",
+        status: "failed",
+        message: `no trial server could be started: ${message}`,
+        hint: "Run one in the foreground: claude-mpm-socketio serve --port 0",
+      },
+    ];
+  }
+}

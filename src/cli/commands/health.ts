@@ -1,0 +1,31 @@
+import { findServer } from "../../daemon/find.ts";
+import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
+import { EXIT, print, printError, printJson, table } from "../output.ts";
+import type { Command } from "../root.ts";
+import { whyNotRunning } from "./status.ts";
+
+export default {
+  description: "Ask the running server; exit 0 healthy or degraded, 1 unhealthy, 3 when none runs",
+  args: { ...SERVER_ARGS, ...JSON_ARG },
+  async run({ args, rawArgs }) {
+    const { host, port, state_dir: stateDir } = loadForCommand(rawArgs).values;
+    const found = await findServer({ stateDir, host, port });
+    if (found.state === "hung") {
+      if (args.json === true) printJson({ status: "unhealthy", reason: whyNotRunning(found, port) });
+      else printError(whyNotRunning(found, port));
+      return EXIT.failed;
+    }
+    if (found.state !== "running") {
+      if (args.json === true) printJson({ status: "not_running", reason: whyNotRunning(found, port) });
+      else printError(whyNotRunning(found, port));
+      return EXIT.notRunning;
+    }
+    const { health } = found;
+    if (args.json === true) printJson(health);
+    else {
+      print(health.status);
+      print(table(health.checks.map(({ name, status, message }) => [`  ${name}`, status, message])));
+    }
+    return health.status === "unhealthy" ? EXIT.failed : EXIT.done;
+  },
+} satisfies Command;

@@ -1,0 +1,24 @@
+import { readInstance } from "../../daemon/instance.ts";
+import { stopServer } from "../../daemon/stop.ts";
+import { JSON_ARG, loadForCommand, SERVER_ARGS, serverArgs } from "../flags.ts";
+import { CommandError } from "../output.ts";
+import type { Command } from "../root.ts";
+import { startAndReport } from "./start.ts";
+
+export default {
+  description: "Stop the server and start it again with the flags it had, and those given here",
+  args: { ...SERVER_ARGS, ...JSON_ARG },
+  async run({ args, rawArgs }) {
+    const asked = loadForCommand(rawArgs);
+    const { host, port, state_dir: stateDir } = asked.values;
+    const file = readInstance(stateDir, port);
+    const before = file.found === "instance" && Array.isArray(file.instance.args) ? file.instance.args : [];
+    // What was given last wins, so the flags of this command follow those of the running server.
+    const flags = [...before, ...serverArgs(rawArgs, asked)];
+    const loaded = loadForCommand(flags);
+
+    const stopped = await stopServer({ stateDir, host, port });
+    if (stopped.outcome === "failed") throw new CommandError(stopped.message, stopped.hint);
+    return startAndReport(loaded, flags, args.json === true);
+  },
+} satisfies Command;

@@ -1,0 +1,82 @@
+import { checkReach, ConfigError, loadConfig, type LoadedConfig } from "../../config/load.ts";
+import { explainStartError, type Failure } from "../../daemon/failure.ts";
+import { runServer } from "../../daemon/run.ts";
+import type { BootReport } from "../../daemon/start.ts";
+import { IS_COMPILED } from "../../version.ts";
+import { loadForCommand, readServerFlags, SERVER_ARGS, serverArgs } from "../flags.ts";
+import { CommandError, EXIT, print } from "../output.ts";
+import type { Command } from "../root.ts";
+
+export default {
+  description:
+    "Run the server in the foreground; Ctrl-C or SIGTERM stop it gracefully, SIGHUP reads the configuration again",
+  args: {
+    ...SERVER_ARGS,
+    background: {
+      type: "boolean",
+      description: "Used by start: log to the file, report on stdout, leave the directory",
+    },
+  },
+  async run({ args, rawArgs }) {
+    const background = args.background === true;
+    const startDirectory = process.cwd();
+    try {
+      const loaded = loadForCommand(rawArgs);
+      checkReach(loaded);
+      // A server in the background holds no directory that somebody may want to remove.
+      if (background) process.chdir(homeOf(loaded));
+      const config = inBackground(loaded, background);
+      await runServer({
+        config,
+        reloadConfig: () => {
+          const again = loadConfig({
+            ...readServerFlags(rawArgs),
+            compiled: IS_COMPILED,
+            cwd: startDirectory,
+          });
+          checkReach(again);
+          return inBackground(again, background);
+        },
+        args: serverArgs(rawArgs, loaded),
+        stderr: !background,
+        onReady({ pid, host, port, url }) {
+          if (background) printReport({ ok: true, pid, host, port });
+          else print(`Ready at ${url}\nTry: curl -d '{"type":"hello"}' ${url}/api/events`);
+        },
+      }).catch(async (error: unknown) => {
+        const { values } = loaded;
+        const failure = await explainStartError(error, {
+          stateDir: values.state_dir,
+          host: values.host,
+          port: values.port,
+        });
+        throw new CommandError(failure.message, failure.hint, failure.exitCode);
+      });
+      return EXIT.done;
+    } catch (error) {
+      if (background) printReport({ ok: false, ...failureOf(error) });
+      throw error;
+    }
+  },
+} satisfies Command;
+
+/** A server in the background always logs to its file. */
+function inBackground({ values }: LoadedConfig, background: boolean): LoadedConfig["values"] {
+  return background ? { ...values, log_to_file: true } : values;
+}
+
+function homeOf({ values }: LoadedConfig): string {
+  return process.platform === "win32" ? values.state_dir : "/";
+}
+
+function failureOf(error: unknown): Failure {
+  if (error instanceof CommandError)
+    return { exitCode: error.exitCode, message: error.message, hint: error.hint };
+  const { message } = error as Error;
+  const exitCode = error instanceof ConfigError ? EXIT.config : EXIT.failed;
+  return { exitCode, message, hint: "See what is in effect: claude-mpm-socketio config show" };
+}
+
+function printReport(report: BootReport): void {
+  print(JSON.stringify(report));
+}

@@ -1,0 +1,63 @@
+import { checkReach, flagFor, type LoadedConfig } from "../../config/load.ts";
+import { type Config, isKey } from "../../config/schema.ts";
+import type { Instance } from "../../daemon/instance.ts";
+import { type Started, startServer } from "../../daemon/start.ts";
+import { displayUrl } from "../../protocol/hosts.ts";
+import { JSON_ARG, loadForCommand, SERVER_ARGS, serverArgs } from "../flags.ts";
+import { CommandError, EXIT, print, printJson } from "../output.ts";
+import type { Command } from "../root.ts";
+import { selfCommand } from "../self.ts";
+
+export default {
+  description: "Start the server in the background; returns once it answers",
+  args: { ...SERVER_ARGS, ...JSON_ARG },
+  async run({ args, rawArgs }) {
+    const loaded = loadForCommand(rawArgs);
+    return startAndReport(loaded, serverArgs(rawArgs, loaded), args.json === true);
+  },
+} satisfies Command;
+
+/** Starts a server with these flags and says what came of it; throws when there is none in the end. */
+export async function startAndReport(loaded: LoadedConfig, args: string[], json: boolean): Promise<number> {
+  checkReach(loaded);
+  const { host, port, state_dir } = loaded.values;
+  const started = await startServer({ command: selfCommand(), args, stateDir: state_dir, host, port });
+  if (started.outcome === "failed") throw new CommandError(started.message, started.hint, started.exitCode);
+
+  const differences = started.outcome === "already_running" ? differencesFrom(started.instance, loaded) : [];
+  const { pid, health } = started;
+  const url = displayUrl(health.host, health.port);
+  if (json) {
+    printJson({ outcome: started.outcome, url, pid, server_id: health.server_id, differences });
+    return EXIT.done;
+  }
+  print(textOf(started, url));
+  if (differences.length > 0) {
+    print("It runs with other settings than these:");
+    for (const { flag, running, asked } of differences) print(`  ${flag}: it has ${running}, not ${asked}`);
+    print("To take them up: claude-mpm-socketio restart, with the same flags");
+  }
+  return EXIT.done;
+}
+
+function textOf({ outcome, pid, health }: Started & { health: unknown; pid: number }, url: string): string {
+  const { server_id } = health as { server_id: string };
+  const verb = outcome === "started" ? "Started" : "Already running";
+  return `${verb}: ${url} (PID ${pid}, ${server_id})\nTry: curl -d '{"type":"hello"}' ${url}/api/events`;
+}
+
+interface Difference {
+  flag: string;
+  running: string;
+  asked: string;
+}
+
+/** The settings this command names, by flag, variable or file, that the running server has otherwise. */
+function differencesFrom(instance: Instance | null, { values, origins }: LoadedConfig): Difference[] {
+  return Object.entries(instance?.settings ?? {}).flatMap(([name, running]) => {
+    if (!isKey(name) || !["flag", "env", "file"].includes(origins[name].kind)) return [];
+    const asked: Config[typeof name] = values[name];
+    if (JSON.stringify(asked) === JSON.stringify(running)) return [];
+    return [{ flag: flagFor(name), running: JSON.stringify(running), asked: JSON.stringify(asked) }];
+  });
+}

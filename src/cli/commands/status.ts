@@ -1,0 +1,134 @@
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { request } from "../../client/http.ts";
+import { serverPaths } from "../../config/paths.ts";
+import type { Found } from "../../daemon/find.ts";
+import { findServer } from "../../daemon/find.ts";
+import { describeHolder } from "../../daemon/failure.ts";
+import { displayUrl } from "../../protocol/hosts.ts";
+import type { Health, Stats } from "../../protocol/messages.ts";
+import { RELEASE_VERSION } from "../../version.ts";
+import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
+import { duration, EXIT, print, printJson, style, table } from "../output.ts";
+import type { Command } from "../root.ts";
+
+const LAST_ERRORS = 5;
+const LOG_TAIL_BYTES = 256 * 1024;
+
+export default {
+  description: "Show whether the server runs; exit 3 when it does not",
+  args: {
+    ...SERVER_ARGS,
+    ...JSON_ARG,
+    verbose: {
+      type: "boolean",
+      alias: "v",
+      description: "Also versions, paths, configuration, memory and last errors",
+    },
+  },
+  async run({ args, rawArgs }) {
+    const loaded = loadForCommand(rawArgs);
+    const { host, port, state_dir: stateDir } = loaded.values;
+    const found = await findServer({ stateDir, host, port });
+    if (found.state !== "running") {
+      const reason = whyNotRunning(found, port);
+      if (args.json === true) printJson({ running: false, port, state: found.state, reason });
+      else print(reason);
+      return EXIT.notRunning;
+    }
+
+    const { health, instance, url } = found;
+    const details = args.verbose === true ? await detailsOf(url) : null;
+    const paths = serverPaths(stateDir, port);
+    const logFile = logFileOf(instance?.settings) ?? loaded.values.log_file_path ?? paths.log;
+    const lastErrors = details ? lastProblems(logFile) : [];
+    if (args.json === true) {
+      const more = details
+        ? { stats: details, paths, log_file: logFile, config_file: loaded.file, last_errors: lastErrors }
+        : {};
+      printJson({ running: true, url: displayUrl(health.host, health.port), ...health, ...more });
+      return EXIT.done;
+    }
+    print(`claude-mpm-socketio is ${style("running", "green")} at ${displayUrl(health.host, health.port)}`);
+    print(table(summaryRows(health)));
+    if (details) {
+      print(
+        table([
+          ["  release", `${RELEASE_VERSION} (this command)`],
+          ["  server", health.server_version],
+          ["  Socket.IO", health.dependencies.socketio_version],
+          ["  Bun", health.dependencies.bun_version],
+          ["  executable", instance?.executable ?? "unknown: it was not started from this state directory"],
+          ["  state", paths.directory],
+          ["  log", logFile],
+          [
+            "  configuration",
+            `${loaded.file ?? "no file"}; ${loaded.environment.value} (${loaded.environment.because})`,
+          ],
+          ["  memory", `${Math.round(details.memory.rss / 1024 / 1024)} MiB`],
+          [
+            "  history",
+            `${details.events.history_size} events, seq ${details.log.first_seq} to ${details.log.last_seq}`,
+          ],
+          ["  checks", health.checks.map(({ name, status }) => `${name} ${status}`).join(", ")],
+        ]),
+      );
+      print(lastErrors.length > 0 ? "  last errors" : "  last errors    none");
+      for (const line of lastErrors) print(`    ${line}`);
+    }
+    return EXIT.done;
+  },
+} satisfies Command;
+
+/** In words, for whoever expected a server. */
+export function whyNotRunning(found: Found, port: number): string {
+  switch (found.state) {
+    case "hung":
+      return `The server on port ${port} (PID ${found.pid}) does not answer. Start it anew: claude-mpm-socketio restart`;
+    case "busy":
+      return `The server on port ${port} is starting or stopping`;
+    case "foreign":
+      return `Port ${port} is held by ${describeHolder(found.holder)}, which is no server of ours`;
+    case "none":
+      return `No server runs on port ${port}${found.stale ? ` (removed ${found.stale})` : ""}. Start one: claude-mpm-socketio start`;
+    case "running":
+      return `The server runs on port ${port}`;
+  }
+}
+
+function summaryRows(health: Health): string[][] {
+  const { events_processed, errors, last_activity } = health.health_stats;
+  return [
+    ["  status", health.status],
+    ["  PID", `${health.pid}`],
+    ["  server id", health.server_id],
+    ["  uptime", duration(health.uptime_seconds)],
+    ["  clients", `${health.clients_connected}`],
+    ["  events", `${events_processed}${last_activity ? `, last at ${last_activity}` : ""}`],
+    ["  errors", `${errors}`],
+  ];
+}
+
+async function detailsOf(url: string): Promise<Stats> {
+  return JSON.parse((await request(`${url}/stats`, { timeoutMs: 2000 })).text) as Stats;
+}
+
+function logFileOf(settings: Record<string, unknown> | undefined): string | null {
+  return typeof settings?.log_file_path === "string" ? settings.log_file_path : null;
+}
+
+/** The newest warnings and errors of a log file, oldest first. */
+function lastProblems(path: string): string[] {
+  try {
+    const descriptor = openSync(path, "r");
+    const { size } = fstatSync(descriptor);
+    const tail = Buffer.alloc(Math.min(size, LOG_TAIL_BYTES));
+    readSync(descriptor, tail, 0, tail.length, size - tail.length);
+    closeSync(descriptor);
+    const lines = tail.toString("utf8").split("\n");
+    return lines
+      .filter((line) => /^\S+ (ERROR|WARNING) |"level":"(ERROR|WARNING)"/.test(line))
+      .slice(-LAST_ERRORS);
+  } catch {
+    return [];
+  }
+}

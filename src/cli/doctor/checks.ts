@@ -1,0 +1,185 @@
+/** What doctor looks at, one function per concern. Each says what it found, and how to mend it. */
+import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { sendCanary } from "../../client/canary.ts";
+import {
+  checkReach,
+  ConfigError,
+  loadConfig,
+  type LoadedConfig,
+  type LoadOptions,
+} from "../../config/load.ts";
+import { processEnv } from "../../config/env.ts";
+import { serverPaths } from "../../config/paths.ts";
+import { describeHolder } from "../../daemon/failure.ts";
+import { findServer, type Found, isSameProcess } from "../../daemon/find.ts";
+import { instancePorts, readInstance, temporaryFiles } from "../../daemon/instance.ts";
+import { SERVER_VERSION } from "../../version.ts";
+
+export interface Finding {
+  name: string;
+  status: "ok" | "warning" | "failed";
+  message: string;
+  /** What to do about it. */
+  hint?: string;
+}
+
+const ok = (name: string, message: string): Finding => ({ name, status: "ok", message });
+const warning = (name: string, message: string, hint: string): Finding => ({
+  name,
+  status: "warning",
+  message,
+  hint,
+});
+const failed = (name: string, message: string, hint: string): Finding => ({
+  name,
+  status: "failed",
+  message,
+  hint,
+});
+
+/** Returns null in place of the configuration when it is invalid: nothing else can be looked at then. */
+export function checkConfiguration(options: LoadOptions): {
+  findings: Finding[];
+  loaded: LoadedConfig | null;
+} {
+  const name = "configuration";
+  try {
+    const loaded = loadConfig(options);
+    checkReach(loaded);
+    const { environment, file, warnings } = loaded;
+    const findings = [
+      ok(name, `valid; ${file ?? "no file"}; environment ${environment.value}, ${environment.because}`),
+      ...warnings.map((text) => warning(name, text, "Mend the name, or remove it")),
+    ];
+    return { findings, loaded };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const hint = "See what is in effect: claude-mpm-socketio config show";
+    return { findings: error.problems.map((problem) => failed(name, problem, hint)), loaded: null };
+  }
+}
+
+/** Whether the state directory can be used, and by nobody else. */
+export function checkStateDir({ values }: LoadedConfig): Finding[] {
+  const name = "state directory";
+  const path = values.state_dir;
+  const nearest = nearestExisting(path);
+  try {
+    accessSync(nearest, constants.R_OK | constants.W_OK | constants.X_OK);
+    if (!statSync(nearest).isDirectory()) throw new Error(`${nearest} is no directory`);
+  } catch (error) {
+    return [
+      failed(
+        name,
+        `${path} cannot be used: ${(error as Error).message}`,
+        `Mend it: chmod u+rwx ${nearest}; or name another one: --state-dir DIR`,
+      ),
+    ];
+  }
+  if (nearest !== path) return [ok(name, `${path} will be made at the first start`)];
+  const mode = statSync(path).mode & 0o777;
+  if (process.platform !== "win32" && (mode & 0o077) !== 0) {
+    return [
+      warning(name, `${path} can be read by other users (mode ${mode.toString(8)})`, `chmod 700 ${path}`),
+    ];
+  }
+  return [ok(name, path)];
+}
+
+/** Files that dead servers left behind, on any port. */
+export function checkStaleFiles({ values }: LoadedConfig): Finding[] {
+  const name = "stale files";
+  const stale = instancePorts(values.state_dir).flatMap((port) => {
+    const { instance } = serverPaths(values.state_dir, port);
+    const file = readInstance(values.state_dir, port);
+    const dead = file.found === "unreadable" || (file.found === "instance" && !isSameProcess(file.instance));
+    return [...(dead ? [instance] : []), ...temporaryFiles(values.state_dir, port)];
+  });
+  if (stale.length === 0) return [ok(name, "none")];
+  return [
+    warning(name, stale.join(", "), "Nothing trusts them; the next start or stop on that port removes them"),
+  ];
+}
+
+/** Who holds the port, and whether our server answers on it. */
+export async function checkPort({ values }: LoadedConfig): Promise<{ findings: Finding[]; found: Found }> {
+  const name = "port";
+  const { host, port, state_dir: stateDir } = values;
+  const found = await findServer({ stateDir, host, port });
+  return { findings: [portFinding(name, port, found)], found };
+}
+
+function portFinding(name: string, port: number, found: Found): Finding {
+  switch (found.state) {
+    case "running": {
+      const { health, pid } = found;
+      const what = `${port} is held by our server (PID ${pid}, ${health.server_id}), ${health.status}`;
+      if (health.status !== "healthy") return warning(name, what, "See why: claude-mpm-socketio health");
+      if (health.server_version !== SERVER_VERSION) {
+        return warning(
+          name,
+          `${what}, of version ${health.server_version}`,
+          "Take up this version: claude-mpm-socketio restart",
+        );
+      }
+      return ok(name, what);
+    }
+    case "none":
+      return ok(name, `${port} is free`);
+    case "busy":
+      return warning(name, `our server on ${port} is starting or stopping`, "Look again in a moment");
+    case "hung":
+      return failed(
+        name,
+        `our server on ${port} (PID ${found.pid}) does not answer`,
+        "Start it anew: claude-mpm-socketio restart",
+      );
+    case "foreign":
+      return failed(
+        name,
+        `${port} is held by ${describeHolder(found.holder)}`,
+        `Use another port: --port ${port + 1}`,
+      );
+  }
+}
+
+/** Proxies that clients might send loopback requests through. */
+export function checkProxy(): Finding[] {
+  const name = "proxy";
+  const env = processEnv();
+  const proxy = env.HTTP_PROXY ?? env.http_proxy;
+  if (!proxy) return [ok(name, "none set")];
+  const exceptions = (env.NO_PROXY ?? env.no_proxy ?? "").split(",").map((host) => host.trim());
+  if (exceptions.includes("*") || (exceptions.includes("localhost") && exceptions.includes("127.0.0.1"))) {
+    return [ok(name, "set, with an exception for loopback")];
+  }
+  return [
+    warning(
+      name,
+      "HTTP_PROXY is set and NO_PROXY lacks localhost or 127.0.0.1: curl and others will not reach the server",
+      "export NO_PROXY=localhost,127.0.0.1",
+    ),
+  ];
+}
+
+/** One event in over HTTP, through the log, and back over a socket. */
+export async function checkCanary(url: string): Promise<Finding[]> {
+  const name = "canary";
+  try {
+    const { connect, stored, delivered } = await sendCanary(url);
+    const ms = (value: number) => `${value.toFixed(1)} ms`;
+    return [
+      ok(
+        name,
+        `socket connected in ${ms(connect)}; event stored in ${ms(stored)}, back over the socket in ${ms(delivered)}`,
+      ),
+    ];
+  } catch (error) {
+    return [failed(name, (error as Error).message, "See the server's log: claude-mpm-socketio logs")];
+  }
+}
+
+function nearestExisting(path: string): string {
+  return existsSync(path) || dirname(path) === path ? path : nearestExisting(dirname(path));
+}

@@ -1,0 +1,136 @@
+/** Server flags made from the configuration schema, and the strict reading of all flags. */
+import type { ArgsDef } from "citty";
+import type { FlagValues, LoadedConfig } from "../config/load.ts";
+import { loadConfig } from "../config/load.ts";
+import { fieldOf, flagOf, isKey, KEYS } from "../config/schema.ts";
+import { nearest } from "../config/suggest.ts";
+import { IS_COMPILED } from "../version.ts";
+import { CommandError, EXIT, printError } from "./output.ts";
+
+/** `--host --port …`, `--config` and `--set`: everything that reaches the configuration. */
+export const SERVER_ARGS = {
+  ...Object.fromEntries(
+    KEYS.filter((key) => fieldOf(key).flag).map((key) => {
+      return [
+        flagOf(key).slice(2),
+        { type: "string", description: fieldOf(key).description, valueHint: "VALUE" },
+      ];
+    }),
+  ),
+  config: { type: "string", description: "Configuration file", valueHint: "FILE" },
+  set: { type: "string", description: "Any configuration key; may be repeated", valueHint: "KEY=VALUE" },
+} as ArgsDef;
+
+export const JSON_ARG = {
+  json: { type: "boolean", description: "Print one JSON document" },
+} as const satisfies ArgsDef;
+
+export interface ServerFlags {
+  flags: FlagValues;
+  unknownFlags: string[];
+  configFile: string | undefined;
+}
+
+/** Reads the server flags out of the raw arguments; a key's own flag wins over `--set`, the last one over earlier ones. */
+export function readServerFlags(rawArgs: readonly string[]): ServerFlags {
+  const result: ServerFlags = { flags: {}, unknownFlags: [], configFile: undefined };
+  const own: FlagValues = {};
+  for (const [name, value] of flagPairs(rawArgs)) {
+    const key = name.replaceAll("-", "_");
+    if (name === "config") result.configFile = value;
+    else if (name === "set") {
+      const [, setKey = "", raw] = /^([^=]*)=(.*)$/s.exec(value) ?? [];
+      if (raw === undefined)
+        throw new CommandError(
+          `--set ${value} is not KEY=VALUE`,
+          "Write, for example, --set port=9000",
+          EXIT.usage,
+        );
+      if (isKey(setKey)) result.flags[setKey] = { raw, flag: `--set ${setKey}` };
+      else result.unknownFlags.push(setKey);
+    } else if (isKey(key) && fieldOf(key).flag) own[key] = { raw: value, flag: flagOf(key) };
+  }
+  Object.assign(result.flags, own);
+  return result;
+}
+
+/** Loads the configuration for a command; warnings go to stderr. */
+export function loadForCommand(rawArgs: readonly string[]): LoadedConfig {
+  const loaded = loadConfig({ ...readServerFlags(rawArgs), compiled: IS_COMPILED });
+  for (const warning of loaded.warnings) printError(`Warning: ${warning}`);
+  return loaded;
+}
+
+/** The same flags with absolute paths, for a server that runs elsewhere. */
+export function serverArgs(rawArgs: readonly string[], { values, origins, file }: LoadedConfig): string[] {
+  const { flags, configFile } = readServerFlags(rawArgs);
+  const pairs = Object.keys(flags)
+    .filter(isKey)
+    .flatMap((key) => {
+      const value =
+        fieldOf(key).type === "path" && origins[key].kind === "flag" ? values[key] : flags[key]?.raw;
+      return ["--set", `${key}=${value}`];
+    });
+  return configFile !== undefined && file !== null ? ["--config", file, ...pairs] : pairs;
+}
+
+/** Refuses flags and values a command does not have, which citty would let pass. */
+export function checkArgs(rawArgs: readonly string[], argsDef: ArgsDef): void {
+  const flags = new Map<string, ArgsDef[string]>();
+  for (const [name, definition] of Object.entries(argsDef)) {
+    if (definition.type === "positional") continue;
+    const alias = "alias" in definition ? definition.alias : undefined;
+    for (const spelling of [name, ...(Array.isArray(alias) ? alias : alias ? [alias] : [])])
+      flags.set(spelling, definition);
+  }
+  const positionals = Object.values(argsDef).filter(({ type }) => type === "positional").length;
+  let given = 0;
+  for (let index = 0; index < rawArgs.length; index += 1) {
+    const arg = rawArgs[index] as string;
+    if (!arg.startsWith("-") || arg === "-") {
+      given += 1;
+      if (given > positionals)
+        throw new CommandError(`"${arg}" is not expected here`, "See --help for what is", EXIT.usage);
+      continue;
+    }
+    const [name = "", value] = splitFlag(arg);
+    const definition = flags.get(name) ?? (name.startsWith("no-") ? flags.get(name.slice(3)) : undefined);
+    if (!definition) {
+      const suggestion = nearest(name, [...flags.keys()]);
+      const hint = suggestion ? `Did you mean --${suggestion}?` : "See --help for those there are";
+      throw new CommandError(`There is no flag ${arg.split("=")[0]}`, hint, EXIT.usage);
+    }
+    if (definition.type !== "boolean" && value === undefined) {
+      index += 1;
+      const next = rawArgs[index];
+      if (next === undefined)
+        throw new CommandError(`${arg} needs a value`, `Write ${arg} VALUE`, EXIT.usage);
+    }
+  }
+}
+
+/** A whole number given by a flag. */
+export function wholeNumber(text: string, flag: string): number {
+  if (!/^\d{1,9}$/.test(text))
+    throw new CommandError(
+      `${flag} ${text} is not a whole number`,
+      `Write, for example, ${flag} 50`,
+      EXIT.usage,
+    );
+  return Number(text);
+}
+
+function* flagPairs(rawArgs: readonly string[]): Generator<[name: string, value: string]> {
+  for (let index = 0; index < rawArgs.length; index += 1) {
+    const arg = rawArgs[index] as string;
+    if (!arg.startsWith("--")) continue;
+    const [name = "", value] = splitFlag(arg);
+    if (!(name in SERVER_ARGS)) continue;
+    yield [name, value ?? rawArgs[(index += 1)] ?? ""];
+  }
+}
+
+function splitFlag(arg: string): [name: string, value: string | undefined] {
+  const [, name = "", value] = /^--?([^=]*)(?:=(.*))?$/s.exec(arg) ?? [];
+  return [name, value];
+}

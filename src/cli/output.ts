@@ -1,0 +1,94 @@
+/** The only way to the terminal: text to stdout, diagnostics to stderr, JSON where it is asked for. */
+import { writeSync } from "node:fs";
+import { processEnv } from "../config/env.ts";
+
+/** A failure people are told of: one line what failed, one line what to do next. */
+export class CommandError extends Error {
+  readonly exitCode: number;
+  readonly hint: string;
+
+  constructor(message: string, hint: string, exitCode = 1) {
+    super(message);
+    this.name = "CommandError";
+    this.hint = hint;
+    this.exitCode = exitCode;
+  }
+}
+
+export const EXIT = { done: 0, failed: 1, usage: 2, notRunning: 3, config: 78 } as const;
+
+/** Text for the person who asked. */
+export function print(text: string): void {
+  write(1, `${text}\n`);
+}
+
+/** Diagnostics: warnings, hints, failures. */
+export function printError(text: string): void {
+  write(2, `${text}\n`);
+}
+
+/** The one document of a command that was asked for `--json`. */
+export function printJson(document: object): void {
+  print(JSON.stringify({ schema: 1, ...document }, null, 2));
+}
+
+/** Left-aligned columns. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows)
+    for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
+type Style = "bold" | "green" | "yellow" | "red";
+const CODES: Record<Style, number> = { bold: 1, green: 32, yellow: 33, red: 31 };
+
+/** Colours text on a terminal, and never with `NO_COLOR` (https://no-color.org). */
+export function style(text: string, name: Style): string {
+  return coloured() ? `\u001B[${CODES[name]}m${text}\u001B[0m` : text;
+}
+
+export function coloured(): boolean {
+  const { NO_COLOR, TERM } = processEnv();
+  return process.stdout.isTTY === true && !NO_COLOR && TERM !== "dumb";
+}
+
+/** "2 h 3 min", "3 min 4 s", "5 s". */
+export function duration(seconds: number): string {
+  const whole = Math.floor(seconds);
+  const parts: [number, string][] = [
+    [Math.floor(whole / 86_400), "d"],
+    [Math.floor(whole / 3600) % 24, "h"],
+    [Math.floor(whole / 60) % 60, "min"],
+    [whole % 60, "s"],
+  ];
+  const first = parts.findIndex(([amount]) => amount > 0);
+  if (first === -1) return "0 s";
+  return parts
+    .slice(first, first + 2)
+    .filter(([amount]) => amount > 0)
+    .map(([amount, unit]) => `${amount} ${unit}`)
+    .join(" ");
+}
+
+/** Writes it all before it returns, so that ending the process cuts nothing off. */
+function write(descriptor: number, text: string): void {
+  let rest = Buffer.from(text);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(descriptor, rest));
+    } catch (error) {
+      const { code } = error as { code?: string };
+      // EAGAIN: a non-blocking pipe is full; its reader will come. Anything else: nobody reads any more.
+      if (code !== "EAGAIN") return;
+      Bun.sleepSync(1);
+    }
+  }
+}

@@ -1,0 +1,162 @@
+/** The command tree, each command loaded only when it is called, and the one place that reports failures. */
+import { type ArgsDef, type CommandDef, parseArgs, renderUsage } from "citty";
+import { ConfigError } from "../config/load.ts";
+import { nearest } from "../config/suggest.ts";
+import { checkArgs } from "./flags.ts";
+import { coloured, CommandError, EXIT, print, printError, printJson } from "./output.ts";
+
+/** A command: citty's definition of its arguments, and a `run` that returns the exit code. */
+export interface Command {
+  description: string;
+  args?: ArgsDef;
+  run(context: CommandContext): number | Promise<number>;
+}
+
+export interface CommandContext {
+  args: Record<string, string | boolean | undefined>;
+  rawArgs: string[];
+}
+
+interface Group {
+  description: string;
+  commands: Record<string, Lazy | Group>;
+}
+
+interface Lazy {
+  description: string;
+  load: () => Promise<{ default: Command }>;
+}
+
+const NAME = "claude-mpm-socketio";
+
+const lazy = (description: string, load: Lazy["load"]): Lazy => ({ description, load });
+
+const COMMANDS: Record<string, Lazy | Group> = {
+  serve: lazy("Run the server in the foreground", () => import("./commands/serve.ts")),
+  start: lazy("Start the server in the background", () => import("./commands/start.ts")),
+  stop: lazy("Stop the server", () => import("./commands/stop.ts")),
+  restart: lazy("Stop the server and start it again", () => import("./commands/restart.ts")),
+  status: lazy("Show whether the server runs, and how it does", () => import("./commands/status.ts")),
+  health: lazy("Ask the server whether it is healthy", () => import("./commands/health.ts")),
+  logs: lazy("Show the server's log", () => import("./commands/logs.ts")),
+  doctor: lazy(
+    "Check everything that can be wrong, and say how to mend it",
+    () => import("./commands/doctor.ts"),
+  ),
+  config: {
+    description: "Show, check and make the configuration",
+    commands: {
+      show: lazy(
+        "Show the effective values and where each comes from",
+        () => import("./commands/config-show.ts"),
+      ),
+      check: lazy("Check the configuration", () => import("./commands/config-check.ts")),
+      init: lazy("Write a commented starter file", () => import("./commands/config-init.ts")),
+      path: lazy("Show where configuration files are looked for", () => import("./commands/config-path.ts")),
+      schema: lazy("Print the JSON Schema of the file", () => import("./commands/config-schema.ts")),
+    },
+  },
+  version: lazy("Show the versions of everything", () => import("./commands/version.ts")),
+  "install-deps": lazy(
+    "For old scripts: nothing has to be installed",
+    () => import("./commands/install-deps.ts"),
+  ),
+};
+
+/** Runs one command line and returns the exit code. */
+export async function runCli(argv: string[]): Promise<number> {
+  const separator = argv.includes("--") ? argv.indexOf("--") : argv.length;
+  const flags = argv.slice(0, separator);
+  const wantsHelp = flags.includes("--help") || flags.includes("-h");
+  try {
+    return await dispatch(argv, wantsHelp);
+  } catch (error) {
+    return report(error, flags.includes("--json"));
+  }
+}
+
+async function dispatch(argv: string[], wantsHelp: boolean): Promise<number> {
+  const path: string[] = [];
+  let entry: Lazy | Group = { description: "Event server for coding agents", commands: COMMANDS };
+  let rest = argv;
+  while ("commands" in entry) {
+    const [name, ...after]: string[] = rest;
+    if (name === undefined || name.startsWith("-")) return showGroup(path, entry, name, wantsHelp);
+    const next: Lazy | Group | undefined = Object.hasOwn(entry.commands, name)
+      ? entry.commands[name]
+      : undefined;
+    if (!next) throw unknownCommand([...path, name].join(" "), name, Object.keys(entry.commands));
+    path.push(name);
+    [entry, rest] = [next, after];
+  }
+  const { default: command } = await entry.load();
+  if (wantsHelp) {
+    print(plain(await renderUsage(cittyDefinition(command, path), { meta: { name: NAME } })));
+    return EXIT.done;
+  }
+  const argsDef = command.args ?? {};
+  checkArgs(rest, argsDef);
+  return command.run({ args: parseArgs(rest, argsDef) as CommandContext["args"], rawArgs: rest });
+}
+
+async function showGroup(
+  path: string[],
+  group: Group,
+  given: string | undefined,
+  wantsHelp: boolean,
+): Promise<number> {
+  if (!wantsHelp && given !== undefined) {
+    throw new CommandError(
+      `There is no flag ${given} before a command`,
+      `Write ${NAME} COMMAND ${given}; --help lists the commands`,
+      EXIT.usage,
+    );
+  }
+  const subCommands = Object.fromEntries(
+    Object.entries(group.commands).map(([name, { description }]) => [name, { meta: { name, description } }]),
+  );
+  const name = [NAME, ...path].join(" ");
+  const usage = plain(await renderUsage({ meta: { name, description: group.description }, subCommands }));
+  if (wantsHelp) print(usage);
+  else printError(usage);
+  return wantsHelp ? EXIT.done : EXIT.usage;
+}
+
+function cittyDefinition({ description, args = {} }: Command, path: string[]): CommandDef {
+  return { meta: { name: path.join(" "), description }, args };
+}
+
+function unknownCommand(full: string, name: string, known: string[]): CommandError {
+  const suggestion = nearest(name, known);
+  const hint = suggestion ? `Did you mean "${suggestion}"?` : `See ${NAME} --help for those there are`;
+  return new CommandError(`There is no command "${full}"`, hint, EXIT.usage);
+}
+
+function report(error: unknown, json: boolean): number {
+  const { lines, exitCode } = describe(error);
+  for (const line of lines) printError(line);
+  if (json) printJson({ error: { message: lines[0], hint: lines[1] ?? null } });
+  return exitCode;
+}
+
+function describe(error: unknown): { lines: string[]; exitCode: number } {
+  if (error instanceof CommandError)
+    return { lines: [`Error: ${error.message}`, error.hint], exitCode: error.exitCode };
+  if (error instanceof ConfigError) {
+    return {
+      lines: [
+        ...error.problems.map((problem) => `Error: ${problem}`),
+        `See what is in effect: ${NAME} config show`,
+      ],
+      exitCode: EXIT.config,
+    };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return { lines: [`Error: ${message}`, `Find out more: ${NAME} doctor`], exitCode: EXIT.failed };
+}
+
+/** Citty colours its usage whatever it is written to. */
+function plain(usage: string): string {
+  // oxlint-disable-next-line no-control-regex
+  return coloured() ? usage : usage.replace(/\u001B\[\d+m/g, "");
+}

@@ -1,0 +1,77 @@
+/**
+ * Small requests to a server of ours. Made with node:http and not with `fetch`, which would send them
+ * through the proxy that `HTTP_PROXY` names, loopback or not.
+ */
+import { request as send } from "node:http";
+import { type Health, isHealth } from "../protocol/messages.ts";
+
+export interface Answer {
+  status: number;
+  text: string;
+}
+
+export interface RequestOptions {
+  method?: "GET" | "POST";
+  body?: string;
+  timeoutMs: number;
+}
+
+/** The answer's `code` is that of the system: ECONNREFUSED, ETIMEDOUT, ECONNRESET … */
+export function request(url: string, { method = "GET", body, timeoutMs }: RequestOptions): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const headers: Record<string, string> = { Connection: "close" };
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    const outgoing = send(url, { method, headers, agent: false }, (incoming) => {
+      const chunks: Buffer[] = [];
+      incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
+      incoming.on("end", () => {
+        clearTimeout(timer);
+        resolve({ status: incoming.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") });
+      });
+      incoming.on("error", fail);
+    });
+    const timer = setTimeout(() => {
+      fail(Object.assign(new Error(`no answer within ${timeoutMs} ms`), { code: "ETIMEDOUT" }));
+      outgoing.destroy();
+    }, timeoutMs);
+    function fail(error: Error): void {
+      clearTimeout(timer);
+      reject(error);
+    }
+    outgoing.on("error", fail);
+    outgoing.end(body);
+  });
+}
+
+/** What is found behind a URL. */
+export type Probe =
+  | { answer: "ours"; health: Health }
+  /** Ours, but not yet, or no longer, taking requests. */
+  | { answer: "busy" }
+  /** Another program. */
+  | { answer: "other" }
+  /** Something accepts the connection and says nothing in time. */
+  | { answer: "silent" }
+  | { answer: "nothing" };
+
+/** Asks for `/health` and tells our server from anything else that may hold the port. */
+export async function probe(url: string, timeoutMs = 1000): Promise<Probe> {
+  try {
+    const { status, text } = await request(`${url}/health`, { timeoutMs });
+    const body = parse(text);
+    if (isHealth(body)) return { answer: "ours", health: body };
+    return status === 503 && body?.error?.code === "not_ready" ? { answer: "busy" } : { answer: "other" };
+  } catch (error) {
+    const { code } = error as { code?: string };
+    if (code === "ETIMEDOUT") return { answer: "silent" };
+    return code === "ECONNREFUSED" ? { answer: "nothing" } : { answer: "other" };
+  }
+}
+
+function parse(text: string): { error?: { code?: string } } | null {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,66 @@
+/** Tells what is behind a port: our server, one that hangs, a stranger, or nothing. Files are hints, never proof. */
+import { probe } from "../client/http.ts";
+import { localUrl } from "../protocol/hosts.ts";
+import type { Health } from "../protocol/messages.ts";
+import { type Instance, readInstance, removeInstance } from "./instance.ts";
+import { findPortHolder, type PortHolder } from "./port-holder.ts";
+import { identifyProcess } from "./process.ts";
+
+export type Found =
+  /** It answers; `instance` is its file, null when that is missing or another server's. */
+  | { state: "running"; pid: number; url: string; health: Health; instance: Instance | null }
+  /** Its process lives and is the one that wrote the file, but it does not answer, or not yet. */
+  | { state: "hung"; pid: number; instance: Instance }
+  /** A server of ours holds the port and is starting or stopping. */
+  | { state: "busy" }
+  | { state: "foreign"; holder: PortHolder | null }
+  /** `stale` says what a dead server had left behind; it is removed. */
+  | { state: "none"; stale: string | null };
+
+export interface ServerAddress {
+  stateDir: string;
+  host: string;
+  port: number;
+}
+
+export async function findServer({ stateDir, host, port }: ServerAddress): Promise<Found> {
+  const file = readInstance(stateDir, port);
+  const url = localUrl(file.found === "instance" ? file.instance.host : host, port);
+  const found = await probe(url);
+
+  if (found.answer === "ours") {
+    const { health } = found;
+    const own =
+      file.found === "instance" &&
+      file.instance.pid === health.pid &&
+      file.instance.server_id === health.server_id;
+    return { state: "running", pid: health.pid, url, health, instance: own ? file.instance : null };
+  }
+  if (file.found === "instance" && isSameProcess(file.instance)) {
+    return { state: "hung", pid: file.instance.pid, instance: file.instance };
+  }
+  if (file.found !== "nothing") removeInstance(stateDir, port, file.text);
+  if (found.answer === "busy") return { state: "busy" };
+  if (found.answer !== "nothing") return { state: "foreign", holder: findPortHolder(port) };
+  return { state: "none", stale: file.found === "nothing" ? null : describeStale(file) };
+}
+
+/** Whether the process with the file's PID is still the very server that wrote the file. */
+export function isSameProcess({ pid, process_token }: Instance): boolean {
+  return identifyProcess(pid)?.token === process_token;
+}
+
+/**
+ * Whether it is safe to signal the process behind a running server: its own file vouches for it, or, where
+ * that is lost, the operating system says that it holds the port it answers on.
+ */
+export function mayBeSignalled(found: Found & { state: "running" }): boolean {
+  if (found.instance) return isSameProcess(found.instance);
+  return findPortHolder(found.health.port)?.pid === found.pid;
+}
+
+function describeStale(file: ReturnType<typeof readInstance>): string {
+  return file.found === "instance"
+    ? `the instance file of PID ${file.instance.pid}, which is no server of ours any more`
+    : "an unreadable instance file";
+}

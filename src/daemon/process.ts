@@ -1,0 +1,81 @@
+/** What the operating system says of a process: whether it lives, and since when. */
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+
+export interface ProcessIdentity {
+  /** ISO 8601, for people. */
+  startTime: string;
+  /**
+   * Equal for two looks at the same process, different once the PID is used again. On Linux it is the boot id
+   * and the start in clock ticks, because a wall-clock start time moves when the clock is set.
+   */
+  token: string;
+}
+
+const LINUX_TICKS_PER_SECOND = 100;
+
+/** The identity of a running process, or null when there is none with this PID. */
+export function identifyProcess(pid: number): ProcessIdentity | null {
+  if (!Number.isSafeInteger(pid) || pid <= 0) return null;
+  switch (process.platform) {
+    case "linux":
+      return identifyOnLinux(pid);
+    case "win32":
+      return identifyByCommand("powershell", [
+        "-NoProfile",
+        "-Command",
+        `(Get-Process -Id ${pid} -ErrorAction Stop).StartTime.ToUniversalTime().ToString("o")`,
+      ]);
+    default:
+      return identifyByCommand("ps", ["-o", "lstart=", "-p", `${pid}`]);
+  }
+}
+
+/** The command line of a process, as far as this user may see it. */
+export function commandOf(pid: number): string | null {
+  try {
+    if (process.platform === "linux") {
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim() || null;
+    }
+  } catch {
+    return null;
+  }
+  const [command, args] =
+    process.platform === "win32"
+      ? (["tasklist", ["/FI", `PID eq ${pid}`, "/FO", "CSV", "/NH"]] as const)
+      : (["ps", ["-o", "command=", "-p", `${pid}`]] as const);
+  return run(command, args)?.trim() || null;
+}
+
+/** Output of a command, or null when it fails; in English and UTC, whatever the user's settings. */
+export function run(command: string, args: readonly string[]): string | null {
+  const { status, stdout } = spawnSync(command, args, {
+    encoding: "utf8",
+    timeout: 10_000,
+    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C", TZ: "UTC" },
+  });
+  return status === 0 ? stdout : null;
+}
+
+function identifyOnLinux(pid: number): ProcessIdentity | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // proc(5): the second field, the command in parentheses, may itself hold spaces and parentheses.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const [state, ticks] = [fields[0], Number(fields[19])];
+    if (state === "Z" || state === "X") return null;
+    const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    const bootSeconds = Number(/^btime (\d+)$/m.exec(readFileSync("/proc/stat", "utf8"))?.[1]);
+    const startTime = new Date((bootSeconds + ticks / LINUX_TICKS_PER_SECOND) * 1000).toISOString();
+    return { startTime, token: `${bootId}:${ticks}` };
+  } catch {
+    return null;
+  }
+}
+
+function identifyByCommand(command: string, args: readonly string[]): ProcessIdentity | null {
+  const text = run(command, args)?.trim();
+  if (!text) return null;
+  const time = Date.parse(process.platform === "win32" ? text : `${text} UTC`);
+  return Number.isNaN(time) ? null : { startTime: new Date(time).toISOString(), token: text };
+}

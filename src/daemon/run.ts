@@ -1,0 +1,101 @@
+/** Runs a server in this process until a signal ends it. The only file of the daemon that loads the server. */
+import { createApp, type App } from "../app.ts";
+import { type Config, fieldOf, type Key, KEYS } from "../config/schema.ts";
+import { SERVER_VERSION } from "../version.ts";
+import { readInstance, removeInstance, temporaryFiles, writeInstance, type Instance } from "./instance.ts";
+import { identifyProcess } from "./process.ts";
+import { rmSync } from "node:fs";
+
+export interface RunOptions {
+  config: Config;
+  /** Reads the configuration anew, for SIGHUP; throws when it is invalid. */
+  reloadConfig: () => Config;
+  /** The server flags of this process, kept for `restart`. */
+  args: string[];
+  /** Whether log lines also go to stderr. */
+  stderr: boolean;
+  /** Called once, when the server takes requests and its instance file is written. */
+  onReady: (instance: Instance) => void;
+}
+
+/** A graceful stop takes at most this long; the contract allows 5 seconds. */
+const STOP_LIMIT_MS = 4500;
+
+/** Resolves when the server has stopped; rejects when it cannot start. */
+export async function runServer({ config, reloadConfig, args, stderr, onReady }: RunOptions): Promise<void> {
+  const app = await createApp({ config, stderr });
+  let live = config;
+  const record = () => instanceOf(app, live, args);
+  writeInstance(record());
+  for (const path of temporaryFiles(config.state_dir, app.port)) rmSync(path, { force: true });
+
+  const stopped = new Promise<void>((resolve) => {
+    const stop = () => {
+      const limit = setTimeout(resolve, STOP_LIMIT_MS);
+      app.stop().then(() => {
+        clearTimeout(limit);
+        resolve();
+      }, resolve);
+    };
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
+  });
+
+  process.on("SIGHUP", () => {
+    try {
+      const next = reloadConfig();
+      const changed = KEYS.filter((key) => JSON.stringify(next[key]) !== JSON.stringify(live[key]));
+      const waiting = changed.filter((key) => !fieldOf(key).reloadable);
+      live = { ...next, ...pick(live, waiting) };
+      app.reload(live);
+      writeInstance(record());
+      app.logger.info("configuration read again", { changed: changed.join(" ") || "nothing" });
+      if (waiting.length > 0)
+        app.logger.warn("these take effect with a restart", { keys: waiting.join(" ") });
+    } catch (error) {
+      app.logger.error("configuration not taken up, the old one stays", { error: (error as Error).message });
+    }
+  });
+
+  // One client's malformed packet must not end the server for all; what nobody foresaw is logged and counted.
+  for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+    process.on(event, (error: unknown) => {
+      app.logger.error(event, {
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
+    });
+  }
+
+  onReady(record());
+  await stopped;
+  const file = readInstance(config.state_dir, app.port);
+  if (file.found === "instance" && file.instance.pid === process.pid)
+    removeInstance(config.state_dir, app.port, file.text);
+}
+
+function instanceOf(app: App, config: Config, args: string[]): Instance {
+  const identity = identifyProcess(process.pid);
+  return {
+    pid: process.pid,
+    process_start_time: identity?.startTime ?? new Date(app.startedAt).toISOString(),
+    process_token: identity?.token ?? "",
+    server_id: app.serverId,
+    server_version: SERVER_VERSION,
+    host: config.host,
+    port: app.port,
+    url: app.url,
+    state_dir: config.state_dir,
+    started_at: new Date(app.startedAt).toISOString(),
+    executable: process.execPath,
+    args,
+    settings: publicSettings(config),
+  };
+}
+
+/** The effective configuration without its secrets. */
+export function publicSettings(config: Config): Record<string, unknown> {
+  return Object.fromEntries(KEYS.filter((key) => !fieldOf(key).secret).map((key) => [key, config[key]]));
+}
+
+function pick(config: Config, keys: readonly Key[]): Partial<Config> {
+  return Object.fromEntries(keys.map((key) => [key, config[key]]));
+}

@@ -1,0 +1,128 @@
+/** Starts a server in the background and waits until it answers. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, mkdirSync, openSync } from "node:fs";
+import { join } from "node:path";
+import { childEnv } from "../config/env.ts";
+import { serverPaths } from "../config/paths.ts";
+import { probe } from "../client/http.ts";
+import { localUrl } from "../protocol/hosts.ts";
+import type { Health } from "../protocol/messages.ts";
+import type { Failure } from "./failure.ts";
+import { findServer, type Found, type ServerAddress } from "./find.ts";
+import type { Instance } from "./instance.ts";
+
+/** The one line a server in the background writes to its stdout, for whoever started it. */
+export type BootReport = { ok: true; pid: number; host: string; port: number } | ({ ok: false } & Failure);
+
+export interface StartOptions extends ServerAddress {
+  /** How to run this program: the executable and, from a checkout, its entry file. */
+  command: readonly string[];
+  /** Flags for `serve`. */
+  args: readonly string[];
+}
+
+export type Started =
+  | { outcome: "started"; pid: number; health: Health }
+  | { outcome: "already_running"; pid: number; health: Health; instance: Instance | null }
+  | ({ outcome: "failed" } & Failure);
+
+const START_LIMIT_MS = 15_000;
+const RETRY_MS = 10;
+
+export async function startServer(options: StartOptions): Promise<Started> {
+  const before = await findWhenSettled(options);
+  if (before.state === "running") return alreadyRunning(before);
+  if (before.state === "hung") {
+    return {
+      outcome: "failed",
+      exitCode: 1,
+      message: `The server on port ${options.port} (PID ${before.pid}) does not answer`,
+      hint: "Start it anew: claude-mpm-socketio restart",
+    };
+  }
+
+  const report = await spawnServer(options);
+  if (report?.ok) {
+    const found = await probe(localUrl(report.host, report.port), START_LIMIT_MS);
+    if (found.answer === "ours") return { outcome: "started", pid: report.pid, health: found.health };
+  }
+  // It may have lost the race for the port to a server of ours.
+  const after = await findWhenSettled(options);
+  if (after.state === "running") return alreadyRunning(after);
+  if (report && !report.ok) {
+    const { exitCode, message, hint } = report;
+    return { outcome: "failed", exitCode, message, hint };
+  }
+  return {
+    outcome: "failed",
+    exitCode: 1,
+    message: "The server ended before it answered",
+    hint: "See what it said: claude-mpm-socketio logs; or run it in the foreground: claude-mpm-socketio serve",
+  };
+}
+
+function alreadyRunning({ pid, health, instance }: Found & { state: "running" }): Started {
+  return { outcome: "already_running", pid, health, instance };
+}
+
+/** What is behind the port, once it is neither starting nor stopping. */
+async function findWhenSettled(address: ServerAddress): Promise<Found> {
+  if (address.port === 0) return { state: "none", stale: null };
+  const deadline = Date.now() + START_LIMIT_MS;
+  for (;;) {
+    const found = await findServer(address);
+    if (found.state !== "busy" || Date.now() > deadline) return found;
+    await Bun.sleep(RETRY_MS);
+  }
+}
+
+/** Resolves with the server's report, or null when it ended without one. */
+async function spawnServer({ command, args, stateDir, port }: StartOptions): Promise<BootReport | null> {
+  const [program = process.execPath, ...entry] = command;
+  let stderr: number;
+  try {
+    stderr = openCrashLog(stateDir, port);
+  } catch (error) {
+    return {
+      ok: false,
+      exitCode: 1,
+      message: `Cannot use the state directory ${stateDir}: ${(error as Error).message}`,
+      hint: "Mend its permissions, or name another one: --state-dir DIR",
+    };
+  }
+  const child = spawn(program, [...entry, "serve", "--background", ...args], {
+    detached: true,
+    stdio: ["ignore", "pipe", stderr],
+    env: childEnv(),
+    windowsHide: true,
+  });
+  closeSync(stderr);
+  const report = await readReport(child);
+  child.unref();
+  child.stdout?.destroy();
+  return report;
+}
+
+/** What the runtime itself says at a crash goes where the log lines go. */
+function openCrashLog(stateDir: string, port: number): number {
+  const { directory, log } = serverPaths(stateDir, port);
+  mkdirSync(port === 0 ? stateDir : directory, { recursive: true, mode: 0o700 });
+  return openSync(port === 0 ? join(stateDir, "start.log") : log, "a", 0o600);
+}
+
+function readReport(child: ChildProcess): Promise<BootReport | null> {
+  return new Promise((resolve, reject) => {
+    const limit = setTimeout(() => resolve(null), START_LIMIT_MS);
+    let text = "";
+    const settle = (report: BootReport | null) => {
+      clearTimeout(limit);
+      resolve(report);
+    };
+    child.on("error", reject);
+    child.stdout?.on("data", (chunk: Buffer) => {
+      text += chunk.toString("utf8");
+      if (text.includes("\n")) settle(JSON.parse(text) as BootReport);
+    });
+    child.stdout?.on("end", () => settle(null));
+  });
+}

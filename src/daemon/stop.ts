@@ -1,0 +1,77 @@
+/** Stops a server: asks, waits, and only then insists; looks who it is right before any signal. */
+import { findServer, type Found, isSameProcess, mayBeSignalled, type ServerAddress } from "./find.ts";
+import { readInstance, removeInstance } from "./instance.ts";
+import { identifyProcess } from "./process.ts";
+
+export type Stopped =
+  | { outcome: "stopped" | "killed"; pid: number }
+  | { outcome: "not_running"; stale: string | null }
+  | { outcome: "failed"; message: string; hint: string };
+
+/** A server gets the contract's 5 seconds to stop, and a little for the machine. */
+const GRACE_MS = 6000;
+const POLL_MS = 10;
+
+export async function stopServer(address: ServerAddress): Promise<Stopped> {
+  const found = await findServer(address);
+  switch (found.state) {
+    case "none":
+      return { outcome: "not_running", stale: found.stale };
+    case "foreign":
+      return { outcome: "not_running", stale: null };
+    case "busy":
+      return {
+        outcome: "failed",
+        message: "The server is starting or stopping",
+        hint: "Try again in a moment",
+      };
+    default:
+      return end(found, address);
+  }
+}
+
+async function end(
+  found: Found & { state: "running" | "hung" },
+  { stateDir, port }: ServerAddress,
+): Promise<Stopped> {
+  const { pid, instance } = found;
+  const sure = found.state === "hung" ? isSameProcess(found.instance) : mayBeSignalled(found);
+  const token = identifyProcess(pid)?.token;
+  if (!sure || token === undefined) {
+    return {
+      outcome: "failed",
+      message: `A server answers as PID ${pid}, but nothing proves that this process is it; it was not signalled`,
+      hint: "It may run in a container or belong to another user: stop it there",
+    };
+  }
+  try {
+    process.kill(pid, "SIGTERM");
+    let outcome: "stopped" | "killed" = "stopped";
+    if (!(await waitForEnd(pid, token, GRACE_MS))) {
+      process.kill(pid, "SIGKILL");
+      outcome = "killed";
+      await waitForEnd(pid, token, GRACE_MS);
+    }
+    // A clean stop removes its own file; after a kill it is ours to remove.
+    const file = readInstance(stateDir, port);
+    if (file.found === "instance" && file.instance.pid === (instance?.pid ?? pid))
+      removeInstance(stateDir, port, file.text);
+    return { outcome, pid };
+  } catch (error) {
+    return {
+      outcome: "failed",
+      message: `PID ${pid} cannot be signalled: ${(error as Error).message}`,
+      hint: "Stop it as the user it belongs to",
+    };
+  }
+}
+
+/** False when the very process is still there after the limit. */
+async function waitForEnd(pid: number, token: string, limitMs: number): Promise<boolean> {
+  const deadline = Date.now() + limitMs;
+  while (identifyProcess(pid)?.token === token) {
+    if (Date.now() > deadline) return false;
+    await Bun.sleep(POLL_MS);
+  }
+  return true;
+}
