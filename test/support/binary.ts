@@ -1,0 +1,103 @@
+/** The compiled binary, built once for a test run, and ways to run it with a home directory of its own. */
+import { afterAll } from "bun:test";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Subprocess } from "bun";
+import { compile } from "../../build.ts";
+import { temporaryDirectory } from "./temporary.ts";
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+let built: Promise<string> | null = null;
+let directory: string | null = null;
+
+/** Path of the binary for this machine, compiled from the sources as they are. */
+export function binary(): Promise<string> {
+  return (built ??= build());
+}
+
+async function build(): Promise<string> {
+  // One per test process, not in `dist/`, where a developer's own server may be running from.
+  directory = mkdtempSync(join(tmpdir(), "cms-test-binary-"));
+  const outfile = join(directory, "claude-mpm-socketio");
+  await compile({ entry: join(ROOT, "src/main.ts"), outfile });
+  return outfile;
+}
+
+/** Called when the whole run has ended. */
+export function removeBinary(): void {
+  if (directory) rmSync(directory, { recursive: true, force: true });
+}
+
+export interface Finished {
+  exitCode: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** A user's account on a machine: a home directory, and the binary with an environment that knows no other. */
+export interface Account {
+  home: string;
+  stateDir: string;
+  env: Record<string, string>;
+  run(args: readonly string[], options?: RunOptions): Promise<Finished>;
+  spawn(args: readonly string[], options?: RunOptions): Promise<Subprocess<"ignore", "pipe", "pipe">>;
+}
+
+export interface RunOptions {
+  cwd?: string;
+  env?: Record<string, string>;
+  stdin?: string;
+}
+
+/** Makes an account; whatever servers still run from it when the test file ends are ended by their PID. */
+export function account(): Account {
+  const home = temporaryDirectory();
+  const stateDir = join(home, ".claude-mpm", "socketio");
+  const env = { HOME: home, PATH: process.env.PATH ?? "/usr/bin:/bin" };
+  afterAll(() => endServers(stateDir));
+
+  return {
+    home,
+    stateDir,
+    env,
+    async run(args, { cwd = home, env: more = {}, stdin } = {}) {
+      const child = Bun.spawn([await binary(), ...args], {
+        cwd,
+        env: { ...env, ...more },
+        stdin: stdin === undefined ? "ignore" : new Blob([stdin]),
+        stdout: "pipe",
+        stderr: "pipe",
+      });
+      const [stdout, stderr, exitCode] = await Promise.all([
+        new Response(child.stdout).text(),
+        new Response(child.stderr).text(),
+        child.exited,
+      ]);
+      return { stdout, stderr, exitCode };
+    },
+    async spawn(args, { cwd = home, env: more = {} } = {}) {
+      const child = Bun.spawn([await binary(), ...args], {
+        cwd,
+        env: { ...env, ...more },
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "pipe",
+      });
+      afterAll(() => child.kill("SIGKILL"));
+      return child;
+    },
+  };
+}
+
+function endServers(stateDir: string): void {
+  for (const port of existsSync(stateDir) ? readdirSync(stateDir) : []) {
+    try {
+      const { pid, executable } = JSON.parse(readFileSync(join(stateDir, port, "server.json"), "utf8"));
+      if (String(executable).includes("cms-test-binary")) process.kill(pid, "SIGKILL");
+    } catch {
+      // It has ended.
+    }
+  }
+}

@@ -1,0 +1,45 @@
+/** A real server on port 0 in a temporary directory, ended when the test file ends. */
+import { afterAll } from "bun:test";
+import { type App, createApp } from "../../src/app.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import type { Key } from "../../src/config/schema.ts";
+import { temporaryDirectory } from "./temporary.ts";
+
+export interface TestServer extends App {
+  /** `fetch` relative to the server, with JSON read. */
+  get(path: string, init?: RequestInit): Promise<{ status: number; headers: Headers; body: any }>;
+  post(
+    path: string,
+    body: unknown,
+    init?: RequestInit,
+  ): Promise<{ status: number; headers: Headers; body: any }>;
+}
+
+export async function startTestServer(settings: Partial<Record<Key, string>> = {}): Promise<TestServer> {
+  const directory = temporaryDirectory();
+  const given = { port: "0", state_dir: directory, log_level: "ERROR", ...settings };
+  const flags = Object.fromEntries(
+    Object.entries(given).map(([key, raw]) => [key, { raw, flag: `--set ${key}` }]),
+  );
+  const { values } = loadConfig({ flags, compiled: true, env: { HOME: directory }, dockerFile: false });
+  const app = await createApp({ config: values, stderr: false });
+  afterAll(() => app.stop());
+
+  const call = async (path: string, init?: RequestInit) => {
+    const response = await fetch(new URL(path, app.url), init);
+    const text = await response.text();
+    const json = response.headers.get("content-type")?.includes("json") ?? false;
+    return { status: response.status, headers: response.headers, body: json ? JSON.parse(text) : text };
+  };
+  return {
+    ...app,
+    get: call,
+    post: (path, body, init) => {
+      return call(path, {
+        method: "POST",
+        body: typeof body === "string" ? body : JSON.stringify(body),
+        ...init,
+      });
+    },
+  };
+}
