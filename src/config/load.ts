@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, resolve } from "node:path";
+import { parse, type ParseError, printParseErrorCode } from "jsonc-parser";
 import { isObject } from "../protocol/event.ts";
 import { isLoopbackHost } from "../protocol/hosts.ts";
 import { type Env, processEnv } from "./env.ts";
@@ -196,15 +197,7 @@ function findFile({
 }
 
 function readFile(path: string, warnings: string[]): Layer {
-  let content: unknown;
-  try {
-    content = Bun.JSONC.parse(readFileSync(path, "utf8"));
-  } catch (error) {
-    const { line, message } = error as { line?: number; message: string };
-    throw new ConfigError([
-      `${path}${line ? `, line ${line}` : ""}: ${message.replace(/^JSONC Parse error: /, "")}; allowed is JSON, comments included`,
-    ]);
-  }
+  const content = parseCommentedJson(path, readFileOrFail(path));
   if (!isObject(content))
     throw new ConfigError([`${path}: the file holds no JSON object; allowed is {"key": value, …}`]);
   const values: Layer["values"] = new Map();
@@ -213,6 +206,25 @@ function readFile(path: string, warnings: string[]): Layer {
     else if (name !== "$schema") warnings.push(unknownKey(path, name));
   }
   return { kind: "file", values };
+}
+
+function readFileOrFail(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new ConfigError([`${path}: ${(error as Error).message}; allowed is a file this user may read`]);
+  }
+}
+
+/** JSON with comments and trailing commas; a mistake is named with its line, which no built-in parser tells. */
+function parseCommentedJson(path: string, text: string): unknown {
+  const mistakes: ParseError[] = [];
+  const content: unknown = parse(text, mistakes, { allowTrailingComma: true });
+  const [first] = mistakes;
+  if (!first) return content;
+  const line = text.slice(0, first.offset).split("\n").length;
+  const what = printParseErrorCode(first.error).replaceAll(/(?<=[a-z])(?=[A-Z])/g, " ").toLowerCase();
+  throw new ConfigError([`${path}, line ${line}: ${what}; allowed is JSON, comments included`]);
 }
 
 function readVariables(env: Env, warnings: string[]): Layer {

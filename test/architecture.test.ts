@@ -1,0 +1,280 @@
+/** The house's import rules, each with its reason. CONTRIBUTING.md shows the same as a map. */
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+
+const SRC = join(import.meta.dir, "..", "src");
+
+interface Import {
+  /** Path below src, or a package's name. */
+  target: string;
+  local: boolean;
+  typeOnly: boolean;
+}
+
+const files = [...new Bun.Glob("**/*.{ts,tsx}").scanSync(SRC)].sort();
+const imports = new Map(files.map((file) => [file, importsOf(file)]));
+
+/** Rooms and the rooms they may import, longest prefix first. A room may always import itself. */
+const ROOMS: { room: string; may: string[]; because: string }[] = [
+  { room: "protocol", may: [], because: "what both ends agree on has no I/O and depends on nothing" },
+  {
+    room: "config",
+    may: ["protocol"],
+    because: "every part is configured, so configuration is below every part",
+  },
+  { room: "log", may: ["protocol"], because: "a log stores events; it knows nothing of who asks" },
+  {
+    room: "auth",
+    may: ["protocol"],
+    because: "a guard judges requests; it must be usable in front of any surface",
+  },
+  {
+    room: "client",
+    may: ["protocol"],
+    because: "it is published for browsers and Node, so no server code may get in",
+  },
+  {
+    room: "hub",
+    may: ["protocol", "log/log.ts"],
+    because: "the hub works on any log: it knows the interface, never a kind",
+  },
+  {
+    room: "server/http",
+    may: [
+      "hub",
+      "auth",
+      "protocol",
+      "metrics.ts",
+      "logging.ts",
+      "version.ts",
+      "server/context.ts",
+      "log/log.ts",
+    ],
+    because: "the two faces of the server never know of each other",
+  },
+  {
+    room: "server/realtime",
+    may: [
+      "hub",
+      "auth",
+      "protocol",
+      "metrics.ts",
+      "logging.ts",
+      "version.ts",
+      "server/context.ts",
+      "log/log.ts",
+    ],
+    because: "the two faces of the server never know of each other",
+  },
+  {
+    room: "server",
+    may: ["hub", "auth", "protocol", "metrics.ts", "logging.ts", "version.ts"],
+    because: "the listener joins both faces",
+  },
+  {
+    room: "state-dir.ts",
+    may: ["config", "log/lock.ts"],
+    because: "a server's directory is opened before there is a server",
+  },
+  { room: "logging.ts", may: [], because: "everything logs, so logging depends on nothing" },
+  { room: "metrics.ts", may: [], because: "everything is measured, so metrics depend on nothing" },
+  { room: "version.ts", may: [], because: "constants of the build depend on nothing" },
+  {
+    room: "app.ts",
+    may: [
+      "auth",
+      "config",
+      "hub",
+      "log",
+      "logging.ts",
+      "metrics.ts",
+      "protocol",
+      "server",
+      "state-dir.ts",
+      "version.ts",
+    ],
+    because: "the composition root is the one place that knows all parts of a server",
+  },
+  {
+    room: "daemon/run.ts",
+    may: ["app.ts", "config", "daemon", "protocol", "version.ts"],
+    because: "one file of the daemon loads the server",
+  },
+  {
+    room: "daemon",
+    may: ["client/http.ts", "config", "protocol"],
+    because: "finding and stopping a server must not load one",
+  },
+  {
+    room: "cli",
+    may: ["client", "daemon", "config", "protocol", "version.ts"],
+    because: "the CLI talks to the server through the client everyone gets; it has no private door",
+  },
+  {
+    room: "main.ts",
+    may: ["cli", "version.ts"],
+    because: "the entry loads nothing before it knows the command",
+  },
+];
+
+/** Packages and who owns them; by longest match of the package's name. */
+const OWNERS: { package: string; owners: string[] }[] = [
+  { package: "hono", owners: ["server/http"] },
+  { package: "socket.io/package.json", owners: ["version.ts"] },
+  { package: "socket.io", owners: ["server/realtime"] },
+  { package: "@socket.io/bun-engine", owners: ["server/realtime/engine.ts"] },
+  { package: "socket.io-client", owners: ["client"] },
+  { package: "semver", owners: ["protocol/compatibility.ts"] },
+  { package: "consola", owners: ["logging.ts"] },
+  { package: "citty", owners: ["cli"] },
+  { package: "jsonc-parser", owners: ["config"] },
+  { package: "bun:sqlite", owners: ["log"] },
+];
+
+/** What only one file may touch. */
+const WORDS: { pattern: RegExp; owners: string[]; because: string }[] = [
+  {
+    pattern: /\bprocess\.env\b|\bBun\.env\b/,
+    owners: ["config/env.ts"],
+    because: "configuration has one door",
+  },
+  { pattern: /\bprocess\.exit\b/, owners: ["main.ts"], because: "only the entry may end the process" },
+  {
+    pattern: /\bconsole\.\w+\(/,
+    owners: [],
+    because: "the terminal belongs to cli/output.ts, the log to logging.ts",
+  },
+];
+
+describe("rooms", () => {
+  test("every file of src stands in a room that has a rule", () => {
+    expect(files.filter((file) => roomOf(file) === null)).toEqual([]);
+  });
+
+  for (const { room, may, because } of ROOMS) {
+    test(`${room} imports only ${["itself", ...may].join(", ")}: ${because}`, () => {
+      const strays = filesOf(room).flatMap((file) => {
+        return localImports(file)
+          .filter(({ target }) => !within(target, room) && !may.some((allowed) => within(target, allowed)))
+          .map(({ target }) => `${file} → ${target}`);
+      });
+      expect(strays).toEqual([]);
+    });
+  }
+
+  test("nothing imports in a circle", () => {
+    expect(findCycle()).toEqual([]);
+  });
+});
+
+describe("packages", () => {
+  for (const { package: name, owners } of OWNERS) {
+    test(`only ${owners.join(", ")} imports ${name}`, () => {
+      const strays = files.filter((file) => {
+        const uses = (imports.get(file) ?? []).some(
+          ({ local, target }) => !local && ownerEntry(target)?.package === name,
+        );
+        return uses && !owners.some((owner) => within(file, owner));
+      });
+      expect(strays).toEqual([]);
+    });
+  }
+
+  test("every package has an owner", () => {
+    const packages = files.flatMap((file) =>
+      (imports.get(file) ?? []).filter(({ local }) => !local).map(({ target }) => target),
+    );
+    expect(packages.filter((name) => !name.startsWith("node:") && !ownerEntry(name))).toEqual([]);
+  });
+});
+
+describe("doors", () => {
+  for (const { pattern, owners, because } of WORDS) {
+    test(`${pattern.source} stands only in ${owners.join(", ") || "no file"}: ${because}`, () => {
+      const strays = files.filter((file) => pattern.test(read(file)) && !owners.includes(file));
+      expect(strays).toEqual([]);
+    });
+  }
+});
+
+describe("the light start", () => {
+  test("--version loads nothing but constants", () => {
+    expect(
+      localImports("main.ts")
+        .filter(({ target }) => target !== "version.ts")
+        .map(({ target }) => target),
+    ).toEqual(["cli/root.ts"]);
+    expect(read("main.ts")).toContain('await import("./cli/root.ts")');
+  });
+
+  test("every command is loaded only when it is called", () => {
+    const eager = [...read("cli/root.ts").matchAll(/^import .*commands\//gm)];
+    expect(eager).toEqual([]);
+  });
+});
+
+function read(file: string): string {
+  return readFileSync(join(SRC, file), "utf8");
+}
+
+function importsOf(file: string): Import[] {
+  const source = readFileSync(join(SRC, file), "utf8");
+  const pattern =
+    /^\s*(?:import|export)\s+(type\s)?[^"';]*?from\s+"([^"]+)"|^import\s+"([^"]+)"|\bimport\("([^"]+)"\)/gm;
+  return [...source.matchAll(pattern)].map(([, type, from, bare, dynamic]) => {
+    const specifier = from ?? bare ?? dynamic ?? "";
+    const local = specifier.startsWith(".");
+    const path = local ? normalize(join(dirname(file), specifier)) : specifier;
+    // What is imported as a file out of a package or the project's root belongs to that package.
+    const outside = path.startsWith("..");
+    const name = outside ? path.replace(/^(\.\.\/)+(node_modules\/)?/, "") : path;
+    return { target: name, local: local && !outside, typeOnly: type !== undefined };
+  });
+}
+
+function localImports(file: string): Import[] {
+  return (imports.get(file) ?? []).filter(({ local }) => local);
+}
+
+function within(file: string, room: string): boolean {
+  return file === room || file.startsWith(`${room}/`);
+}
+
+/** The most specific room: `daemon/run.ts` before `daemon`. */
+function roomOf(file: string): string | null {
+  const rooms = ROOMS.map(({ room }) => room).filter((room) => within(file, room));
+  return rooms.sort((a, b) => b.length - a.length)[0] ?? null;
+}
+
+function filesOf(room: string): string[] {
+  return files.filter((file) => roomOf(file) === room);
+}
+
+function ownerEntry(name: string): (typeof OWNERS)[number] | undefined {
+  if (name === "package.json") return { package: name, owners: ["version.ts"] };
+  return OWNERS.filter((entry) => name === entry.package || name.startsWith(`${entry.package}/`)).sort(
+    (a, b) => b.package.length - a.package.length,
+  )[0];
+}
+
+function findCycle(): string[] {
+  const done = new Set<string>();
+  const visit = (file: string, path: string[]): string[] => {
+    const seen = path.indexOf(file);
+    if (seen !== -1) return [...path.slice(seen), file];
+    if (done.has(file)) return [];
+    for (const { target, typeOnly } of localImports(file)) {
+      if (typeOnly || !imports.has(target)) continue;
+      const cycle = visit(target, [...path, file]);
+      if (cycle.length > 0) return cycle;
+    }
+    done.add(file);
+    return [];
+  };
+  for (const file of files) {
+    const cycle = visit(file, []);
+    if (cycle.length > 0) return cycle;
+  }
+  return [];
+}

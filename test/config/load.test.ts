@@ -1,0 +1,251 @@
+import { describe, expect, test } from "bun:test";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { jsonSchema, starterFile } from "../../src/config/documents.ts";
+import { checkReach, ConfigError, loadConfig, type LoadOptions } from "../../src/config/load.ts";
+import { KEYS, type Key } from "../../src/config/schema.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
+
+const flag = (key: Key, raw: string) => ({ [key]: { raw, flag: `--set ${key}` } });
+
+/** Loads on a machine of its own: an empty home, no container, the installed binary. */
+function load({ file, env = {}, ...options }: Partial<LoadOptions> & { file?: string } = {}) {
+  const home = temporaryDirectory();
+  if (file !== undefined) {
+    const path = join(home, ".claude-mpm", "socketio_config.json");
+    mkdirSync(dirname(path));
+    writeFileSync(path, file);
+  }
+  return loadConfig({
+    compiled: true,
+    dockerFile: false,
+    platform: "linux",
+    env: { HOME: home, ...env },
+    ...options,
+  });
+}
+
+function problemsOf(act: () => unknown): string[] {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe("precedence", () => {
+  test("default, preset, file, variable, flag: each one wins over those before it", () => {
+    const variable = { CLAUDE_MPM_SOCKETIO_HISTORY_SIZE: "400" };
+    const file = '{"max_history_size": 300}';
+    const named = flag("environment", "production");
+    expect(load().values.max_history_size).toBe(10_000);
+    expect(load({ flags: named }).values.max_history_size).toBe(20_000);
+    expect(load({ flags: named, file }).values.max_history_size).toBe(300);
+    expect(load({ flags: named, file, env: variable }).values.max_history_size).toBe(400);
+    const all = load({ flags: { ...named, ...flag("max_history_size", "500") }, file, env: variable });
+    expect(all.values.max_history_size).toBe(500);
+  });
+
+  test("each value names its origin", () => {
+    const { origins, file } = load({
+      file: '{"ping_timeout": 45}',
+      env: { CLAUDE_MPM_SOCKETIO_LOG_LEVEL: "error" },
+      flags: { ...flag("environment", "docker"), ...flag("port", "9000") },
+    });
+    expect(origins.port).toEqual({ kind: "flag", source: "--set port" });
+    expect(origins.log_level).toEqual({ kind: "env", source: "CLAUDE_MPM_SOCKETIO_LOG_LEVEL" });
+    expect(origins.ping_timeout).toEqual({ kind: "file", source: file as string });
+    expect(origins.max_history_size).toEqual({
+      kind: "preset",
+      source: "environment docker (named by --set environment)",
+    });
+    expect(origins.durability.kind).toBe("default");
+  });
+
+  test("an empty variable counts as unset", () => {
+    expect(load({ env: { CLAUDE_MPM_SOCKETIO_PORT: "" } }).values.port).toBe(8765);
+  });
+
+  test("every key is reachable by file, by variable and by --set", () => {
+    const { values } = load({
+      file: '{"cors_allowed_origins": "https://a.example", "allowed_hosts": ["h"]}',
+      env: { CLAUDE_MPM_SOCKETIO_ALLOWED_HOSTS: "a, b,", CLAUDE_MPM_SOCKETIO_PERSISTENT: "no" },
+      flags: flag("ping_interval", "0.5"),
+    });
+    expect(values).toMatchObject({
+      cors_allowed_origins: ["https://a.example"],
+      allowed_hosts: ["a", "b"],
+      persistent: false,
+      ping_interval: 0.5,
+    });
+  });
+
+  test("LOG_FILE names a path and implies logging to it, unless a stronger source says no", () => {
+    const env = { CLAUDE_MPM_SOCKETIO_LOG_FILE: "/tmp/x.log" };
+    expect(load({ env }).values).toMatchObject({ log_file_path: "/tmp/x.log", log_to_file: true });
+    expect(load({ env, flags: flag("log_to_file", "false") }).values.log_to_file).toBe(false);
+    expect(load({ file: '{"log_to_file": false, "log_file_path": "/tmp/x.log"}' }).values.log_to_file).toBe(
+      false,
+    );
+  });
+
+  test("relative paths are relative to their source: the file's directory, or where the command was given", () => {
+    const fromFile = load({ file: '{"state_dir": "state"}' });
+    expect(fromFile.values.state_dir).toBe(join(dirname(fromFile.file as string), "state"));
+    expect(load({ flags: flag("state_dir", "state"), cwd: "/somewhere" }).values.state_dir).toBe(
+      "/somewhere/state",
+    );
+    const env = { HOME: "/home/me" };
+    expect(load({ env, flags: flag("state_dir", "~/state") }).values.state_dir).toBe("/home/me/state");
+    expect(load({ env }).values.state_dir).toBe("/home/me/.claude-mpm/socketio");
+  });
+});
+
+describe("environments", () => {
+  test("a detected one brings its preset but never opens the host", () => {
+    const docker = load({ dockerFile: true });
+    expect(docker.environment).toMatchObject({ value: "docker", detected: true });
+    expect(docker.values).toMatchObject({ host: "localhost", max_history_size: 15_000, ping_timeout: 90 });
+    const production = load({ env: { NODE_ENV: "production" } });
+    expect(production.values).toMatchObject({
+      environment: "production",
+      host: "localhost",
+      ping_timeout: 120,
+    });
+    expect(load({ env: { ENVIRONMENT: "production" } }).environment.value).toBe("production");
+  });
+
+  test("a named one opens the host", () => {
+    for (const named of ["docker", "production"]) {
+      expect(load({ flags: flag("environment", named) }).values.host).toBe("0.0.0.0");
+      expect(load({ env: { CLAUDE_MPM_SOCKETIO_ENVIRONMENT: named } }).values.host).toBe("0.0.0.0");
+      expect(load({ file: JSON.stringify({ environment: named }) }).values.host).toBe("0.0.0.0");
+    }
+  });
+
+  test("a checkout is development, the binary is installed", () => {
+    expect(load({ compiled: false }).values).toMatchObject({
+      environment: "development",
+      log_level: "DEBUG",
+      max_history_size: 5000,
+    });
+    expect(load().values).toMatchObject({ environment: "installed", log_level: "INFO", host: "localhost" });
+  });
+
+  test("an open host is refused while nothing guards it, unless auth is off", () => {
+    const open = flag("host", "0.0.0.0");
+    expect(problemsOf(() => checkReach(load({ flags: open })))).toHaveLength(1);
+    expect(problemsOf(() => checkReach(load({ flags: { ...open, ...flag("auth", "off") } })))).toEqual([]);
+    for (const host of ["localhost", "127.0.0.1", "::1", "127.9.9.9"]) {
+      expect(problemsOf(() => checkReach(load({ flags: flag("host", host) })))).toEqual([]);
+    }
+  });
+});
+
+describe("what is wrong is said", () => {
+  test("all invalid values at once, with source, key, value and what is allowed", () => {
+    const problems = problemsOf(() => {
+      return load({
+        file: '{"ping_interval": "often"}',
+        env: { CLAUDE_MPM_SOCKETIO_PORT: "99999" },
+        flags: flag("log_level", "LOUD"),
+      });
+    });
+    expect(problems).toHaveLength(3);
+    const text = problems.join("\n");
+    expect(text).toContain(
+      'CLAUDE_MPM_SOCKETIO_PORT: port = "99999" is not possible; allowed is a whole number from 0 to 65535',
+    );
+    expect(text).toMatch(
+      /socketio_config\.json: ping_interval = "often" .*a number of seconds from 0\.1 to 3600/,
+    );
+    expect(text).toContain(
+      'log_level = "LOUD" is not possible; allowed is one of DEBUG, INFO, WARNING, ERROR',
+    );
+  });
+
+  const wrong: [Key, string][] = [
+    ["port", "-1"],
+    ["port", "80.5"],
+    ["port", "0x50"],
+    ["port", "NaN"],
+    ["ping_interval", "0"],
+    ["persistent", "maybe"],
+    ["max_http_buffer_size", "10"],
+    ["server_id", "no spaces allowed"],
+    ["host", " "],
+    ["min_client_version", "new"],
+  ];
+  for (const [key, raw] of wrong) {
+    test(`${key} = ${JSON.stringify(raw)} is refused`, () => {
+      expect(problemsOf(() => load({ flags: flag(key, raw) }))).toHaveLength(1);
+    });
+  }
+
+  test("a secret is never shown, not even when it is refused", () => {
+    const [problem] = problemsOf(() => load({ env: { CLAUDE_MPM_SOCKETIO_TOKEN: "hunter2" } }));
+    expect(problem).toContain("CLAUDE_MPM_SOCKETIO_TOKEN: token = (secret)");
+    expect(problem).not.toContain("hunter2");
+  });
+
+  test("what this release cannot keep is refused, not ignored", () => {
+    for (const [key, raw] of [
+      ["auth", "on"],
+      ["tls_cert", "/c.pem"],
+      ["redis_url", "redis://h"],
+      ["durability", "full"],
+      ["max_connections", "5"],
+    ] as const) {
+      expect(problemsOf(() => load({ flags: flag(key, raw) }))[0]).toContain("not in this release");
+    }
+  });
+
+  test("unknown keys and variables are warnings with the nearest known name", () => {
+    const { warnings } = load({
+      file: '{"prot": 1, "$schema": "x"}',
+      env: { CLAUDE_MPM_SOCKETIO_PROT: "1" },
+      unknownFlags: ["log_levle"],
+    });
+    expect(warnings).toHaveLength(3);
+    expect(warnings.join("\n")).toContain('"prot" is not a key we know; did you mean "port"?');
+    expect(warnings.join("\n")).toContain("did you mean CLAUDE_MPM_SOCKETIO_PORT?");
+    expect(warnings.join("\n")).toContain('did you mean "log_level"?');
+  });
+
+  test("a broken file is named with the line that is broken", () => {
+    const [problem] = problemsOf(() => load({ file: '{\n  "port": 9000,\n  host: 1\n}' }));
+    expect(problem).toContain("socketio_config.json, line 3:");
+    expect(problemsOf(() => load({ file: "[1]" }))[0]).toContain("no JSON object");
+  });
+
+  test("a file that is named has to be there", () => {
+    expect(problemsOf(() => load({ configFile: "/nowhere.json" }))[0]).toContain(
+      "--config: there is no file /nowhere.json",
+    );
+    expect(problemsOf(() => load({ env: { CLAUDE_MPM_SOCKETIO_CONFIG: "/nowhere.json" } }))[0]).toContain(
+      "CLAUDE_MPM_SOCKETIO_CONFIG",
+    );
+  });
+});
+
+describe("documents made from the schema", () => {
+  test("the starter file is valid and changes nothing", () => {
+    const { values, warnings } = load({ file: starterFile() });
+    expect(warnings).toEqual([]);
+    expect(values).toEqual({ ...load().values, state_dir: values.state_dir });
+  });
+
+  test("the starter file, uncommented, is still valid", () => {
+    const lines = starterFile().split("\n");
+    const uncommented = lines.map((line) => line.replace(/^ {2}\/\/ (?=")/, "  ")).join("\n");
+    expect(load({ file: uncommented }).warnings).toEqual([]);
+  });
+
+  test("the JSON Schema has every key", () => {
+    const { properties } = jsonSchema() as { properties: Record<string, { description: string }> };
+    expect(Object.keys(properties)).toEqual(KEYS);
+    expect(Object.values(properties).every(({ description }) => description !== "")).toBe(true);
+  });
+});
