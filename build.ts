@@ -1,10 +1,15 @@
 /** Builds the binary: `bun run build` for this machine, `bun run build --all` for every target. */
 import { mkdirSync, rmSync, statSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { signAdHoc } from "./build/macho-signature.ts";
 
 const NAME = "claude-mpm-socketio";
 
-/** Every platform the product ships for: Bun's compile target, and the file it becomes in `dist/`. */
+/**
+ * Every platform the product ships for: Bun's compile target, and the file it becomes in `dist/`. Bun has one x64
+ * runtime, which looks for AVX2 when it runs: `-baseline` is the same one under the name that installers for older
+ * CPUs ask for.
+ */
 export const TARGETS = {
   "bun-linux-x64": `${NAME}-linux-x64`,
   "bun-linux-x64-baseline": `${NAME}-linux-x64-baseline`,
@@ -44,6 +49,7 @@ export async function compile({ entry, outfile, target = null }: CompileOptions)
       autoloadPackageJson: false,
     },
   });
+  if ((target ?? `${process.platform}-${process.arch}`).includes("darwin-x64")) signAdHoc(outfile, NAME);
 }
 
 if (import.meta.main) {

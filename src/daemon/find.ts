@@ -47,7 +47,8 @@ export async function findServer({ stateDir, host, port }: ServerAddress): Promi
 
 /** Whether the process with the file's PID is still the very server that wrote the file. */
 export function isSameProcess({ pid, process_token }: Instance): boolean {
-  return identifyProcess(pid)?.token === process_token;
+  const identity = identifyProcess(pid);
+  return identity !== null && identity.token === process_token;
 }
 
 /**

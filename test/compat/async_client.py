@@ -61,6 +61,9 @@ async def main():
             wire.say(reply=command["n"], error=repr(error))
 
     await client.disconnect()
+    # The library sends its goodbye from a task, over polling with a session it does not close.
+    await asyncio.gather(client.eio.write_loop_task, client.eio.read_loop_task, return_exceptions=True)
+    await client.eio.http.close()
 
 
 asyncio.run(main())

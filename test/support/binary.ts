@@ -1,16 +1,15 @@
 /** The compiled binary, built once for a test run, and ways to run it with a home directory of its own. */
-import { afterAll } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
 import { compile } from "../../build.ts";
+import { onEnd } from "./cleanup.ts";
 import { temporaryDirectory } from "./temporary.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
 let built: Promise<string> | null = null;
-let directory: string | null = null;
 
 /** Path of the binary for this machine, compiled from the sources as they are. */
 export function binary(): Promise<string> {
@@ -19,15 +18,11 @@ export function binary(): Promise<string> {
 
 async function build(): Promise<string> {
   // One per test process, not in `dist/`, where a developer's own server may be running from.
-  directory = mkdtempSync(join(tmpdir(), "cms-test-binary-"));
+  const directory = mkdtempSync(join(tmpdir(), "cms-test-binary-"));
+  onEnd(() => rmSync(directory, { recursive: true, force: true }));
   const outfile = join(directory, "claude-mpm-socketio");
   await compile({ entry: join(ROOT, "src/main.ts"), outfile });
   return outfile;
-}
-
-/** Called when the whole run has ended. */
-export function removeBinary(): void {
-  if (directory) rmSync(directory, { recursive: true, force: true });
 }
 
 export interface Finished {
@@ -51,12 +46,12 @@ export interface RunOptions {
   stdin?: string;
 }
 
-/** Makes an account; whatever servers still run from it when the test file ends are ended by their PID. */
+/** Makes an account; whatever servers still run from it when the run ends are ended by their PID. */
 export function account(): Account {
   const home = temporaryDirectory();
   const stateDir = join(home, ".claude-mpm", "socketio");
   const env = { HOME: home, PATH: process.env.PATH ?? "/usr/bin:/bin" };
-  afterAll(() => endServers(stateDir));
+  onEnd(() => endServers(stateDir));
 
   return {
     home,
@@ -85,7 +80,7 @@ export function account(): Account {
         stdout: "pipe",
         stderr: "pipe",
       });
-      afterAll(() => child.kill("SIGKILL"));
+      onEnd(() => child.kill("SIGKILL"));
       return child;
     },
   };

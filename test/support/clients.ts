@@ -1,6 +1,6 @@
 /** Stock Socket.IO clients that remember what they receive. */
-import { afterAll } from "bun:test";
 import { io, type ManagerOptions, type Socket, type SocketOptions } from "socket.io-client";
+import { onEnd } from "./cleanup.ts";
 import { eventually } from "./eventually.ts";
 
 export interface Received {
@@ -16,11 +16,6 @@ export interface TestClient {
   /** All `claude_event` payloads so far. */
   events(): any[];
 }
-
-const open: Socket[] = [];
-afterAll(() => {
-  for (const socket of open.splice(0)) socket.disconnect();
-});
 
 /** Connects and waits for the server's first two messages. */
 export async function connect(
@@ -46,7 +41,7 @@ export function connectLater(
     reconnection: false,
     ...options,
   });
-  open.push(socket);
+  onEnd(() => socket.disconnect());
   const received: Received[] = [];
   socket.onAny((name: string, ...args: any[]) => void received.push({ name, args }));
   return {

@@ -56,7 +56,10 @@ export function readElf(path: string): Elf {
     let interpreter: string | null = null;
     let buildId: string | null = null;
     const entrySize = header.getUint16(54, true);
-    const programs = file.view(toNumber(header.getBigUint64(32, true)), entrySize * header.getUint16(56, true));
+    const programs = file.view(
+      toNumber(header.getBigUint64(32, true)),
+      entrySize * header.getUint16(56, true),
+    );
     for (let at = 0; at < programs.byteLength; at += entrySize) {
       const type = programs.getUint32(at, true);
       const offset = toNumber(programs.getBigUint64(at + 8, true));
@@ -73,7 +76,7 @@ export function readElf(path: string): Elf {
 
 function gnuBuildId(notes: DataView): string | null {
   const aligned = (size: number) => Math.ceil(size / 4) * 4;
-  for (let at = 0; at < notes.byteLength; ) {
+  for (let at = 0; at < notes.byteLength;) {
     const nameSize = notes.getUint32(at, true);
     const size = notes.getUint32(at + 4, true);
     const name = at + 12;
@@ -93,7 +96,10 @@ export function readPe(path: string): Pe {
     const start = dos.getUint32(60, true);
     const coff = file.view(start, 24);
     expectEqual("PE\\0\\0", coff.getUint32(0), 0x50450000);
-    const cpu = expectOneOf("PE machine", coff.getUint16(4, true), { 0x8664: "x64", 0xaa64: "arm64" } as const);
+    const cpu = expectOneOf("PE machine", coff.getUint16(4, true), {
+      0x8664: "x64",
+      0xaa64: "arm64",
+    } as const);
     const characteristics = coff.getUint16(22, true);
     // IMAGE_FILE_EXECUTABLE_IMAGE without IMAGE_FILE_DLL.
     expectEqual("PE characteristics", characteristics & 0x2002, 0x0002);
@@ -109,7 +115,11 @@ export function readPe(path: string): Pe {
     const sections = file.view(start + 24 + optionalSize, 40 * coff.getUint16(6, true));
     for (let at = 0; at < sections.byteLength; at += 40) {
       const name = text(slice(sections, at, 8));
-      file.expectRange(`section ${name}`, sections.getUint32(at + 20, true), sections.getUint32(at + 16, true));
+      file.expectRange(
+        `section ${name}`,
+        sections.getUint32(at + 20, true),
+        sections.getUint32(at + 16, true),
+      );
     }
     return { cpu, subsystem };
   });
@@ -140,6 +150,9 @@ export function readMachO(path: string): MachO {
         const offset = toNumber(commands.getBigUint64(at + 40, true));
         const size = toNumber(commands.getBigUint64(at + 48, true));
         file.expectRange(`segment ${name}`, offset, size);
+        // The kernel loads no segment that is larger in the file than in memory.
+        if (size > toNumber(commands.getBigUint64(at + 32, true)))
+          throw new Error(`${name} exceeds its memory`);
         if (name === "__LINKEDIT") linkeditEnd = offset + size;
       }
       if (command === 0x1d) {
@@ -184,7 +197,8 @@ function verify(file: OpenFile, dataOffset: number, dataSize: number): CodeSigna
   expectEqual("hash type, 2 is SHA-256", directory.getUint8(37), 2);
   expectEqual("hash size", hashSize, 32);
   // Zero is one page without an end, which the kernel does not take for code either.
-  const pageSize = 2 ** expectOneOf("log2 of the page size", directory.getUint8(39), { 12: 12, 14: 14 } as const);
+  const pageSize =
+    2 ** expectOneOf("log2 of the page size", directory.getUint8(39), { 12: 12, 14: 14 } as const);
   if (version >= 0x20100) expectEqual("scatterOffset", directory.getUint32(44), 0);
   const codeLimit64 = version >= 0x20300 ? toNumber(directory.getBigUint64(56)) : 0;
   const codeLimit = codeLimit64 || directory.getUint32(32);

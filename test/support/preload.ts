@@ -1,6 +1,6 @@
-/** Loaded once before all test files: what ends with the whole run. */
+/** Loaded once before all test files. */
 import { afterAll, setDefaultTimeout } from "bun:test";
-import { removeBinary } from "./binary.ts";
+import { cleanUp } from "./cleanup.ts";
 
 setDefaultTimeout(60_000);
-afterAll(removeBinary);
+afterAll(cleanUp);

@@ -78,12 +78,9 @@ export function runPython(script: string, args: readonly string[] = []): PythonS
     pid: child.pid,
     lines,
     async next(fits, what) {
-      const look = () => lines.find(fits);
-      const found = await eventually(() => look() ?? (ended ? "ended" : null), { what });
-      // The last lines may have come together with the end.
-      const line = look();
-      if (line === undefined) throw new Error(`${script} ended without ${what}:\n${await stderr}`);
-      return line ?? found;
+      const line = await eventually(() => lines.find(fits) ?? (ended && "ended"), { what });
+      if (line === "ended") throw new Error(`${script} ended without ${what}:\n${await stderr}`);
+      return line;
     },
     send(line) {
       child.stdin.write(`${JSON.stringify(line)}\n`);

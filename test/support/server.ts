@@ -1,8 +1,8 @@
-/** A real server on port 0 in a temporary directory, ended when the test file ends. */
-import { afterAll } from "bun:test";
+/** A real server on port 0 in a temporary directory, ended when the run ends. */
 import { type App, createApp } from "../../src/app.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import type { Key } from "../../src/config/schema.ts";
+import { onEnd } from "./cleanup.ts";
 import { temporaryDirectory } from "./temporary.ts";
 
 export interface TestServer extends App {
@@ -23,13 +23,17 @@ export async function startTestServer(settings: Partial<Record<Key, string>> = {
   );
   const { values } = loadConfig({ flags, compiled: true, env: { HOME: directory }, dockerFile: false });
   const app = await createApp({ config: values, stderr: false });
-  afterAll(() => app.stop());
+  onEnd(() => app.stop());
 
   const call = async (path: string, init?: RequestInit) => {
     const response = await fetch(new URL(path, app.url), init);
     const text = await response.text();
     const json = response.headers.get("content-type")?.includes("json") ?? false;
-    return { status: response.status, headers: response.headers, body: json ? JSON.parse(text) : text };
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: json && text !== "" ? JSON.parse(text) : text,
+    };
   };
   return {
     ...app,

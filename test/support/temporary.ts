@@ -1,11 +1,11 @@
-/** Temporary directories that are removed when the test file ends. */
-import { afterAll } from "bun:test";
+/** Temporary directories that are removed when the run ends. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { onEnd } from "./cleanup.ts";
 
 export function temporaryDirectory(): string {
   const path = mkdtempSync(join(tmpdir(), "cms-test-"));
-  afterAll(() => rmSync(path, { recursive: true, force: true }));
+  onEnd(() => rmSync(path, { recursive: true, force: true }));
   return path;
 }

@@ -1,0 +1,505 @@
+import { beforeAll, describe, expect } from "bun:test";
+import { join } from "node:path";
+import { connect } from "../support/clients.ts";
+import { eventually } from "../support/eventually.ts";
+import { freePort } from "../support/ports.ts";
+import { type PythonScript, pythonTest, runPython } from "../support/python.ts";
+import { startTestServer, type TestServer } from "../support/server.ts";
+
+const ISO_TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+const UUID = expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+const CLIENT_VERSION = "4.0.20.dev3";
+
+const STAMPS = { seq: expect.any(Number), id: UUID, server_id: expect.any(String), received_at: ISO_TIME };
+
+/** Everything JSON can hold that an implementation may trip over. */
+const AWKWARD_EVENT = {
+  type: "note.unicode",
+  timestamp: "2026-08-01T10:00:00.123456+00:00Z",
+  client_version: CLIENT_VERSION,
+  data: {
+    text: 'Grüße, 世界 👩‍💻 \u0000 \u001e \u2028 \\ " </script>',
+    empty: "",
+    nothing: null,
+    yes: true,
+    no: false,
+    numbers: [0, -1, 0.1, 1e-7, 1e21, 9007199254740991],
+    nested: { list: [1, [2, [], {}], { deeper: [{ deepest: [null, ""] }] }] },
+    ключ: "значение",
+    "": "an empty name",
+    type: "Buffer",
+    _placeholder: true,
+    num: 0,
+  },
+};
+
+const CLIENTS = [
+  { name: "AsyncClient over WebSocket", script: "async_client.py", transports: ["websocket"] },
+  { name: "AsyncClient over polling", script: "async_client.py", transports: ["polling"] },
+  { name: "AsyncClient upgraded from polling", script: "async_client.py", transports: null },
+  { name: "Client over WebSocket", script: "sync_client.py", transports: ["websocket"] },
+  { name: "Client over polling", script: "sync_client.py", transports: ["polling"] },
+  { name: "Client upgraded from polling", script: "sync_client.py", transports: null },
+];
+
+interface Message {
+  name: string;
+  args: any[];
+}
+
+interface PythonClient {
+  sid: string;
+  script: PythonScript;
+  emit(name: string, data?: unknown): Promise<void>;
+  /** Emits and returns what the acknowledgement carries. */
+  call(name: string, data?: unknown): Promise<any>;
+  state(): Promise<{ connected: boolean; transport: string; sid: string }>;
+  /** The server's messages in the order they came over the wire. */
+  messages(): Message[];
+  /** The arguments of each acknowledgement that came over the wire. */
+  acknowledgements(): any[][];
+  /** What handlers of exactly one parameter were given, by the event's name. */
+  handled(name: string): any[];
+  /** The payload of this name that a handler of one parameter is given, so far or later. */
+  next(name: string, index?: number): Promise<any>;
+  /** Disconnects; a handler that could not be called shows in the error output. */
+  finish(): Promise<void>;
+}
+
+function scriptPath(name: string): string {
+  return join(import.meta.dir, name);
+}
+
+async function connectPython(
+  { script, transports }: { script: string; transports: string[] | null },
+  url: string,
+  auth: unknown = { claude_mpm_version: CLIENT_VERSION, client_id: "claude-mpm-1754000000.5" },
+): Promise<PythonClient> {
+  const child = runPython(scriptPath(script), [JSON.stringify({ url, auth, transports })]);
+  const { sid } = await child.next(({ at }) => at === "ready", "a connected Python client");
+  let commands = 0;
+
+  async function command(fields: object): Promise<any> {
+    const n = (commands += 1);
+    child.send({ n, ...fields });
+    const { error, value } = await child.next(({ reply }) => reply === n, `the reply to command ${n}`);
+    if (error !== undefined) throw new Error(error);
+    return value;
+  }
+  const handled = (name: string) => child.lines.filter(({ event }) => event === name).map(({ data }) => data);
+  const packets = (type: RegExp) =>
+    child.lines.filter(({ packet, data }) => packet === "MESSAGE" && type.test(data));
+
+  return {
+    sid,
+    script: child,
+    emit: (name, data) => command({ do: "emit", name, data }),
+    call: (name, data) => command({ do: "call", name, data }),
+    state: () => command({ do: "state" }),
+    messages: () =>
+      packets(/^2\[/).map(({ data }) => {
+        const [name, ...args] = JSON.parse(data.slice(1));
+        return { name, args };
+      }),
+    acknowledgements: () => packets(/^3\d+\[/).map(({ data }) => JSON.parse(data.replace(/^3\d+/, ""))),
+    handled,
+    async next(name, index = 0) {
+      await child.next(() => handled(name).length > index, `"${name}" number ${index + 1} in Python`);
+      return handled(name)[index];
+    },
+    async finish() {
+      expect(await child.finish()).toEqual({ exitCode: 0, stderr: "" });
+    },
+  };
+}
+
+for (const kind of CLIENTS) {
+  describe(`a stock python-socketio ${kind.name}`, () => {
+    let server: TestServer;
+    beforeAll(async () => {
+      server = await startTestServer();
+    });
+
+    pythonTest("is greeted with connection_ack, then server_status", async () => {
+      const python = await connectPython(kind, server.url);
+      await python.next("server_status");
+      const { transport } = await python.state();
+      expect(transport).toBe(kind.transports?.[0] ?? "websocket");
+
+      const compatibility = {
+        compatible: true,
+        server_version: "1.0.0",
+        client_version: CLIENT_VERSION,
+        warnings: [],
+        supported_features: (await server.get("/version")).body.features,
+        requirements: { min_python: "3.8", socketio_min: "5.11.0" },
+      };
+      expect(python.messages()).toEqual([
+        {
+          name: "connection_ack",
+          args: [
+            {
+              server_version: "1.0.0",
+              server_id: server.serverId,
+              compatibility,
+              timestamp: ISO_TIME,
+              epoch: expect.stringMatching(/./),
+              first_seq: 1,
+              last_seq: 0,
+            },
+          ],
+        },
+        {
+          name: "server_status",
+          args: [
+            {
+              server_version: "1.0.0",
+              server_id: server.serverId,
+              uptime: expect.any(Number),
+              clients_connected: 1,
+              events_processed: 0,
+              timestamp: ISO_TIME,
+            },
+          ],
+        },
+      ]);
+      expect((await server.get("/health")).body.client_versions).toEqual({ [python.sid]: CLIENT_VERSION });
+      await python.finish();
+      await eventually(async () => (await server.get("/health")).body.clients_connected === 0);
+    });
+
+    pythonTest("is warned when its version is too old, and stays connected", async () => {
+      const python = await connectPython(kind, server.url, { claude_mpm_version: "0.6.0", client_id: "old" });
+      const warning = await python.next("compatibility_warning");
+      expect(warning).toEqual({
+        compatible: false,
+        server_version: "1.0.0",
+        client_version: "0.6.0",
+        warnings: [expect.stringContaining("0.6.0")],
+        supported_features: expect.any(Array),
+        requirements: { min_python: "3.8", socketio_min: "5.11.0" },
+      });
+      expect(python.messages().map(({ name }) => name)).toEqual([
+        "connection_ack",
+        "server_status",
+        "compatibility_warning",
+      ]);
+      expect(python.messages()[0]?.args[0].compatibility).toEqual(warning);
+
+      expect(await python.call("claude_event", { type: "still.here" })).toEqual({
+        ok: true,
+        seq: expect.any(Number),
+        id: UUID,
+      });
+      expect(await python.state()).toMatchObject({ connected: true, sid: python.sid });
+      await python.finish();
+    });
+
+    pythonTest("sends events that reach a JavaScript client unchanged, and not itself", async () => {
+      const javascript = await connect(server.url);
+      const python = await connectPython(kind, server.url);
+
+      await python.emit("claude_event", AWKWARD_EVENT);
+      const sent = { type: "second", id: "chosen-by-the-sender", data: { list: ["é"] } };
+      const acknowledged = await python.call("claude_event", sent);
+      await eventually(() => javascript.events().length === 2);
+      const [first, second] = javascript.events();
+      expect(first).toEqual({ ...AWKWARD_EVENT, ...STAMPS, server_id: server.serverId });
+      expect(second).toEqual({ ...sent, ...STAMPS, id: sent.id, seq: first.seq + 1 });
+      expect(acknowledged).toEqual({ ok: true, seq: second.seq, id: sent.id });
+
+      // Its own events would have come before this one.
+      javascript.socket.emit("claude_event", { type: "marker" });
+      await python.next("claude_event");
+      expect(python.handled("claude_event")).toEqual([{ type: "marker", ...STAMPS, seq: second.seq + 1 }]);
+      expect(python.acknowledgements()).toEqual([[acknowledged]]);
+      await python.finish();
+    });
+
+    pythonTest(
+      "is given a JavaScript client's events unchanged, as one argument each and in order",
+      async () => {
+        const javascript = await connect(server.url);
+        const python = await connectPython(kind, server.url);
+
+        javascript.socket.emit("claude_event", AWKWARD_EVENT);
+        for (let n = 1; n <= 50; n += 1) javascript.socket.emit("claude_event", { type: "numbered", n });
+        await python.next("claude_event", 50);
+
+        const expected = [
+          AWKWARD_EVENT,
+          ...Array.from({ length: 50 }, (_, n) => ({ type: "numbered", n: n + 1 })),
+        ];
+        const messages = python.messages().filter(({ name }) => name === "claude_event");
+        expect(messages.map(({ args }) => args)).toEqual(expected.map((event) => [{ ...event, ...STAMPS }]));
+        const firstSeq = messages[0]?.args[0].seq;
+        expect(messages.map(({ args }) => args[0].seq)).toEqual(expected.map((_, index) => firstSeq + index));
+
+        const handled = python.handled("claude_event").toSorted((a, b) => a.seq - b.seq);
+        expect(handled).toEqual(messages.map(({ args }) => args[0]));
+        await python.finish();
+      },
+    );
+
+    pythonTest("gets answers as events and through acknowledgements", async () => {
+      const python = await connectPython(kind, server.url);
+      const session_id = `history-${kind.name}`;
+      for (const n of [1, 2, 3]) await python.call("claude_event", { type: "stored", session_id, n });
+      const { epoch, last_seq } = (await server.get("/api/events?limit=1")).body;
+      await python.next("server_status");
+
+      const pong = { timestamp: ISO_TIME, server_id: server.serverId };
+      const version = (await server.get("/version")).body;
+      const status = {
+        server_version: "1.0.0",
+        server_id: server.serverId,
+        uptime: expect.any(Number),
+        clients_connected: 1,
+        events_processed: last_seq,
+        timestamp: ISO_TIME,
+      };
+      const history = {
+        events: [2, 3].map((n) => ({ type: "stored", session_id, n, ...STAMPS })),
+        total_available: 3,
+        returned: 2,
+        count: 2,
+        epoch,
+        first_seq: 1,
+        last_seq,
+        gap: null,
+      };
+      const requests = [
+        { ask: "ping", answer: "pong", before: 0, payload: undefined, expected: pong },
+        { ask: "get_version", answer: "version_info", before: 0, payload: undefined, expected: version },
+        // One came when it connected.
+        { ask: "get_status", answer: "server_status", before: 1, payload: undefined, expected: status },
+        {
+          ask: "get_history",
+          answer: "event_history",
+          before: 0,
+          payload: { session_id, limit: 2 },
+          expected: history,
+        },
+      ];
+      for (const { ask, answer, before, payload, expected } of requests) {
+        await python.emit(ask, payload);
+        expect(await python.next(answer, before)).toEqual(expected);
+        expect(await python.call(ask, payload)).toEqual(expected);
+        expect(await python.next(answer, before + 1)).toEqual(expected);
+        expect(python.handled(answer)).toHaveLength(before + 2);
+      }
+      expect(python.acknowledgements().map((args) => args.length)).toEqual([1, 1, 1, 1, 1, 1, 1]);
+      await python.finish();
+    });
+
+    pythonTest("is told what is wrong with a malformed event, and goes on", async () => {
+      const javascript = await connect(server.url);
+      const python = await connectPython(kind, server.url);
+      const before = (await server.get("/stats")).body;
+      const malformed = [
+        { payload: ["a", "list"], code: "invalid_event" },
+        { payload: "a string", code: "invalid_event" },
+        { payload: undefined, code: "invalid_event" },
+        { payload: { type: 7 }, code: "invalid_event" },
+        { payload: { type: "binary", data: { $bytes: "AAEC/w==" } }, code: "binary_event" },
+      ];
+      for (const [index, { payload, code }] of malformed.entries()) {
+        const error = { code, message: expect.any(String), hint: expect.any(String) };
+        await python.emit("claude_event", payload);
+        expect(await python.next("event_error", index)).toEqual(error);
+        expect(await python.call("claude_event", payload)).toEqual({ ok: false, error });
+      }
+      expect(python.handled("event_error")).toHaveLength(malformed.length);
+
+      const { seq } = await python.call("claude_event", { type: "well.formed" });
+      expect(seq).toBe(before.log.last_seq + 1);
+      await eventually(() => javascript.events().length > 0);
+      expect(javascript.events()).toEqual([{ type: "well.formed", ...STAMPS, seq }]);
+      expect((await server.get("/stats")).body.errors).toBe(before.errors + 2 * malformed.length);
+      expect(await python.state()).toMatchObject({ connected: true, sid: python.sid });
+      await python.finish();
+    });
+
+    pythonTest("stays connected when it sends NaN, which is no JSON", async () => {
+      const python = await connectPython(kind, server.url);
+      await python.emit("claude_event", { type: "not.json", data: { ratio: { $float: "nan" } } });
+      await python.next("event_error");
+      expect(await python.call("claude_event", { type: "after.nan" })).toMatchObject({ ok: true });
+      expect(await python.state()).toMatchObject({ connected: true, sid: python.sid });
+      await python.finish();
+    });
+
+    pythonTest("comes again by itself when the server was restarted", async () => {
+      const port = String(await freePort());
+      const first = await startTestServer({ port });
+      const python = await connectPython(kind, first.url);
+      await python.next("server_status");
+      await first.stop();
+      await python.script.next(({ at }) => at === "disconnect", "the loss of the connection");
+
+      const second = await startTestServer({ port });
+      const greeting = await python.next("connection_ack", 1);
+      expect(greeting.server_id).toBe(second.serverId);
+      expect(second.serverId).not.toBe(first.serverId);
+      const { seq } = await python.call("claude_event", { type: "after.restart" });
+      expect((await second.get("/api/events")).body.events).toEqual([
+        { type: "after.restart", ...STAMPS, seq },
+      ]);
+      await python.finish();
+    });
+  });
+}
+
+describe("claude-mpm's client manager", () => {
+  for (const clientVersion of ["0.7.0-dev", "4.1.0rc1", "5.0.0.post1"]) {
+    pythonTest(`of version ${clientVersion} finds the server, connects, emits and pings`, async () => {
+      const server = await startTestServer();
+      const javascript = await connect(server.url);
+      const emits = [
+        ["session.start", { session_id: "s-1", launch_method: "exec", working_directory: "/home/dev/app" }],
+        ["claude.status", { status: "running", pid: null, message: "" }],
+        ["todo.update", { todos: [{ content: "écrire", status: "pending" }] }],
+        ["session.end", {}],
+      ];
+      const manager = runPython(scriptPath("client_manager.py"), [
+        JSON.stringify({ ports: [await freePort(), server.port], client_version: clientVersion, emits }),
+      ]);
+
+      const { found } = await manager.next(({ found }) => found, "the servers it found");
+      const version = (await server.get("/version")).body;
+      expect(found).toEqual([
+        [`http://localhost:${server.port}`, version],
+        [`http://127.0.0.1:${server.port}`, version],
+      ]);
+      expect(version.server_version.split(".").map(Number)).toEqual([1, 0, 0]);
+      expect(version.features).toContain("version_compatibility");
+
+      const answer = await manager.next(({ compatibility }) => compatibility, "the compatibility answer");
+      expect(answer).toMatchObject({
+        status: 200,
+        compatibility: { compatible: true, client_version: clientVersion, warnings: [] },
+      });
+
+      expect(await manager.next(({ at }) => at === "ready", "the connection")).toMatchObject({
+        transport: "websocket",
+      });
+      const greeting = await manager.next(({ event }) => event === "connection_ack", "connection_ack");
+      expect(greeting.data.compatibility).toEqual(answer.compatibility);
+      const { data: pong } = await manager.next(({ event }) => event === "pong", "pong");
+      expect(pong).toEqual({ timestamp: ISO_TIME, server_id: server.serverId });
+
+      const emitted = manager.lines.flatMap(({ emitting }) => emitting ?? []);
+      expect(emitted.map(({ type, data }) => [type, data])).toEqual(emits);
+      await eventually(() => javascript.events().length === emits.length);
+      expect(javascript.events()).toEqual(
+        emitted.map((event, index) => ({ ...event, ...STAMPS, seq: index + 1 })),
+      );
+      const { events } = (await server.get("/api/events?session_id=s-1&project=app")).body;
+      expect(events.map(({ type }: any) => type)).toEqual(["session.start"]);
+
+      expect(await manager.finish()).toEqual({ exitCode: 0, stderr: "" });
+    });
+  }
+});
+
+describe("claude-mpm's hook sender", () => {
+  const lifted = {
+    session_id: "5f0e2a7c",
+    cwd: "/home/dev/проект",
+    correlation_id: "toolu_01",
+    timestamp: "2026-08-01T10:00:00.123456+00:00",
+  };
+  const CASES = [
+    {
+      name: "with the fields at the top of its data",
+      data: {
+        type: "hook",
+        subtype: "pre_tool",
+        source: "claude_hooks",
+        ...lifted,
+        data: { tool_name: "Bash" },
+      },
+      type: "hook",
+    },
+    {
+      name: "with the camel-case and long spellings one level deep, and null at the top",
+      data: {
+        event: "claude_event",
+        type: "hook",
+        subtype: "user_prompt",
+        source: "hook",
+        timestamp: lifted.timestamp,
+        session_id: null,
+        data: {
+          sessionId: lifted.session_id,
+          working_directory: lifted.cwd,
+          correlation_id: lifted.correlation_id,
+          prompt: "Räum auf",
+        },
+      },
+      type: "hook",
+    },
+    {
+      name: "with the fields spread over three levels, the highest one holding",
+      data: {
+        type: "hook",
+        data: {
+          sessionId: lifted.session_id,
+          data: {
+            session_id: "deeper and so not this one",
+            working_directory: lifted.cwd,
+            data: {
+              correlation_id: lifted.correlation_id,
+              timestamp: lifted.timestamp,
+              empty: "",
+              none: null,
+            },
+          },
+        },
+      },
+      type: "hook",
+    },
+    {
+      name: "without a type, for which the name of its event serves",
+      data: { data: { data: { data: { ...lifted, tool_input: { command: "ls", list: [1, [2]] } } } } },
+      type: "claude_event",
+    },
+  ];
+
+  for (const { name, data, type } of CASES) {
+    pythonTest(`posts an envelope ${name}`, async () => {
+      const server = await startTestServer();
+      const javascript = await connect(server.url);
+      const sender = runPython(scriptPath("hook_sender.py"), [server.url]);
+      sender.send({ namespace: "/", event: "claude_event", data });
+      const { status, body } = await sender.next(() => true, "the answer to its POST");
+      expect(status).toBe(200);
+      expect(JSON.parse(body)).toEqual({ accepted: 1, duplicates: 0, first_seq: 1, last_seq: 1 });
+
+      await eventually(() => javascript.events().length === 1);
+      const [event] = javascript.events();
+      expect(event).toEqual({ ...data, type, ...lifted, ...STAMPS, server_id: server.serverId, seq: 1 });
+
+      sender.send({ namespace: "/", event: "claude_event", data: { data: { session_id: "another" } } });
+      await sender.next((line) => line !== sender.lines[0], "the answer to its second POST");
+      const found = await server.get(`/api/events?session_id=${lifted.session_id}`);
+      expect(found.body).toMatchObject({ events: [event], total_available: 1, last_seq: 2 });
+      const byProject = await server.get(`/api/events?project=${encodeURIComponent(lifted.cwd)}`);
+      expect(byProject.body.events).toEqual([event]);
+      expect(await sender.finish()).toEqual({ exitCode: 0, stderr: "" });
+    });
+  }
+
+  pythonTest("is refused an envelope whose data is no object, and may go on", async () => {
+    const server = await startTestServer();
+    const sender = runPython(scriptPath("hook_sender.py"), [server.url]);
+    sender.send({ namespace: "/", event: "claude_event", data: "a string" });
+    const { status, body } = await sender.next(() => true, "the answer to its POST");
+    expect(status).toBe(400);
+    expect(JSON.parse(body).error).toMatchObject({ code: "invalid_event" });
+    sender.send({ namespace: "/", event: "claude_event", data: { type: "hook" } });
+    await sender.next((line) => line.status === 200, "a good event's answer");
+    expect((await server.get("/api/events")).body.total_available).toBe(1);
+    expect(await sender.finish()).toEqual({ exitCode: 0, stderr: "" });
+  });
+});

@@ -1,0 +1,177 @@
+/** The command line's own manners: help, exit codes, errors of two lines. */
+import { describe, expect, test } from "bun:test";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { version } from "../../package.json";
+import { account } from "../support/binary.ts";
+
+const COMMANDS = [
+  ["serve"],
+  ["start"],
+  ["stop"],
+  ["restart"],
+  ["status"],
+  ["health"],
+  ["logs"],
+  ["doctor"],
+  ["version"],
+  ["install-deps"],
+  ["config", "show"],
+  ["config", "check"],
+  ["config", "init"],
+  ["config", "path"],
+  ["config", "schema"],
+];
+
+const user = account();
+
+describe("help", () => {
+  for (const command of COMMANDS) {
+    test(`${command.join(" ")} --help explains, on stdout, without colour`, async () => {
+      for (const flag of ["--help", "-h"]) {
+        const { exitCode, stdout, stderr } = await user.run([...command, flag]);
+        expect([exitCode, stderr]).toEqual([0, ""]);
+        expect(stdout).toContain(`claude-mpm-socketio ${command.join(" ")}`);
+        expect(stdout).not.toContain("\u001B");
+      }
+    });
+  }
+
+  test("--help lists every command", async () => {
+    const { exitCode, stdout } = await user.run(["--help"]);
+    expect(exitCode).toBe(0);
+    for (const [name] of COMMANDS) expect(stdout).toContain(name as string);
+  });
+
+  test("no command at all: the same on stderr, exit 2", async () => {
+    const { exitCode, stdout, stderr } = await user.run([]);
+    expect([exitCode, stdout]).toEqual([2, ""]);
+    expect(stderr).toContain("start");
+  });
+});
+
+describe("usage errors exit 2 with what to do next", () => {
+  const wrong: [string[], string][] = [
+    [["strat"], 'Did you mean "start"?'],
+    [["config", "shwo"], 'Did you mean "show"?'],
+    [["start", "--prot", "1"], "Did you mean --port?"],
+    [["start", "--port"], "--port needs a value"],
+    [["start", "extra"], '"extra" is not expected here'],
+    [["start", "--set", "port"], "--set port is not KEY=VALUE"],
+    [["logs", "-n", "many"], "-n many is not a whole number"],
+    [["--port", "1"], "before a command"],
+  ];
+  for (const [args, says] of wrong) {
+    test(args.join(" "), async () => {
+      const { exitCode, stdout, stderr } = await user.run(args);
+      expect([exitCode, stdout]).toEqual([2, ""]);
+      expect(stderr).toContain(says);
+      expect(stderr.trimEnd().split("\n")).toHaveLength(2);
+    });
+  }
+});
+
+describe("version", () => {
+  test("--version prints the bare release version", async () => {
+    expect(await user.run(["--version"])).toEqual({ exitCode: 0, stdout: `${version}\n`, stderr: "" });
+  });
+
+  test("version names everything", async () => {
+    const { stdout } = await user.run(["version", "--json"]);
+    expect(JSON.parse(stdout)).toMatchObject({
+      schema: 1,
+      version,
+      server_version: "1.0.0",
+      claude_mpm_versions: [">=0.7.0"],
+    });
+    expect((await user.run(["version"])).stdout).toContain(version);
+  });
+});
+
+describe("config", () => {
+  test("an invalid value exits 78 from every command, naming source, key, value and what is allowed", async () => {
+    for (const command of [["config", "check"], ["config", "show"], ["start"], ["serve"], ["status"]]) {
+      const { exitCode, stderr } = await user.run(command, { env: { CLAUDE_MPM_SOCKETIO_PORT: "banana" } });
+      expect([command, exitCode]).toEqual([command, 78]);
+      expect(stderr).toContain('CLAUDE_MPM_SOCKETIO_PORT: port = "banana"');
+      expect(stderr).toContain("from 0 to 65535");
+    }
+  });
+
+  test("with --json the error is the document", async () => {
+    const { exitCode, stdout } = await user.run(["config", "check", "--json", "--set", "port=x"]);
+    expect(exitCode).toBe(78);
+    expect(JSON.parse(stdout)).toMatchObject({
+      schema: 1,
+      error: { message: expect.stringContaining("--set port") },
+    });
+  });
+
+  test("show tells the source of each value, and why this environment", async () => {
+    const { stdout } = await user.run(["config", "show", "--port", "9000", "--set", "ping_interval=3"], {
+      env: {
+        CLAUDE_MPM_SOCKETIO_LOG_LEVEL: "ERROR",
+        CLAUDE_MPM_SOCKETIO_ENVIRONMENT: "production",
+        CLAUDE_MPM_SOCKETIO_HOST: "localhost",
+      },
+    });
+    expect(stdout).toMatch(/^environment production, named by CLAUDE_MPM_SOCKETIO_ENVIRONMENT$/m);
+    expect(stdout).toMatch(/^port +9000 +--port$/m);
+    expect(stdout).toMatch(/^ping_interval +3 +--set ping_interval$/m);
+    expect(stdout).toMatch(/^log_level +"ERROR" +CLAUDE_MPM_SOCKETIO_LOG_LEVEL$/m);
+    expect(stdout).toMatch(/^max_history_size +20000 +environment production/m);
+    expect(stdout).toMatch(/^durability +"normal" +default$/m);
+  });
+
+  test("an unknown key is a warning on stderr, with a suggestion; the command goes on", async () => {
+    const { exitCode, stdout, stderr } = await user.run(["config", "check", "--set", "prot=1"]);
+    expect([exitCode, stdout]).toEqual([0, "The configuration is valid (no file)\n"]);
+    expect(stderr).toBe('Warning: --set prot: "prot" is not a key we know; did you mean "port"?\n');
+  });
+
+  test("init writes a file that is found and valid, and never over one that is there", async () => {
+    const own = account();
+    const path = join(own.home, ".claude-mpm", "socketio_config.json");
+    expect((await own.run(["config", "init"])).stdout).toBe(`Wrote ${path}\n`);
+    expect((await own.run(["config", "check"])).stdout).toContain(path);
+    writeFileSync(path, "// mine\n{}");
+    expect((await own.run(["config", "init"])).exitCode).toBe(1);
+    expect(readFileSync(path, "utf8")).toBe("// mine\n{}");
+    expect((await own.run(["config", "init", "--force"])).exitCode).toBe(0);
+    expect((await own.run(["config", "path"])).stdout).toContain(`in use: ${path}`);
+  });
+
+  test("a broken file exits 78 and names the line", async () => {
+    const own = account();
+    const path = join(own.home, ".claude-mpm", "socketio_config.json");
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, '{\n  "port": 9000\n  "host": "localhost"\n}');
+    const { exitCode, stderr } = await own.run(["config", "check"]);
+    expect(exitCode).toBe(78);
+    expect(stderr).toContain(`${path}, line 3`);
+  });
+
+  test("schema prints a JSON Schema", async () => {
+    const { stdout } = await user.run(["config", "schema"]);
+    expect(JSON.parse(stdout).properties.port).toMatchObject({
+      type: "integer",
+      minimum: 0,
+      maximum: 65535,
+      default: 8765,
+    });
+  });
+});
+
+test("an open host is refused with exit 78 while nothing guards it", async () => {
+  for (const command of ["serve", "start"]) {
+    const { exitCode, stderr } = await user.run([command, "--port", "0", "--host", "0.0.0.0"]);
+    expect(exitCode).toBe(78);
+    expect(stderr).toContain("auth to off");
+  }
+});
+
+test("a reader that goes away early is no error", async () => {
+  const child = await user.spawn(["config", "schema"]);
+  await child.stdout.cancel();
+  expect(await child.exited).toBe(0);
+});
