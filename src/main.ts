@@ -1,11 +1,13 @@
 /** The entry: runs the root command. The only place that ends the process. */
+import { writeSync } from "node:fs";
 import { RELEASE_VERSION } from "./version.ts";
 
 const args = process.argv.slice(2);
 
-// Answered before anything is loaded: installers and editors ask for it often.
+// Answered before anything is loaded: installers and editors ask for it often. Written past `process.stdout`,
+// whose streams alone would double the time.
 if (args.length === 1 && args[0] === "--version") {
-  process.stdout.write(`${RELEASE_VERSION}\n`);
+  writeSync(1, `${RELEASE_VERSION}\n`);
 } else {
   const { runCli } = await import("./cli/root.ts");
   process.exit(await runCli(args));

@@ -12,7 +12,7 @@ interface Import {
   typeOnly: boolean;
 }
 
-const files = [...new Bun.Glob("**/*.{ts,tsx}").scanSync(SRC)].sort();
+const files = [...new Bun.Glob("**/*.{ts,tsx}").scanSync(SRC)].toSorted();
 const imports = new Map(files.map((file) => [file, importsOf(file)]));
 
 /** Rooms and the rooms they may import, longest prefix first. A room may always import itself. */
@@ -244,7 +244,7 @@ function within(file: string, room: string): boolean {
 /** The most specific room: `daemon/run.ts` before `daemon`. */
 function roomOf(file: string): string | null {
   const rooms = ROOMS.map(({ room }) => room).filter((room) => within(file, room));
-  return rooms.sort((a, b) => b.length - a.length)[0] ?? null;
+  return rooms.toSorted((a, b) => b.length - a.length)[0] ?? null;
 }
 
 function filesOf(room: string): string[] {
@@ -253,7 +253,7 @@ function filesOf(room: string): string[] {
 
 function ownerEntry(name: string): (typeof OWNERS)[number] | undefined {
   if (name === "package.json") return { package: name, owners: ["version.ts"] };
-  return OWNERS.filter((entry) => name === entry.package || name.startsWith(`${entry.package}/`)).sort(
+  return OWNERS.filter((entry) => name === entry.package || name.startsWith(`${entry.package}/`)).toSorted(
     (a, b) => b.package.length - a.package.length,
   )[0];
 }

@@ -74,7 +74,7 @@ export function instancePorts(stateDir: string): number[] {
       .filter((name) => /^\d{1,5}$/.test(name))
       .map(Number)
       .filter((port) => readInstance(stateDir, port).found !== "nothing")
-      .sort((a, b) => a - b);
+      .toSorted((a, b) => a - b);
   } catch {
     return [];
   }

@@ -16,7 +16,7 @@ async def main():
         handle_sigint=False,
         reconnection_delay=0.05,
         reconnection_delay_max=0.2,
-        engineio_logger=wire.packet_logger(),
+        engineio_logger=wire.transport_logger(),
     )
 
     def listen(name):

@@ -40,20 +40,22 @@ def _from_json(value):
     return value
 
 
-class _PacketHandler(logging.Handler):
+class _TransportHandler(logging.Handler):
     def emit(self, record):
         if str(record.msg).startswith("Received packet"):
             name, data = record.args
             say(packet=name, data=data if isinstance(data, str) else repr(data))
+        elif str(record.msg).startswith("Sending polling GET"):
+            say(at="poll")
 
 
-def packet_logger():
+def transport_logger():
     """
-    Tells of each packet as it arrives. The sync client runs every handler in a thread of its own, so only the
+    Tells of each packet as it arrives, and of each poll. The sync client runs every handler in a thread of its own, so only the
     packets show the order in which the server sent them.
     """
-    logger = logging.getLogger("packets")
+    logger = logging.getLogger("transport")
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    logger.addHandler(_PacketHandler())
+    logger.addHandler(_TransportHandler())
     return logger

@@ -67,7 +67,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 test("the build makes one executable file for each target, names it, and leaves nothing else", () => {
-  expect(readdirSync(outdir).sort()).toEqual(Object.values(TARGETS).sort());
+  expect(readdirSync(outdir).toSorted()).toEqual(Object.values(TARGETS).toSorted());
   for (const file of Object.values(TARGETS)) {
     const path = join(outdir, file);
     expect(statSync(path).mode & 0o111).toBe(0o111);

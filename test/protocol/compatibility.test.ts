@@ -5,7 +5,7 @@ const judge = (version: string | undefined, minimum = "0.7.0") =>
   checkCompatibility(version, "1.0.0", minimum);
 
 describe("versions claude-mpm really sends", () => {
-  const compatible = [
+  const accepted = [
     "0.7.0",
     "0.7.0-dev",
     "0.10.0",
@@ -16,7 +16,7 @@ describe("versions claude-mpm really sends", () => {
     "v6.1.2",
     "1.2",
   ];
-  for (const version of compatible) {
+  for (const version of accepted) {
     test(`${version} is compatible`, () =>
       expect(judge(version)).toMatchObject({ compatible: true, warnings: [] }));
   }

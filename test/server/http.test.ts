@@ -46,13 +46,13 @@ describe("reports", () => {
       });
       expect(body.server_id).toMatch(/^socketio-[0-9a-f]{8}$/);
       for (const time of [body.start_time, body.timestamp]) expect(new Date(time).toISOString()).toBe(time);
-      expect(Object.keys(body.health_stats).sort()).toEqual([
+      expect(Object.keys(body.health_stats).toSorted()).toEqual([
         "clients_served",
         "errors",
         "events_processed",
         "last_activity",
       ]);
-      expect(Object.keys(body.dependencies).sort()).toEqual(["bun_version", "socketio_version"]);
+      expect(Object.keys(body.dependencies).toSorted()).toEqual(["bun_version", "socketio_version"]);
       expect(body.checks.every((check: object) => Object.keys(check).join() === "name,status,message")).toBe(
         true,
       );

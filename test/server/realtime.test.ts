@@ -22,7 +22,7 @@ describe("on connect", () => {
       first_seq: log.first_seq,
       last_seq: log.last_seq,
     });
-    expect(Object.keys(status).sort()).toEqual([
+    expect(Object.keys(status).toSorted()).toEqual([
       "clients_connected",
       "events_processed",
       "server_id",
