@@ -223,7 +223,9 @@ function parseCommentedJson(path: string, text: string): unknown {
   const [first] = mistakes;
   if (!first) return content;
   const line = text.slice(0, first.offset).split("\n").length;
-  const what = printParseErrorCode(first.error).replaceAll(/(?<=[a-z])(?=[A-Z])/g, " ").toLowerCase();
+  const what = printParseErrorCode(first.error)
+    .replaceAll(/(?<=[a-z])(?=[A-Z])/g, " ")
+    .toLowerCase();
   throw new ConfigError([`${path}, line ${line}: ${what}; allowed is JSON, comments included`]);
 }
 

@@ -20,6 +20,8 @@ export interface Instance {
   args: string[];
   /** Its effective configuration without secrets, for telling what differs. */
   settings: Record<string, unknown>;
+  /** Where each setting comes from that is not a built-in default. */
+  sources: Record<string, string>;
 }
 
 export type InstanceFile =

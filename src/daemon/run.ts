@@ -1,5 +1,6 @@
 /** Runs a server in this process until a signal ends it. The only file of the daemon that loads the server. */
 import { createApp, type App } from "../app.ts";
+import type { LoadedConfig } from "../config/load.ts";
 import { type Config, fieldOf, type Key, KEYS } from "../config/schema.ts";
 import { SERVER_VERSION } from "../version.ts";
 import { readInstance, removeInstance, temporaryFiles, writeInstance, type Instance } from "./instance.ts";
@@ -7,9 +8,9 @@ import { identifyProcess } from "./process.ts";
 import { rmSync } from "node:fs";
 
 export interface RunOptions {
-  config: Config;
+  loaded: LoadedConfig;
   /** Reads the configuration anew, for SIGHUP; throws when it is invalid. */
-  reloadConfig: () => Config;
+  reload: () => LoadedConfig;
   /** The server flags of this process, kept for `restart`. */
   args: string[];
   /** Whether log lines also go to stderr. */
@@ -22,10 +23,12 @@ export interface RunOptions {
 const STOP_LIMIT_MS = 4500;
 
 /** Resolves when the server has stopped; rejects when it cannot start. */
-export async function runServer({ config, reloadConfig, args, stderr, onReady }: RunOptions): Promise<void> {
+export async function runServer({ loaded, reload, args, stderr, onReady }: RunOptions): Promise<void> {
+  const { values: config } = loaded;
   const app = await createApp({ config, stderr });
   let live = config;
-  const record = () => instanceOf(app, live, args);
+  let sources = sourcesOf(loaded);
+  const record = (): Instance => ({ ...instanceOf(app, live, args), sources });
   writeInstance(record());
   for (const path of temporaryFiles(config.state_dir, app.port)) rmSync(path, { force: true });
 
@@ -42,10 +45,12 @@ export async function runServer({ config, reloadConfig, args, stderr, onReady }:
 
   process.on("SIGHUP", () => {
     try {
-      const next = reloadConfig();
+      const again = reload();
+      const next = again.values;
       const changed = KEYS.filter((key) => JSON.stringify(next[key]) !== JSON.stringify(live[key]));
       const waiting = changed.filter((key) => !fieldOf(key).reloadable);
       live = { ...next, ...pick(live, waiting) };
+      sources = sourcesOf(again);
       app.reload(live);
       writeInstance(record());
       app.logger.info("configuration read again", { changed: changed.join(" ") || "nothing" });
@@ -72,7 +77,7 @@ export async function runServer({ config, reloadConfig, args, stderr, onReady }:
     removeInstance(config.state_dir, app.port, file.text);
 }
 
-function instanceOf(app: App, config: Config, args: string[]): Instance {
+function instanceOf(app: App, config: Config, args: string[]): Omit<Instance, "sources"> {
   const identity = identifyProcess(process.pid);
   return {
     pid: process.pid,
@@ -92,8 +97,13 @@ function instanceOf(app: App, config: Config, args: string[]): Instance {
 }
 
 /** The effective configuration without its secrets. */
-export function publicSettings(config: Config): Record<string, unknown> {
+function publicSettings(config: Config): Record<string, unknown> {
   return Object.fromEntries(KEYS.filter((key) => !fieldOf(key).secret).map((key) => [key, config[key]]));
+}
+
+function sourcesOf({ origins }: LoadedConfig): Record<string, string> {
+  const named = KEYS.filter((key) => origins[key].kind !== "default");
+  return Object.fromEntries(named.map((key) => [key, origins[key].source]));
 }
 
 function pick(config: Config, keys: readonly Key[]): Partial<Config> {

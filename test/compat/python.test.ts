@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { connect } from "../support/clients.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
-import { type PythonScript, pythonTest, runPython } from "../support/python.ts";
+import { pythonTest, runPython } from "../support/python.ts";
+import type { Script } from "../support/script.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 
 const ISO_TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
@@ -56,7 +57,7 @@ interface Message {
 
 interface PythonClient {
   sid: string;
-  script: PythonScript;
+  script: Script;
   emit(name: string, data?: unknown): Promise<void>;
   /** Emits and returns what the acknowledgement carries. */
   call(name: string, data?: unknown): Promise<any>;
@@ -69,6 +70,8 @@ interface PythonClient {
   handled(name: string): any[];
   /** The payload of this name that a handler of one parameter is given, so far or later. */
   next(name: string, index?: number): Promise<any>;
+  /** Resolves once it waits for the server: over polling, once a request is under way. */
+  idle(): Promise<void>;
   /** Disconnects; a handler that could not be called shows in the error output. */
   finish(): Promise<void>;
 }
@@ -113,6 +116,14 @@ async function connectPython(
     async next(name, index = 0) {
       await child.next(() => handled(name).length > index, `"${name}" number ${index + 1} in Python`);
       return handled(name)[index];
+    },
+    async idle() {
+      if ((await command({ do: "state" })).transport === "websocket") return;
+      const last = () => child.lines.findLast(({ at, packet }) => at === "poll" || packet !== undefined);
+      await eventually(() => last()?.at === "poll", { what: "a waiting poll" });
+      // The line is written just before the request: two round trips later it has arrived.
+      await command({ do: "state" });
+      await fetch(new URL("/ready", url));
     },
     async finish() {
       expect(await child.finish()).toEqual({ exitCode: 0, stderr: "" });
@@ -220,6 +231,20 @@ for (const kind of CLIENTS) {
       await python.next("claude_event");
       expect(python.handled("claude_event")).toEqual([{ type: "marker", ...STAMPS, seq: second.seq + 1 }]);
       expect(python.acknowledgements()).toEqual([[acknowledged]]);
+      await python.finish();
+    });
+
+    pythonTest("sends a burst of events that arrive whole, once and in order", async () => {
+      const javascript = await connect(server.url);
+      const python = await connectPython(kind, server.url);
+      const numbers = Array.from({ length: 100 }, (_, index) => index + 1);
+      await Promise.all(numbers.map((n) => python.emit("claude_event", { type: "numbered", n })));
+
+      await eventually(() => javascript.events().length >= numbers.length);
+      const firstSeq = javascript.events()[0].seq;
+      expect(javascript.events()).toEqual(
+        numbers.map((n) => ({ type: "numbered", n, ...STAMPS, seq: firstSeq + n - 1 })),
+      );
       await python.finish();
     });
 
@@ -340,15 +365,7 @@ for (const kind of CLIENTS) {
       const first = await startTestServer({ port });
       const python = await connectPython(kind, first.url);
       await python.next("server_status");
-      // Over polling a request is then waiting, which the server answers as it stops.
-      await eventually(
-        () =>
-          kind.transports?.[0] !== "polling" ||
-          python.script.lines.findLast(({ at, packet }) => at === "poll" || packet)?.at === "poll",
-        { what: "a waiting poll" },
-      );
-      await python.state();
-      await first.get("/ready");
+      await python.idle();
       await first.stop();
       await python.script.next(({ at }) => at === "disconnect", "the loss of the connection");
 
@@ -405,7 +422,7 @@ describe("claude-mpm's client manager", () => {
         JSON.stringify({ ports: [await freePort(), server.port], client_version: clientVersion, emits }),
       ]);
 
-      const { found } = await manager.next(({ found }) => found, "the servers it found");
+      const { found } = await manager.next((line) => line.found, "the servers it found");
       const version = (await server.get("/version")).body;
       expect(found).toEqual([
         [`http://localhost:${server.port}`, version],

@@ -51,8 +51,8 @@ class _TransportHandler(logging.Handler):
 
 def transport_logger():
     """
-    Tells of each packet as it arrives, and of each poll. The sync client runs every handler in a thread of its own, so only the
-    packets show the order in which the server sent them.
+    Tells of each packet as it arrives, and of each poll. The sync client runs every handler in a thread of its
+    own, so only the packets show the order in which the server sent them.
     """
     logger = logging.getLogger("transport")
     logger.setLevel(logging.INFO)

@@ -32,6 +32,16 @@ function bystander(): { pid: number; alive: () => boolean } {
   return { pid: child.pid, alive: () => child.exitCode === null && child.signalCode === null };
 }
 
+/** What a stream says until it has said `word`; rejects when it ends before. */
+async function readUntil(stream: ReadableStream<Uint8Array>, word: string): Promise<string> {
+  let text = "";
+  for await (const chunk of stream) {
+    text += new TextDecoder().decode(chunk);
+    if (text.includes(word)) return text;
+  }
+  throw new Error(`it ended after: ${text}`);
+}
+
 async function started(
   flags: string[] = [],
 ): Promise<{ user: Account; port: number; pid: number; args: string[] }> {
@@ -355,9 +365,7 @@ describe("serve", () => {
     test(`says where it is, and ${signal} stops it with exit 0`, async () => {
       const user = account();
       const child = await user.spawn(["serve", "--port", "0"]);
-      const reader = child.stdout.getReader();
-      let text = "";
-      while (!text.includes("Try:")) text += new TextDecoder().decode((await reader.read()).value);
+      const text = await readUntil(child.stdout, "Try:");
       const url = /Ready at (\S+)/.exec(text)?.[1] as string;
       expect((await fetch(`${url}/ready`)).status).toBe(200);
       child.kill(signal);

@@ -25,10 +25,9 @@ export default {
       checkReach(loaded);
       // A server in the background holds no directory that somebody may want to remove.
       if (background) process.chdir(homeOf(loaded));
-      const config = inBackground(loaded, background);
       await runServer({
-        config,
-        reloadConfig: () => {
+        loaded: inBackground(loaded, background),
+        reload: () => {
           const again = loadConfig({
             ...readServerFlags(rawArgs),
             compiled: IS_COMPILED,
@@ -61,8 +60,8 @@ export default {
 } satisfies Command;
 
 /** A server in the background always logs to its file. */
-function inBackground({ values }: LoadedConfig, background: boolean): LoadedConfig["values"] {
-  return background ? { ...values, log_to_file: true } : values;
+function inBackground(loaded: LoadedConfig, background: boolean): LoadedConfig {
+  return background ? { ...loaded, values: { ...loaded.values, log_to_file: true } } : loaded;
 }
 
 function homeOf({ values }: LoadedConfig): string {

@@ -3,6 +3,7 @@ import { request } from "../../client/http.ts";
 import { serverPaths } from "../../config/paths.ts";
 import type { Found } from "../../daemon/find.ts";
 import { findServer } from "../../daemon/find.ts";
+import type { Instance } from "../../daemon/instance.ts";
 import { describeHolder } from "../../daemon/failure.ts";
 import { displayUrl } from "../../protocol/hosts.ts";
 import type { Health, Stats } from "../../protocol/messages.ts";
@@ -43,7 +44,13 @@ export default {
     const lastErrors = details ? lastProblems(logFile) : [];
     if (args.json === true) {
       const more = details
-        ? { stats: details, paths, log_file: logFile, config_file: loaded.file, last_errors: lastErrors }
+        ? {
+            stats: details,
+            paths,
+            log_file: logFile,
+            sources: instance?.sources ?? {},
+            last_errors: lastErrors,
+          }
         : {};
       printJson({ running: true, url: displayUrl(health.host, health.port), ...health, ...more });
       return EXIT.done;
@@ -60,10 +67,7 @@ export default {
           ["  executable", instance?.executable ?? "unknown: it was not started from this state directory"],
           ["  state", paths.directory],
           ["  log", logFile],
-          [
-            "  configuration",
-            `${loaded.file ?? "no file"}; ${loaded.environment.value} (${loaded.environment.because})`,
-          ],
+          ...settingRows(instance),
           ["  memory", `${Math.round(details.memory.rss / 1024 / 1024)} MiB`],
           [
             "  history",
@@ -106,6 +110,16 @@ function summaryRows(health: Health): string[][] {
     ["  events", `${events_processed}${last_activity ? `, last at ${last_activity}` : ""}`],
     ["  errors", `${errors}`],
   ];
+}
+
+/** What the running server has that is no built-in default, and from where. */
+function settingRows(instance: Instance | null): string[][] {
+  const sources = Object.entries(instance?.sources ?? {});
+  if (sources.length === 0) return [["  configuration", "built-in defaults"]];
+  return sources.map(([key, source], index) => {
+    const value = JSON.stringify(instance?.settings[key]) ?? "(secret)";
+    return [index === 0 ? "  configuration" : "", `${key} ${value} from ${source}`];
+  });
 }
 
 async function detailsOf(url: string): Promise<Stats> {

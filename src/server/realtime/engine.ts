@@ -1,6 +1,7 @@
 /** The Engine.IO engine on Bun, with the contract's errors put around its own. The only import of bun-engine. */
 import { Server as BunEngine, type WebSocketData } from "@socket.io/bun-engine";
 import { CodedError, type ErrorCode } from "../../protocol/errors.ts";
+import { SERVER_VERSION } from "../../version.ts";
 
 export type { WebSocketData };
 
@@ -28,7 +29,14 @@ const ERROR_CODES: readonly ErrorCode[] = [
 export type Engine = BunEngine;
 
 export function createEngine({ pingInterval, pingTimeout, maxMessageBytes }: EngineOptions): Engine {
-  return new BunEngine({ path: ENGINE_PATH, pingInterval, pingTimeout, maxHttpBufferSize: maxMessageBytes });
+  return new BunEngine({
+    path: ENGINE_PATH,
+    pingInterval,
+    pingTimeout,
+    maxHttpBufferSize: maxMessageBytes,
+    // The answer to an upgrade is made inside the engine, so the header has to be set there.
+    editResponseHeaders: (headers) => headers.set("X-Server-Version", SERVER_VERSION),
+  });
 }
 
 /** Answers one request on the engine's path; a refusal carries both the engine's own body and ours. */

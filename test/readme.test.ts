@@ -1,0 +1,69 @@
+/** README shows only what works today: its table is made from the schema, its commands are run. */
+import { describe, expect, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { scripts } from "../package.json";
+import { markdownTable } from "../src/config/documents.ts";
+import { account } from "./support/binary.ts";
+import { freePort } from "./support/ports.ts";
+
+const path = join(import.meta.dir, "..", "README.md");
+const readme = readFileSync(path, "utf8");
+const [START, END] = ["<!-- config table: made by test/readme.test.ts -->", "<!-- /config table -->"];
+
+test("the table of configuration keys is the schema's (UPDATE=1 writes it)", () => {
+  const [before = "", rest = ""] = readme.split(START);
+  const [, after = ""] = rest.split(END);
+  const wanted = `${before}${START}\n\n${markdownTable()}\n\n${END}${after}`;
+  if (process.env.UPDATE === "1") writeFileSync(path, wanted);
+  else expect(readme).toBe(wanted);
+});
+
+describe("commands", () => {
+  const blocks = [...readme.matchAll(/```sh\n([\s\S]*?)```/g)].flatMap(([, block]) =>
+    (block ?? "").trim().split("\n"),
+  );
+
+  test("npm scripts that are named exist", () => {
+    const named = [...readme.matchAll(/npm (?:run )?(start|stop|test|[\w:]+)/g)].map(
+      ([, name]) => name as string,
+    );
+    expect(
+      named.filter((name) => name !== "ci" && !(name in scripts) && !["and", "on"].includes(name)),
+    ).toEqual([]);
+  });
+
+  test("every command of the binary that is shown works, in the order shown", async () => {
+    const user = account();
+    const env = { CLAUDE_MPM_SOCKETIO_PORT: `${await freePort()}` };
+    const lines = blocks.filter((line) => line.startsWith("claude-mpm-socketio "));
+    expect(lines.length).toBeGreaterThan(8);
+    for (const line of lines) {
+      const args = line
+        .replace(/#.*/, "")
+        .trim()
+        .split(/\s+/)
+        .slice(1)
+        .filter((arg) => arg !== "-f");
+      const { exitCode, stderr } = await user.run(args, { env });
+      expect([line, exitCode, stderr]).toEqual([line, 0, ""]);
+    }
+  });
+
+  test.skipIf(Bun.which("curl") === null)("every curl command that is shown works", async () => {
+    const user = account();
+    const port = `${await freePort()}`;
+    await user.run(["start", "--port", port]);
+    const lines = blocks.filter((line) => line.startsWith("curl "));
+    expect(lines.length).toBeGreaterThan(1);
+    for (const line of lines) {
+      const child = Bun.spawn(["sh", "-c", line.replaceAll("8765", port)], {
+        stdout: "pipe",
+        stderr: "ignore",
+      });
+      const answer = JSON.parse(await new Response(child.stdout).text());
+      expect(answer.error).toBeUndefined();
+      expect(answer.accepted ?? answer.returned).toBe(1);
+    }
+  });
+});

@@ -1,0 +1,64 @@
+/** Child processes that speak JSON lines, such as clients in another language or on another runtime. */
+import { afterAll } from "bun:test";
+import { eventually } from "./eventually.ts";
+
+export interface Script {
+  pid: number;
+  /** Every JSON line it has written so far. */
+  lines: any[];
+  /** The first line, so far or later, that fits; rejects at once when the script ends without it. */
+  next(fits: (line: any) => boolean, what: string): Promise<any>;
+  /** Writes one JSON line to its standard input. */
+  send(line: unknown): void;
+  /** Closes its standard input, on which scripts end, and waits for that. */
+  finish(): Promise<{ exitCode: number; stderr: string }>;
+}
+
+const running = new Set<Bun.Subprocess>();
+afterAll(async () => {
+  const left = [...running];
+  for (const child of left) child.kill("SIGKILL");
+  await Promise.all(left.map(({ exited }) => exited));
+});
+
+/** Runs a program, never a shell; it is ended by its PID, at the latest when the test file ends. */
+export function runScript(argv: readonly string[], env: Record<string, string>): Script {
+  const child = Bun.spawn([...argv], { env, stdin: "pipe", stdout: "pipe", stderr: "pipe" });
+  running.add(child);
+  void child.exited.then(() => running.delete(child));
+
+  const lines: any[] = [];
+  let ended = false;
+  const stderr = new Response(child.stderr).text();
+  void readLines(child.stdout, (line) => lines.push(JSON.parse(line))).finally(() => {
+    ended = true;
+  });
+
+  return {
+    pid: child.pid,
+    lines,
+    async next(fits, what) {
+      const line = await eventually(() => lines.find(fits) ?? (ended && "ended"), { what });
+      if (line === "ended") throw new Error(`${argv.join(" ")} ended without ${what}:\n${await stderr}`);
+      return line;
+    },
+    send(line) {
+      child.stdin.write(`${JSON.stringify(line)}\n`);
+      child.stdin.flush();
+    },
+    async finish() {
+      child.stdin.end();
+      return { exitCode: await child.exited, stderr: await stderr };
+    },
+  };
+}
+
+async function readLines(stream: ReadableStream<Uint8Array>, onLine: (line: string) => void): Promise<void> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of stream) {
+    const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = parts.pop() ?? "";
+    for (const line of parts) onLine(line);
+  }
+}
