@@ -3,6 +3,19 @@ import type { Compatibility, MatrixRow } from "./compatibility.ts";
 import type { ErrorBody } from "./errors.ts";
 import type { JsonObject } from "./event.ts";
 
+/** What a client may emit. */
+export const CLIENT_EVENTS = [
+  "claude_event",
+  "ping",
+  "get_version",
+  "get_history",
+  "get_status",
+  "subscribe",
+  "unsubscribe",
+] as const;
+
+export type ClientEvent = (typeof CLIENT_EVENTS)[number];
+
 export type HealthStatus = "healthy" | "degraded" | "unhealthy";
 
 export interface HealthCheck {

@@ -187,7 +187,11 @@ for (const kind of CLIENTS) {
     });
 
     pythonTest("is warned when its version is too old, and stays connected", async () => {
-      const python = await connectPython(kind, server.url, { claude_mpm_version: "0.6.0", client_id: "old" });
+      const beating = await startTestServer({ ping_interval: "0.1" });
+      const python = await connectPython(kind, beating.url, {
+        claude_mpm_version: "0.6.0",
+        client_id: "old",
+      });
       const warning = await python.next("compatibility_warning");
       expect(warning).toEqual({
         compatible: false,
@@ -209,6 +213,8 @@ for (const kind of CLIENTS) {
         seq: expect.any(Number),
         id: UUID,
       });
+      const beats = () => python.script.lines.filter(({ packet }) => packet === "PING").length;
+      await eventually(() => beats() >= 3, { what: "three heartbeats" });
       expect(await python.state()).toMatchObject({ connected: true, sid: python.sid });
       await python.finish();
     });

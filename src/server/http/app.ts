@@ -31,7 +31,9 @@ export function createHttpApp(context: ServerContext, logger: Logger): HttpHandl
   indexRoutes(app);
   refuseOtherMethods(app);
 
-  return (request) => app.fetch(request);
+  // Bun answers HEAD from a whole answer to GET, its length included; hono would leave it with a length of 0.
+  return (request) =>
+    app.fetch(request.method === "HEAD" ? new Request(request, { method: "GET" }) : request);
 }
 
 /** A known path asked with a method it does not have is 405, not 404. */

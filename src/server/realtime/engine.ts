@@ -1,4 +1,4 @@
-/** The Engine.IO engine on Bun, with the contract's errors put around its own. The only import of bun-engine. */
+/** The Engine.IO engine on Bun, its gaps mended and the contract's errors put around its own. The only import of bun-engine. */
 import { Server as BunEngine, type WebSocketData } from "@socket.io/bun-engine";
 import { CodedError, type ErrorCode } from "../../protocol/errors.ts";
 import { SERVER_VERSION } from "../../version.ts";
@@ -14,7 +14,19 @@ export interface EngineOptions {
   maxMessageBytes: number;
 }
 
+export interface Engine {
+  /** What Socket.IO binds to. */
+  io: BunEngine;
+  /** Answers one request on the engine's path; a refusal carries both the engine's own body and ours. */
+  handle(request: Request, server: Bun.Server<WebSocketData>): Promise<Response>;
+  /** Ends all sessions in a way that lets their clients come again. */
+  close(): void;
+}
+
 export const ENGINE_PATH = "/socket.io/";
+
+/** python-engineio reads at most this many packets of one answer, and drops the connection over more. */
+const MAX_PACKETS_PER_POLL = 16;
 
 /** By Engine.IO's numeric code (https://github.com/socketio/engine.io-protocol). */
 const ERROR_CODES: readonly ErrorCode[] = [
@@ -25,11 +37,23 @@ const ERROR_CODES: readonly ErrorCode[] = [
   "origin_refused",
   "protocol_unsupported",
 ];
+const BAD_REQUEST = { code: ERROR_CODES.indexOf("bad_request"), message: "Bad request" };
 
-export type Engine = BunEngine;
+/** The engine's socket, as far as its types leave it out. */
+interface EngineSocket {
+  transport: {
+    name: string;
+    writable: boolean;
+    pollingPromise?: { resolve(response: Response): void } | undefined;
+  };
+  writeBuffer: unknown[];
+  flush(): void;
+  once(event: "close", listener: () => void): void;
+  close(): void;
+}
 
 export function createEngine({ pingInterval, pingTimeout, maxMessageBytes }: EngineOptions): Engine {
-  return new BunEngine({
+  const io = new BunEngine({
     path: ENGINE_PATH,
     pingInterval,
     pingTimeout,
@@ -37,26 +61,67 @@ export function createEngine({ pingInterval, pingTimeout, maxMessageBytes }: Eng
     // The answer to an upgrade is made inside the engine, so the header has to be set there.
     editResponseHeaders: (headers) => headers.set("X-Server-Version", SERVER_VERSION),
   });
+  const sockets = new Set<EngineSocket>();
+  io.on("connection", (connected) => {
+    const socket = connected as unknown as EngineSocket;
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    limitPolls(socket);
+  });
+
+  return {
+    io,
+
+    async handle(request, server) {
+      if (Number(request.headers.get("content-length") ?? 0) > maxMessageBytes) {
+        return refusal(
+          413,
+          new CodedError("body_too_large", `A message has at most ${maxMessageBytes} bytes`),
+        );
+      }
+      const { searchParams } = new URL(request.url);
+      if (searchParams.get("transport") === "websocket" && !request.headers.has("upgrade")) {
+        return refusal(400, new CodedError("bad_request"), BAD_REQUEST);
+      }
+      // A long poll is answered when there is something to say, which may take a whole ping interval.
+      if (request.method === "GET") server.timeout(request, 0);
+      const response = await io.handleRequest(request, server);
+      if (response.status === 413) return refusal(413, new CodedError("body_too_large"));
+      if (response.status < 400) return response;
+      const engineError = (await response.json().catch(() => BAD_REQUEST)) as typeof BAD_REQUEST;
+      const code = ERROR_CODES[engineError.code] ?? "bad_request";
+      return refusal(response.status, new CodedError(code), engineError);
+    },
+
+    close() {
+      for (const socket of sockets) {
+        refusePoll(socket);
+        socket.close();
+      }
+    },
+  };
 }
 
-/** Answers one request on the engine's path; a refusal carries both the engine's own body and ours. */
-export async function handleEngineRequest(
-  engine: Engine,
-  request: Request,
-  server: Bun.Server<WebSocketData>,
-): Promise<Response> {
-  const { maxHttpBufferSize } = engine.opts;
-  if (Number(request.headers.get("content-length") ?? 0) > maxHttpBufferSize) {
-    return refusal(413, new CodedError("body_too_large", `A message has at most ${maxHttpBufferSize} bytes`));
-  }
-  // A long poll is answered when there is something to say, which may take a whole ping interval.
-  if (request.method === "GET") server.timeout(request, 0);
-  const response = await engine.handleRequest(request, server);
-  if (response.status === 413) return refusal(413, new CodedError("body_too_large"));
-  if (response.status < 400) return response;
-  const engineError = (await response.json().catch(() => ({}))) as { code?: number; message?: string };
-  const code = ERROR_CODES[engineError.code ?? -1] ?? "bad_request";
-  return refusal(response.status, new CodedError(code), engineError);
+/** Sends a polling client no more packets at a time than every stock client takes; the rest waits for its next poll. */
+function limitPolls(socket: EngineSocket): void {
+  const flush = socket.flush.bind(socket);
+  socket.flush = () => {
+    if (socket.transport.name !== "polling" || !socket.transport.writable) return flush();
+    const rest = socket.writeBuffer.splice(MAX_PACKETS_PER_POLL);
+    flush();
+    socket.writeBuffer.unshift(...rest);
+  };
+}
+
+/**
+ * Answers a pending poll with an error. The engine's own way is a "close" packet, after which python-socketio takes
+ * the end for intended and does not connect again; a failed poll is a lost connection, and every client comes again.
+ */
+function refusePoll({ transport }: EngineSocket): void {
+  if (transport.name !== "polling") return;
+  transport.pollingPromise?.resolve(refusal(503, new CodedError("not_ready")));
+  transport.pollingPromise = undefined;
+  transport.writable = false;
 }
 
 function refusal(status: number, error: CodedError, engineError: object = {}): Response {

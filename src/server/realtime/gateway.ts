@@ -6,13 +6,8 @@ import type { ConnectionAck } from "../../protocol/messages.ts";
 import type { Logger } from "../../logging.ts";
 import { compatibilityOf, isoTime, type ServerContext, serverStatus } from "../context.ts";
 import { serveBundle } from "./bundle.ts";
-import {
-  createEngine,
-  ENGINE_PATH,
-  type EngineOptions,
-  handleEngineRequest,
-  type WebSocketData,
-} from "./engine.ts";
+import { createEngine, ENGINE_PATH, type EngineOptions, type WebSocketData } from "./engine.ts";
+import { tolerantParser } from "./parser.ts";
 import { registerHandlers } from "./handlers.ts";
 import { readHandshake } from "./handshake.ts";
 
@@ -36,8 +31,8 @@ const GOING_AWAY = 1001;
 
 export function createGateway(context: ServerContext, options: EngineOptions, logger: Logger): Gateway {
   const engine = createEngine(options);
-  const io = new Server({ serveClient: false });
-  io.bind(engine);
+  const io = new Server({ serveClient: false, parser: tolerantParser });
+  io.bind(engine.io);
   const packetOf = createPacketWriter();
   io.on("connection", (socket) => connect(socket, packetOf, context, logger));
   const websockets = new Set<Bun.ServerWebSocket<WebSocketData>>();
@@ -45,19 +40,19 @@ export function createGateway(context: ServerContext, options: EngineOptions, lo
   return {
     handle(request, path, server) {
       if (path === ENGINE_PATH || path === ENGINE_PATH.slice(0, -1)) {
-        return handleEngineRequest(engine, request, server);
+        return engine.handle(request, server);
       }
       return serveBundle(request, path);
     },
     websocket: {
       open(ws) {
         websockets.add(ws);
-        engine.onWebSocketOpen(ws);
+        engine.io.onWebSocketOpen(ws);
       },
-      message: (ws, message) => engine.onWebSocketMessage(ws, message),
+      message: (ws, message) => engine.io.onWebSocketMessage(ws, message),
       close(ws, code, reason) {
         websockets.delete(ws);
-        engine.onWebSocketClose(ws, code, reason);
+        engine.io.onWebSocketClose(ws, code, reason);
       },
     },
     close() {

@@ -3,7 +3,7 @@ import type { Socket } from "socket.io";
 import type { Subscription } from "../../hub/delivery.ts";
 import { CodedError, toCodedError } from "../../protocol/errors.ts";
 import type { JsonObject } from "../../protocol/event.ts";
-import type { EventAck, EventHistory, Pong } from "../../protocol/messages.ts";
+import type { ClientEvent, EventAck, EventHistory, Pong } from "../../protocol/messages.ts";
 import { parseHistoryQuery, parseSubscription } from "../../protocol/query.ts";
 import type { Logger } from "../../logging.ts";
 import { isoTime, type ServerContext, serverStatus, versionInfo } from "../context.ts";
@@ -22,7 +22,7 @@ export function registerHandlers(
 ): void {
   const { hub, serverId } = context;
 
-  const requests: Record<string, Request> = {
+  const requests: Record<ClientEvent, Request> = {
     claude_event: {
       async handle(payload): Promise<EventAck> {
         if (!context.isReady()) throw new CodedError("not_ready");
@@ -66,6 +66,8 @@ export function registerHandlers(
     socket.on(name, async (...args: unknown[]) => {
       const acknowledge = takeCallback(args);
       try {
+        // The parser hands on what it could not read as the error it is.
+        if (args[0] instanceof CodedError) throw args[0];
         const result = await handle(args[0]);
         if (answer) socket.emit(answer, result);
         acknowledge?.(result);
