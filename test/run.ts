@@ -19,6 +19,8 @@ const SYSTEM_PARTS = [
   { name: "curl", present: () => Bun.which("curl") !== null, packages: ["curl"] },
 ];
 
+const TEST_LIMIT_MS = 60_000;
+
 const soak = process.argv.includes("--soak");
 
 setUpSystem();
@@ -85,7 +87,13 @@ function runTests(): number {
   const directory = mkdtempSync(join(tmpdir(), "cms-report-"));
   const report = join(directory, "junit.xml");
   const { exitCode } = Bun.spawnSync(
-    [process.execPath, "test", "--reporter=junit", `--reporter-outfile=${report}`],
+    [
+      process.execPath,
+      "test",
+      `--timeout=${TEST_LIMIT_MS}`,
+      "--reporter=junit",
+      `--reporter-outfile=${report}`,
+    ],
     {
       cwd: ROOT,
       stdio: ["ignore", "inherit", "inherit"],
