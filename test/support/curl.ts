@@ -21,13 +21,6 @@ export function curlTest(name: string, run: () => void | Promise<void>): void {
   test.skipIf(CURL === null)(CURL === null ? `${name} (not run: curl missing)` : name, run);
 }
 
-const running = new Set<Bun.Subprocess>();
-afterAll(async () => {
-  const left = [...running];
-  for (const child of left) child.kill("SIGKILL");
-  await Promise.all(left.map(({ exited }) => exited));
-});
-
 export async function curl(args: readonly string[], stdin?: string): Promise<CurlResult> {
   // No configuration file and no proxy of whoever runs the tests.
   const child = Bun.spawn([CURL as string, "-q", "-sS", "--noproxy", "*", ...args], {
@@ -36,13 +29,13 @@ export async function curl(args: readonly string[], stdin?: string): Promise<Cur
     stdout: "pipe",
     stderr: "pipe",
   });
-  running.add(child);
+  // For a test that gives up while curl still waits.
+  afterAll(() => child.kill("SIGKILL"));
   const [stdout, stderr, exitCode] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
     child.exited,
   ]);
-  running.delete(child);
   return { exitCode, stdout, stderr };
 }
 

@@ -14,18 +14,14 @@ export interface Script {
   finish(): Promise<{ exitCode: number; stderr: string }>;
 }
 
-const running = new Set<Bun.Subprocess>();
-afterAll(async () => {
-  const left = [...running];
-  for (const child of left) child.kill("SIGKILL");
-  await Promise.all(left.map(({ exited }) => exited));
-});
-
 /** Runs a program, never a shell; it is ended by its PID, at the latest when the test file ends. */
 export function runScript(argv: readonly string[], env: Record<string, string>): Script {
   const child = Bun.spawn([...argv], { env, stdin: "pipe", stdout: "pipe", stderr: "pipe" });
-  running.add(child);
-  void child.exited.then(() => running.delete(child));
+  // Here, not beside the imports: what a shared module registers there runs for the first test file only.
+  afterAll(async () => {
+    child.kill("SIGKILL");
+    await child.exited;
+  });
 
   const lines: any[] = [];
   let ended = false;
