@@ -88,6 +88,27 @@ describe("claude_event", () => {
     expect(sender.events()).toEqual([]);
   });
 
+  test("numbers that no double holds reach everybody as they were written, by every way there is", async () => {
+    const numbers = '{"ns":1754550000123456789,"list":[1e400,0.1234567890123456789],"plain":0.1}';
+    const raw = async (path: string) => (await fetch(new URL(path, server.url))).text();
+    const { body } = await server.post("/api/events", `{"type":"exact","data":${numbers}}`);
+    expect(await raw(`/api/events?after=${body.last_seq - 1}`)).toContain(numbers);
+    const socket = new WebSocket(`${server.url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`);
+    const said: string[] = [];
+    socket.addEventListener("message", ({ data }) => void said.push(String(data)));
+    await eventually(() => said.length > 0);
+    socket.send("40");
+    await server.post("/api/events", `[{"type":"exact","data":${numbers}}]`);
+    socket.send(`420["claude_event",{"type":"exact","id":"exact-1","data":${numbers}}]`);
+    socket.send('421["get_history",{"limit":1}]');
+    await eventually(() => said.some((text) => text.startsWith("431")));
+    socket.close();
+    const with_ = (start: string) => said.filter((text) => text.startsWith(start) && text.includes(numbers));
+    expect(with_('42["claude_event"').length).toBeGreaterThan(0);
+    expect(with_('42["event_history"')).toHaveLength(1);
+    expect(with_("431")).toHaveLength(1);
+  });
+
   test("without a type and without a callback is fine", async () => {
     const [sender, other] = [await connect(server.url), await connect(server.url)];
     sender.socket.emit("claude_event", { note: "no type" });

@@ -1,5 +1,6 @@
 /** Reads request bodies within a limit. */
 import { CodedError } from "../../protocol/errors.ts";
+import { parseExactJson } from "../../protocol/json.ts";
 
 /** The body as text; throws `body_too_large` before reading it where its length is announced. */
 export async function readText(request: Request, maxBytes: number): Promise<string> {
@@ -15,7 +16,7 @@ export async function readText(request: Request, maxBytes: number): Promise<stri
 /** Parses JSON; throws `invalid_json` with the parser's reason. */
 export function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseExactJson(text);
   } catch (error) {
     throw invalidJson(error);
   }

@@ -3,6 +3,7 @@ import type { Socket } from "socket.io";
 import type { Subscription } from "../../hub/delivery.ts";
 import { CodedError, toCodedError } from "../../protocol/errors.ts";
 import type { JsonObject } from "../../protocol/event.ts";
+import { parseExactJson } from "../../protocol/json.ts";
 import type { ClientEvent, EventAck, EventHistory, Pong } from "../../protocol/messages.ts";
 import { parseHistoryQuery, parseSubscription } from "../../protocol/query.ts";
 import type { Logger } from "../../logging.ts";
@@ -41,7 +42,7 @@ export function registerHandlers(
       async handle(payload): Promise<EventHistory> {
         const { events, ...page } = await hub.history(parseHistoryQuery(payload));
         return {
-          events: events.map(({ json }) => JSON.parse(json) as JsonObject),
+          events: events.map(({ json }) => parseExactJson(json) as JsonObject),
           returned: events.length,
           count: events.length,
           ...page,

@@ -2,6 +2,7 @@ import type { Hono } from "hono";
 import type { AppendedEvent } from "../../../log/log.ts";
 import { CodedError } from "../../../protocol/errors.ts";
 import { isObject, openEnvelope } from "../../../protocol/event.ts";
+import { parseExactJson } from "../../../protocol/json.ts";
 import type { IngestResult } from "../../../protocol/messages.ts";
 import { parseHistoryQuery } from "../../../protocol/query.ts";
 import type { ServerContext } from "../../context.ts";
@@ -49,7 +50,7 @@ export function eventRoutes(app: Hono, context: ServerContext): void {
 function parseBody(text: string, contentType: string): unknown {
   if (NDJSON_TYPES.test(contentType)) return parseLines(text);
   try {
-    const body: unknown = JSON.parse(text);
+    const body: unknown = parseExactJson(text);
     if (Array.isArray(body) && body.length > MAX_ARRAY_ITEMS) {
       throw new CodedError(
         "batch_too_large",
