@@ -103,10 +103,10 @@ describe("claude_event", () => {
     socket.send('421["get_history",{"limit":1}]');
     await eventually(() => said.some((text) => text.startsWith("431")));
     socket.close();
-    const with_ = (start: string) => said.filter((text) => text.startsWith(start) && text.includes(numbers));
-    expect(with_('42["claude_event"').length).toBeGreaterThan(0);
-    expect(with_('42["event_history"')).toHaveLength(1);
-    expect(with_("431")).toHaveLength(1);
+    const exact = (start: string) => said.filter((text) => text.startsWith(start) && text.includes(numbers));
+    expect(exact('42["claude_event"').length).toBeGreaterThan(0);
+    expect(exact('42["event_history"')).toHaveLength(1);
+    expect(exact("431")).toHaveLength(1);
   });
 
   test("without a type and without a callback is fine", async () => {
