@@ -1,5 +1,6 @@
 /** Builds the binary: `bun run build` for this machine, `bun run build --all` for every target. */
 import { mkdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { signAdHoc } from "./build/macho-signature.ts";
 
@@ -62,7 +63,7 @@ if (import.meta.main) {
     },
   });
   const outdir = values.outdir ?? "dist";
-  const entry = new URL("./src/main.ts", import.meta.url).pathname;
+  const entry = join(import.meta.dir, "src", "main.ts");
   mkdirSync(outdir, { recursive: true });
   const wanted = values.all ? Object.keys(TARGETS) : (values.target ?? []);
   const unknown = wanted.find((target) => !(target in TARGETS));

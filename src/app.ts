@@ -10,8 +10,8 @@ import { bindAddress, displayUrl } from "./protocol/hosts.ts";
 import type { ServerContext } from "./server/context.ts";
 import { createHttpApp } from "./server/http/app.ts";
 import { createGateway } from "./server/realtime/gateway.ts";
-import { listen } from "./server/server.ts";
-import { openStateDir } from "./state-dir.ts";
+import { listen, type Listener } from "./server/server.ts";
+import { openStateDir, type StateDir } from "./state-dir.ts";
 import { RELEASE_VERSION } from "./version.ts";
 
 export interface AppOptions {
@@ -28,23 +28,35 @@ export interface App {
   startedAt: number;
   paths: ServerPaths;
   logger: Logger;
-  /** Takes up what can change while the server runs; returns the keys that changed. */
+  /** Takes up what can change while the server runs. */
   reload(config: Config): void;
   /** Ends everything in order; every call gets the same promise. */
   stop(): Promise<void>;
 }
 
-/** Starts a server; throws Bun's listen error, a `StateDirError`, or what the log says. */
-export async function createApp({ config, stderr }: AppOptions): Promise<App> {
-  const startedAt = Date.now();
+/** Starts a server; throws Bun's listen error, a `StateDirError`, or what the log says, with nothing left behind. */
+export async function createApp(options: AppOptions): Promise<App> {
+  const { config } = options;
   const listener = listen({
     hostname: bindAddress(config.host),
     port: config.port,
     maxMessageBytes: config.max_http_buffer_size,
   });
-  const state = await openOrClose();
-  const { paths, serverId } = state;
+  let state: StateDir | null = null;
+  try {
+    state = openStateDir(config.state_dir, listener.port, config.server_id);
+    return assemble(options, listener, state);
+  } catch (error) {
+    await listener.stop();
+    state?.release();
+    throw error;
+  }
+}
 
+/** Puts a server together behind a listener that is bound and a directory that is locked. */
+function assemble({ config, stderr }: AppOptions, listener: Listener, state: StateDir): App {
+  const startedAt = Date.now();
+  const { paths, serverId } = state;
   const logging = createLogging({
     level: config.log_level,
     format: config.log_format,
@@ -63,11 +75,8 @@ export async function createApp({ config, stderr }: AppOptions): Promise<App> {
   let guard = createGuard(config);
   let ready = true;
   let stopping: Promise<void> | null = null;
-  const checkSelf = () => [...hub.checks(), logFileCheck(logging)];
-  let checks = checkSelf();
-  const selfCheck = setInterval(() => {
-    checks = checkSelf();
-  }, config.health_check_interval * 1000);
+  const checks = () => [...hub.checks(), logFileCheck(logging)];
+  const selfCheck = setInterval(reportChanges(checks, logger), config.health_check_interval * 1000);
 
   const context: ServerContext = {
     hub,
@@ -75,10 +84,9 @@ export async function createApp({ config, stderr }: AppOptions): Promise<App> {
     host: config.host,
     port: listener.port,
     startedAt,
-    maxMessageBytes: config.max_http_buffer_size,
     minClientVersion: () => live.min_client_version,
     isReady: () => ready,
-    checks: () => checks,
+    checks,
   };
   listener.attach({
     guard: () => guard,
@@ -99,24 +107,20 @@ export async function createApp({ config, stderr }: AppOptions): Promise<App> {
   logger.info("listening", { url, pid: process.pid, server_id: serverId, version: RELEASE_VERSION });
   if (config.persistent) logger.info("the history is kept in memory only in this release");
 
-  async function openOrClose() {
-    try {
-      return openStateDir(config.state_dir, listener.port, config.server_id);
-    } catch (error) {
-      await listener.stop();
-      throw error;
-    }
-  }
-
+  /** Nothing new in, everything accepted acknowledged, clients told, log closed; the lock goes last. */
   async function shutDown(): Promise<void> {
-    ready = false;
-    clearInterval(selfCheck);
-    logger.info("stopping", { clients: hub.clients.count() });
-    await listener.stop();
-    await hub.close();
-    logger.info("stopped", { events_processed: hub.stats().events_processed });
-    logging.close();
-    state.release();
+    try {
+      ready = false;
+      clearInterval(selfCheck);
+      logger.info("stopping", { clients: hub.clients.count() });
+      await hub.drain();
+      await listener.stop();
+      await hub.close();
+      logger.info("stopped", { events_processed: hub.stats().events_processed });
+    } finally {
+      logging.close();
+      state.release();
+    }
   }
 
   return {
@@ -133,6 +137,19 @@ export async function createApp({ config, stderr }: AppOptions): Promise<App> {
       logging.reopen();
     },
     stop: () => (stopping ??= shutDown()),
+  };
+}
+
+/** Says in the log what the server's checks of itself find changed. */
+function reportChanges(checks: () => HealthCheck[], logger: Logger): () => void {
+  const known = new Map<string, HealthCheck["status"]>();
+  return () => {
+    for (const { name, status, message } of checks()) {
+      const before = known.get(name) ?? "healthy";
+      known.set(name, status);
+      if (status === before) continue;
+      logger[status === "healthy" ? "info" : "warn"]("health changed", { check: name, status, message });
+    }
   };
 }
 

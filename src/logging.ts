@@ -37,10 +37,13 @@ const CONSOLA_LEVELS: Record<LogLevel, number> = { ERROR: 0, WARNING: 1, INFO: 3
 const MAX_FILE_BYTES = 10 * 1024 * 1024;
 const MAX_OLD_FILES = 4;
 
+/** Opens the log; a file that cannot be opened is a problem to be told of, not a reason to stop. */
 export function createLogging({ level, format, file, stderr }: LoggingOptions): Logging {
   const sink = file === null ? null : createFileSink(file, MAX_FILE_BYTES, MAX_OLD_FILES);
   const consola = createConsola({
     level: CONSOLA_LEVELS[level],
+    // Consola folds repeated lines into one that this reporter would not see: a log keeps them all.
+    throttle: 0,
     reporters: [
       {
         log(entry) {
@@ -90,6 +93,7 @@ export function createFileSink(path: string, maxBytes: number, maxOldFiles: numb
   let descriptor: number | null = null;
   let size = 0;
   let problem: string | null = null;
+  let rotationProblem: string | null = null;
 
   function open(): number {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -112,14 +116,19 @@ export function createFileSink(path: string, maxBytes: number, maxOldFiles: numb
         // There are fewer old files than allowed.
       }
     }
-    renameSync(path, `${path}.1`);
+    try {
+      renameSync(path, `${path}.1`);
+    } catch (error) {
+      // A directory this user may not write to: the file grows, but no line is lost.
+      rotationProblem = `it cannot be rotated: ${(error as Error).message}`;
+    }
   }
 
   return {
     write(line) {
       try {
         const bytes = Buffer.byteLength(line);
-        if (descriptor !== null && size > 0 && size + bytes > maxBytes) rotate();
+        if (descriptor !== null && rotationProblem === null && size > 0 && size + bytes > maxBytes) rotate();
         writeSync(descriptor ?? open(), line);
         size += bytes;
         problem = null;
@@ -132,8 +141,11 @@ export function createFileSink(path: string, maxBytes: number, maxOldFiles: numb
         }
       }
     },
-    reopen: close,
-    problem: () => problem,
+    reopen() {
+      close();
+      rotationProblem = null;
+    },
+    problem: () => problem ?? rotationProblem,
     close,
   };
 }

@@ -200,7 +200,7 @@ export const SCHEMA = {
   min_client_version: {
     type: "string",
     default: "0.7.0",
-    pattern: { expression: "^v?\\d+(\\.\\d+)*", means: "a version, such as 0.7.0" },
+    pattern: { expression: "^\\d+(\\.\\d+){0,3}$", means: "a version, such as 0.7.0" },
     env: "MIN_CLIENT_VERSION",
     reloadable: true,
     description: "Oldest claude-mpm that counts as compatible",

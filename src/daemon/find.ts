@@ -1,8 +1,10 @@
 /** Tells what is behind a port: our server, one that hangs, a stranger, or nothing. Files are hints, never proof. */
 import { probe } from "../client/http.ts";
+import { serverPaths } from "../config/paths.ts";
+import { isLocked } from "../log/lock.ts";
 import { localUrl } from "../protocol/hosts.ts";
 import type { Health } from "../protocol/messages.ts";
-import { type Instance, readInstance, removeInstance } from "./instance.ts";
+import { type Instance, type InstanceFile, readInstance, removeInstance } from "./instance.ts";
 import { findPortHolder, type PortHolder } from "./port-holder.ts";
 import { identifyProcess } from "./process.ts";
 
@@ -23,6 +25,13 @@ export interface ServerAddress {
   port: number;
 }
 
+const SETTLE_LIMIT_MS = 15_000;
+const SETTLE_POLL_MS = 10;
+
+/**
+ * Looks at the port and at the instance file. A file whose server is gone is removed, but only where nobody
+ * holds the directory's lock: seen from another container, a server that lives looks dead.
+ */
 export async function findServer({ stateDir, host, port }: ServerAddress): Promise<Found> {
   const file = readInstance(stateDir, port);
   const url = localUrl(file.found === "instance" ? file.instance.host : host, port);
@@ -39,10 +48,21 @@ export async function findServer({ stateDir, host, port }: ServerAddress): Promi
   if (file.found === "instance" && isSameProcess(file.instance)) {
     return { state: "hung", pid: file.instance.pid, instance: file.instance };
   }
-  if (file.found !== "nothing") removeInstance(stateDir, port, file.text);
+  const stale = file.found === "nothing" || isLocked(serverPaths(stateDir, port).lock) ? null : file;
+  if (stale) removeInstance(stateDir, port, stale.text);
   if (found.answer === "busy") return { state: "busy" };
   if (found.answer !== "nothing") return { state: "foreign", holder: findPortHolder(port) };
-  return { state: "none", stale: file.found === "nothing" ? null : describeStale(file) };
+  return { state: "none", stale: stale && describeStale(stale) };
+}
+
+/** As `findServer`, once the server is neither starting nor stopping; gives up waiting after 15 seconds. */
+export async function findSettledServer(address: ServerAddress): Promise<Found> {
+  const deadline = Date.now() + SETTLE_LIMIT_MS;
+  for (;;) {
+    const found = await findServer(address);
+    if (found.state !== "busy" || Date.now() > deadline) return found;
+    await Bun.sleep(SETTLE_POLL_MS);
+  }
 }
 
 /** Whether the process with the file's PID is still the very server that wrote the file. */
@@ -53,14 +73,16 @@ export function isSameProcess({ pid, process_token }: Instance): boolean {
 
 /**
  * Whether it is safe to signal the process behind a running server: its own file vouches for it, or, where
- * that is lost, the operating system says that it holds the port it answers on.
+ * that is lost or false, the operating system says that it holds the port. What the answer claims proves nothing.
+ *
+ * @param port the port that was asked
  */
-export function mayBeSignalled(found: Found & { state: "running" }): boolean {
-  if (found.instance) return isSameProcess(found.instance);
-  return findPortHolder(found.health.port)?.pid === found.pid;
+export function mayBeSignalled(found: Found & { state: "running" }, port: number): boolean {
+  if (found.instance && isSameProcess(found.instance)) return true;
+  return findPortHolder(port)?.pid === found.pid;
 }
 
-function describeStale(file: ReturnType<typeof readInstance>): string {
+function describeStale(file: InstanceFile): string {
   return file.found === "instance"
     ? `the instance file of PID ${file.instance.pid}, which is no server of ours any more`
     : "an unreadable instance file";

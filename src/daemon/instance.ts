@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { serverPaths } from "../config/paths.ts";
+import { isObject } from "../protocol/event.ts";
 
 export interface Instance {
   pid: number;
@@ -29,6 +30,7 @@ export type InstanceFile =
   | { found: "unreadable"; text: string }
   | { found: "instance"; instance: Instance; text: string };
 
+/** Reads the file of the server on a port; what is not wholly an instance is unreadable. */
 export function readInstance(stateDir: string, port: number): InstanceFile {
   let text: string;
   try {
@@ -39,16 +41,27 @@ export function readInstance(stateDir: string, port: number): InstanceFile {
       : { found: "unreadable", text: "" };
   }
   try {
-    const instance = JSON.parse(text) as Instance;
-    const fits =
-      Number.isSafeInteger(instance.pid) &&
-      instance.pid > 0 &&
-      typeof instance.url === "string" &&
-      instance.port === port;
-    return fits ? { found: "instance", instance, text } : { found: "unreadable", text };
+    const instance: unknown = JSON.parse(text);
+    if (isInstance(instance) && instance.port === port) return { found: "instance", instance, text };
   } catch {
-    return { found: "unreadable", text };
+    // Half a document, or none.
   }
+  return { found: "unreadable", text };
+}
+
+/** Every field that is used has to be there: the file may be anybody's. */
+function isInstance(value: unknown): value is Instance {
+  if (!isObject(value)) return false;
+  const texts = ["process_token", "server_id", "host", "url", "executable"];
+  return (
+    Number.isSafeInteger(value.pid) &&
+    Number(value.pid) > 0 &&
+    texts.every((name) => typeof value[name] === "string" && value[name] !== "") &&
+    Array.isArray(value.args) &&
+    value.args.every((arg) => typeof arg === "string") &&
+    isObject(value.settings) &&
+    isObject(value.sources)
+  );
 }
 
 /** Writes the file so that nobody ever reads half of it. */

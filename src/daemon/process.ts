@@ -1,6 +1,7 @@
 /** What the operating system says of a process: whether it lives, and since when. */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { childEnv } from "../config/env.ts";
 
 export interface ProcessIdentity {
   /** ISO 8601, for people. */
@@ -52,7 +53,10 @@ export function run(command: string, args: readonly string[]): string | null {
   const { status, stdout } = spawnSync(command, args, {
     encoding: "utf8",
     timeout: 10_000,
-    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C", TZ: "UTC" },
+    env:
+      process.platform === "win32"
+        ? childEnv()
+        : { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C", TZ: "UTC" },
   });
   return status === 0 ? stdout : null;
 }

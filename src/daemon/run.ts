@@ -34,11 +34,13 @@ export async function runServer({ loaded, reload, args, stderr, onReady }: RunOp
 
   const stopped = new Promise<void>((resolve) => {
     const stop = () => {
-      const limit = setTimeout(resolve, STOP_LIMIT_MS);
-      app.stop().then(() => {
-        clearTimeout(limit);
+      // From here on it is no server to be found; its lock, released last, makes a successor wait.
+      removeOwnFile(config.state_dir, app.port);
+      setTimeout(resolve, STOP_LIMIT_MS);
+      app.stop().then(resolve, (error: unknown) => {
+        app.logger.error("stopping failed", { error: String(error) });
         resolve();
-      }, resolve);
+      });
     };
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
   });
@@ -61,7 +63,7 @@ export async function runServer({ loaded, reload, args, stderr, onReady }: RunOp
     }
   });
 
-  // One client's malformed packet must not end the server for all; what nobody foresaw is logged and counted.
+  // One client's malformed packet must not end the server for all; what nobody foresaw is logged.
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {
     process.on(event, (error: unknown) => {
       app.logger.error(event, {
@@ -72,9 +74,12 @@ export async function runServer({ loaded, reload, args, stderr, onReady }: RunOp
 
   onReady(record());
   await stopped;
-  const file = readInstance(config.state_dir, app.port);
+}
+
+function removeOwnFile(stateDir: string, port: number): void {
+  const file = readInstance(stateDir, port);
   if (file.found === "instance" && file.instance.pid === process.pid)
-    removeInstance(config.state_dir, app.port, file.text);
+    removeInstance(stateDir, port, file.text);
 }
 
 function instanceOf(app: App, config: Config, args: string[]): Omit<Instance, "sources"> {

@@ -8,7 +8,7 @@ import { probe } from "../client/http.ts";
 import { localUrl } from "../protocol/hosts.ts";
 import type { Health } from "../protocol/messages.ts";
 import type { Failure } from "./failure.ts";
-import { findServer, type Found, type ServerAddress } from "./find.ts";
+import { findSettledServer, type Found, type ServerAddress } from "./find.ts";
 import type { Instance } from "./instance.ts";
 
 /** The one line a server in the background writes to its stdout, for whoever started it. */
@@ -27,10 +27,13 @@ export type Started =
   | ({ outcome: "failed" } & Failure);
 
 const START_LIMIT_MS = 15_000;
-const RETRY_MS = 10;
 
+/**
+ * Starts a server unless one runs already, and returns once it answers. Of several calls at the same instant one
+ * starts it and all report it: the port decides.
+ */
 export async function startServer(options: StartOptions): Promise<Started> {
-  const before = await findWhenSettled(options);
+  const before = await findBehind(options);
   if (before.state === "running") return alreadyRunning(before);
   if (before.state === "hung") {
     return {
@@ -47,7 +50,7 @@ export async function startServer(options: StartOptions): Promise<Started> {
     if (found.answer === "ours") return { outcome: "started", pid: report.pid, health: found.health };
   }
   // It may have lost the race for the port to a server of ours.
-  const after = await findWhenSettled(options);
+  const after = await findBehind(options);
   if (after.state === "running") return alreadyRunning(after);
   if (report && !report.ok) {
     const { exitCode, message, hint } = report;
@@ -65,15 +68,9 @@ function alreadyRunning({ pid, health, instance }: Found & { state: "running" })
   return { outcome: "already_running", pid, health, instance };
 }
 
-/** What is behind the port, once it is neither starting nor stopping. */
-async function findWhenSettled(address: ServerAddress): Promise<Found> {
-  if (address.port === 0) return { state: "none", stale: null };
-  const deadline = Date.now() + START_LIMIT_MS;
-  for (;;) {
-    const found = await findServer(address);
-    if (found.state !== "busy" || Date.now() > deadline) return found;
-    await Bun.sleep(RETRY_MS);
-  }
+/** Port 0 is no port that something could be behind. */
+function findBehind(address: ServerAddress): Promise<Found> {
+  return address.port === 0 ? Promise.resolve({ state: "none", stale: null }) : findSettledServer(address);
 }
 
 /** Resolves with the server's report, or null when it ended without one. */

@@ -1,5 +1,5 @@
 /** Stops a server: asks, waits, and only then insists; looks who it is right before any signal. */
-import { findServer, type Found, isSameProcess, mayBeSignalled, type ServerAddress } from "./find.ts";
+import { findSettledServer, type Found, isSameProcess, mayBeSignalled, type ServerAddress } from "./find.ts";
 import { readInstance, removeInstance } from "./instance.ts";
 import { identifyProcess } from "./process.ts";
 
@@ -12,8 +12,9 @@ export type Stopped =
 const GRACE_MS = 6000;
 const POLL_MS = 10;
 
+/** Stops the server on a port; nothing is signalled that is not proven to be that server. */
 export async function stopServer(address: ServerAddress): Promise<Stopped> {
-  const found = await findServer(address);
+  const found = await findSettledServer(address);
   switch (found.state) {
     case "none":
       return { outcome: "not_running", stale: found.stale };
@@ -35,7 +36,7 @@ async function end(
   { stateDir, port }: ServerAddress,
 ): Promise<Stopped> {
   const { pid, instance } = found;
-  const sure = found.state === "hung" ? isSameProcess(found.instance) : mayBeSignalled(found);
+  const sure = found.state === "hung" ? isSameProcess(found.instance) : mayBeSignalled(found, port);
   const token = identifyProcess(pid)?.token;
   if (!sure || token === undefined) {
     return {

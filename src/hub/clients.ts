@@ -4,7 +4,6 @@ export interface ClientInfo {
   sid: string;
   /** The claude-mpm version it named, or "unknown". */
   version: string;
-  connected_at: number;
 }
 
 export interface Clients {

@@ -9,6 +9,8 @@ export interface Subscriber {
   id: string;
   onEvent(event: StoredEvent): void;
   onGap(gap: HistoryGap): void;
+  /** The feed has ended because the log could not be read: the receiver has to connect again. */
+  onFailure(): void;
 }
 
 export interface Subscription {
@@ -23,6 +25,7 @@ export interface Delivery {
     subscriber: Subscriber,
     options?: { filter?: EventFilter | null; resume?: ResumePosition | null },
   ): Subscription;
+  /** Gives a stored batch to the live feeds; `origins` names the subscriber each event came from. */
   deliver(appended: readonly AppendedEvent[], origins: readonly (string | undefined)[]): void;
   /** The last `seq` given to the live feed. */
   deliveredSeq(): number;
@@ -41,6 +44,11 @@ interface Feed {
 
 const CATCH_UP_PAGE = 500;
 
+/**
+ * Gives every stored event to every feed that wants it.
+ *
+ * @param onError told of failures that must not reach the sender of an event
+ */
 export function createDelivery(log: EventLog, onError: (error: unknown) => void): Delivery {
   const feeds = new Set<Feed>();
   let catchUps = 0;
@@ -79,19 +87,20 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
       }
       const page = await log.read({ filter: {}, after, limit: CATCH_UP_PAGE });
       if (feed.closed) return;
-      if (page.first_seq > after + 1) {
-        feed.subscriber.onGap({
-          from_seq: after + 1,
-          to_seq: page.first_seq - 1,
-          reason: "trimmed",
-        });
-        feed.catchingUpFrom = page.first_seq - 1;
+      // What is beyond `delivered` comes to the feed live, even if the log has trimmed it by then.
+      const missingTo = Math.min(page.first_seq - 1, delivered);
+      if (missingTo > after) {
+        feed.subscriber.onGap({ from_seq: after + 1, to_seq: missingTo, reason: "trimmed" });
+        feed.catchingUpFrom = missingTo;
       }
       for (const event of page.events) {
         if (event.seq > delivered) break;
-        if (!feed.ownSeqs.has(event.seq)) give(feed, event);
+        if (!feed.ownSeqs.delete(event.seq)) give(feed, event);
         feed.catchingUpFrom = event.seq;
       }
+      if (feed.catchingUpFrom === after) throw new Error(`the log gave nothing after seq ${after}`);
+      // A log that answers at once would otherwise let nothing else run until the client is at the end.
+      await new Promise((resolve) => setImmediate(resolve));
     }
   }
 
@@ -121,6 +130,7 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
           feed.closed = true;
           feeds.delete(feed);
           onError(error);
+          subscriber.onFailure();
         });
       }
       return {

@@ -31,7 +31,9 @@ export interface Hub {
   countError(): void;
   stats(): HubStats;
   checks(): HealthCheck[];
-  /** Finishes what was accepted and closes the log. */
+  /** Takes no more events; resolves once those accepted are stored, sent on and acknowledged. */
+  drain(): Promise<void>;
+  /** Drains, and closes the log. */
   close(): Promise<void>;
 }
 
@@ -44,6 +46,7 @@ export interface HubStats {
   delivery: ReturnType<Delivery["stats"]>;
 }
 
+/** Joins the parts of the hub around one log. */
 export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: HubOptions): Hub {
   let eventsProcessed = 0;
   let errors = 0;
@@ -81,7 +84,11 @@ export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: 
     },
 
     history: (query) => readHistory(log, query),
-    position: () => ({ ...log.position(), last_seq: delivery.deliveredSeq() }),
+    position() {
+      const { epoch, first_seq } = log.position();
+      const last_seq = delivery.deliveredSeq();
+      return { epoch, first_seq: Math.min(first_seq, last_seq + 1), last_seq };
+    },
     countError,
     stats: () => ({
       events_processed: eventsProcessed,
@@ -92,8 +99,9 @@ export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: 
     }),
     checks: () => [log.check()],
 
+    drain: () => ingest.close(),
     async close() {
-      await ingest.drain();
+      await ingest.close();
       await log.close();
     },
   };

@@ -5,7 +5,7 @@ import type { PendingEvent } from "../protocol/event.ts";
 
 export interface IngestOptions {
   log: EventLog;
-  /** Called with each batch once it is stored, in order, before its senders learn of it. */
+  /** Called with each batch once it is stored, in order, before its senders learn of it; must not throw. */
   onStored: (appended: readonly AppendedEvent[], origins: readonly (string | undefined)[]) => void;
   /** Characters of JSON waiting at most; beyond it senders are told to come again. */
   maxWaiting?: number;
@@ -14,8 +14,8 @@ export interface IngestOptions {
 export interface Ingest {
   /** @param origin the subscriber that sent these events, and so does not get them back */
   enqueue(events: PendingEvent[], origin: string | undefined): Promise<AppendedEvent[]>;
-  /** Resolves once everything enqueued so far is stored. */
-  drain(): Promise<void>;
+  /** Takes nothing more; resolves once everything enqueued so far is stored. */
+  close(): Promise<void>;
 }
 
 interface Waiting {
@@ -25,9 +25,11 @@ interface Waiting {
   reject: (error: unknown) => void;
 }
 
+/** Collects events and hands them to the log in batches, one at a time and in order. */
 export function createIngest({ log, onStored, maxWaiting = 64 * 1024 * 1024 }: IngestOptions): Ingest {
   let queue: Waiting[] = [];
   let waiting = 0;
+  let closed = false;
   let running: Promise<void> | null = null;
 
   async function run(): Promise<void> {
@@ -43,36 +45,47 @@ export function createIngest({ log, onStored, maxWaiting = 64 * 1024 * 1024 }: I
 
   async function commit(group: Waiting[]): Promise<void> {
     const batch = group.flatMap(({ events }) => events);
+    let appended: AppendedEvent[];
     try {
-      const appended = await log.append(batch);
-      onStored(
-        appended,
-        group.flatMap(({ events, origin }) => events.map(() => origin)),
-      );
-      let offset = 0;
-      for (const { events, resolve } of group) {
-        resolve(appended.slice(offset, offset + events.length));
-        offset += events.length;
-      }
+      appended = await log.append(batch);
     } catch (error) {
       for (const { reject } of group) reject(error);
+      return;
     } finally {
-      for (const event of batch) waiting -= event.body.length;
+      waiting -= weigh(batch);
+    }
+    // They are stored: whatever happens on their way to others is no failure of their senders.
+    onStored(
+      appended,
+      group.flatMap(({ events, origin }) => events.map(() => origin)),
+    );
+    let offset = 0;
+    for (const { events, resolve } of group) {
+      resolve(appended.slice(offset, offset + events.length));
+      offset += events.length;
     }
   }
 
   return {
     enqueue(events, origin) {
-      if (waiting > maxWaiting) return Promise.reject(new CodedError("overloaded"));
-      for (const event of events) waiting += event.body.length;
+      if (closed) return Promise.reject(new CodedError("not_ready"));
+      const weight = weigh(events);
+      // One batch alone is always taken, however large: it could never be sent again in a better moment.
+      if (waiting > 0 && waiting + weight > maxWaiting) return Promise.reject(new CodedError("overloaded"));
+      waiting += weight;
       return new Promise((resolve, reject) => {
         queue.push({ events, origin, resolve, reject });
         running ??= run();
       });
     },
 
-    async drain() {
+    async close() {
+      closed = true;
       while (running) await running;
     },
   };
+}
+
+function weigh(events: readonly PendingEvent[]): number {
+  return events.reduce((sum, { body }) => sum + body.length, 0);
 }

@@ -1,5 +1,6 @@
 /** Checks, stamps and serialises incoming events: once each, before they are stored. */
 import { CodedError } from "../protocol/errors.ts";
+import { exceedsBytes } from "../protocol/json.ts";
 import { checkEvent, indexEvent, type JsonObject, type PendingEvent } from "../protocol/event.ts";
 
 export interface PublishOptions {
@@ -26,7 +27,7 @@ export function createStamp({
       server_id: serverId,
       received_at: new Date(receivedAt).toISOString(),
     });
-    if (exceeds(body, maxEventBytes)) {
+    if (exceedsBytes(body, maxEventBytes)) {
       throw new CodedError(
         "event_too_large",
         `The event is larger than ${maxEventBytes} bytes (\`max_http_buffer_size\`)`,
@@ -35,6 +36,9 @@ export function createStamp({
     return { id, received_at: receivedAt, body, ...indexEvent(event) };
   };
 }
+
+/** Malformed items that are listed one by one; the message says how many there are. */
+const MAX_LISTED = 100;
 
 /**
  * Stamps a batch; one bad item refuses all of them, with the index of each. An item that could not even be
@@ -46,16 +50,24 @@ export function stampBatch(
 ): PendingEvent[] {
   const bad: { index: number; code: CodedError["code"]; message: string }[] = [];
   const events: PendingEvent[] = [];
+  let count = 0;
   for (const [index, input] of inputs.entries()) {
     try {
       if (input instanceof CodedError) throw input;
       events.push(stamp(input));
     } catch (error) {
       if (!(error instanceof CodedError)) throw error;
-      bad.push({ index, code: error.code, message: error.message });
+      count += 1;
+      if (bad.length < MAX_LISTED) bad.push({ index, code: error.code, message: error.message });
     }
   }
-  if (bad.length > 0) throw new CodedError("invalid_events", undefined, bad);
+  if (count > 0) {
+    throw new CodedError(
+      "invalid_events",
+      `${count} of ${inputs.length} events are malformed; none was stored`,
+      bad,
+    );
+  }
   return events;
 }
 
@@ -72,10 +84,4 @@ function holdsBinary(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
   if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return true;
   return Object.values(value).some(holdsBinary);
-}
-
-/** UTF-8 length is between one and three times the string's: count only where it matters. */
-function exceeds(text: string, maxBytes: number): boolean {
-  if (text.length > maxBytes) return true;
-  return text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes;
 }

@@ -1,8 +1,12 @@
 /** The exclusive lock that makes one server the owner of its directory. */
 import { Database } from "bun:sqlite";
+import { existsSync } from "node:fs";
+
+/** A server that stops gives up its port first and its lock last; who starts meanwhile waits for it. */
+const WAIT_MS = 6000;
 
 /**
- * Takes the lock and returns its release, or null when another process holds it.
+ * Takes the lock and returns its release, or null when another process goes on holding it for 6 seconds.
  *
  * SQLite's file lock is the kernel's, on every platform: it ends with the process however that ends,
  * so a crash leaves nothing stale behind.
@@ -10,6 +14,7 @@ import { Database } from "bun:sqlite";
 export function acquireLock(path: string): (() => void) | null {
   const database = new Database(path, { create: true });
   try {
+    database.run(`PRAGMA busy_timeout = ${WAIT_MS}`);
     database.run("BEGIN EXCLUSIVE");
   } catch (error) {
     database.close();
@@ -17,4 +22,16 @@ export function acquireLock(path: string): (() => void) | null {
     throw error;
   }
   return () => database.close();
+}
+
+/** Whether some process holds the lock, looked at without taking it; false where there is no lock file. */
+export function isLocked(path: string): boolean {
+  if (!existsSync(path)) return false;
+  try {
+    using database = new Database(path, { readonly: true });
+    database.query("SELECT count(*) FROM sqlite_schema").get();
+    return false;
+  } catch (error) {
+    return (error as { code?: string }).code === "SQLITE_BUSY";
+  }
 }

@@ -10,16 +10,17 @@ export interface MemoryLogOptions {
   maxAge?: number;
   /** Characters of JSON held at most; the newest event is always kept. */
   maxBytes?: number;
-  /** Characters of JSON in one answer at most, so that 1,000 large events do not fill the memory twice. */
+  /** Characters of JSON in one answer at most, below the 4 MiB at which aiohttp's WebSocket gives up. */
   maxPageBytes?: number;
   now?: () => number;
 }
 
+/** Makes an empty log with an epoch of its own. */
 export function createMemoryLog({
   maxEvents = 10_000,
   maxAge = 0,
   maxBytes = 256 * 1024 * 1024,
-  maxPageBytes = 8 * 1024 * 1024,
+  maxPageBytes = 3 * 1024 * 1024,
   now = Date.now,
 }: MemoryLogOptions = {}): EventLog {
   const epoch = `${now()}`;

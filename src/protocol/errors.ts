@@ -28,7 +28,11 @@ export const ERRORS = {
     "The server does not know this event",
     "It takes claude_event, ping, get_version, get_history, get_status, subscribe and unsubscribe",
   ],
-  batch_too_large: [400, "The array holds too many events", "Send at most 1000 events in one array"],
+  batch_too_large: [
+    400,
+    "The batch holds too many events",
+    "Send at most 1000 events in one array, or 10000 lines in one body",
+  ],
   invalid_query: [400, "A parameter is not understood", "See the message for what is allowed"],
   client_version_missing: [400, "`client_version` is missing", 'Send {"client_version": "0.7.0"}'],
   origin_refused: [403, "This page may not talk to the server", "Add its origin to `cors_allowed_origins`"],

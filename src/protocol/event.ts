@@ -28,8 +28,8 @@ export interface StoredEvent extends EventIndex {
   json: string;
 }
 
-export const MAX_ID_LENGTH = 256;
-export const MAX_TYPE_LENGTH = 256;
+const MAX_ID_LENGTH = 256;
+const MAX_TYPE_LENGTH = 256;
 
 /** How deep claude-mpm nests an event's payload under `data`. */
 const MAX_DATA_DEPTH = 3;
@@ -76,7 +76,7 @@ export function openEnvelope(input: unknown): unknown {
   const event: JsonObject = { ...data };
   event.type ??= name;
   for (const [field, aliases] of Object.entries(ALIASES)) {
-    const value = event[field] ?? findField(data, aliases);
+    const value = event[field] ?? findField<unknown>(data, aliases, field === "timestamp" ? isTime : isText);
     if (value !== undefined) event[field] = value;
   }
   return event;
@@ -86,8 +86,8 @@ export function openEnvelope(input: unknown): unknown {
 export function indexEvent(event: JsonObject): EventIndex {
   return {
     type: typeof event.type === "string" ? event.type : null,
-    session_id: findField(event, ALIASES.session_id) ?? null,
-    project: findField(event, ALIASES.cwd) ?? null,
+    session_id: findField(event, ALIASES.session_id, isText) ?? null,
+    project: findField(event, ALIASES.cwd, isText) ?? null,
   };
 }
 
@@ -107,12 +107,20 @@ export function matchesProject(project: string | null, wanted: string): boolean 
   return project === wanted || project.split(/[/\\]/).findLast((segment) => segment !== "") === wanted;
 }
 
-function findField(event: JsonObject, names: readonly string[]): string | undefined {
+const isText = (value: unknown): value is string => typeof value === "string" && value !== "";
+/** Senders write times as text or as a number. */
+const isTime = (value: unknown): value is string | number => isText(value) || typeof value === "number";
+
+function findField<T>(
+  event: JsonObject,
+  names: readonly string[],
+  fits: (value: unknown) => value is T,
+): T | undefined {
   let level: unknown = event;
   for (let depth = 0; depth <= MAX_DATA_DEPTH && isObject(level); depth += 1) {
     for (const name of names) {
       const value = level[name];
-      if (typeof value === "string" && value !== "") return value;
+      if (fits(value)) return value;
     }
     level = level.data;
   }

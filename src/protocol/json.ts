@@ -1,4 +1,4 @@
-/** JSON that loses nothing on its way through the server. */
+/** JSON texts: parsed so that nothing is lost on the way through the server, and measured. */
 
 type Reviver = (this: unknown, key: string, value: unknown, context?: { source?: string }) => unknown;
 const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
@@ -16,6 +16,12 @@ export function parseExactJson(text: string): unknown {
   return SUSPECT.test(text)
     ? JSON.parse(text, keepExact as Parameters<typeof JSON.parse>[1])
     : JSON.parse(text);
+}
+
+/** Whether a text is longer than so many bytes of UTF-8, counted only where its length leaves that open. */
+export function exceedsBytes(text: string, maxBytes: number): boolean {
+  if (text.length > maxBytes) return true;
+  return text.length * 3 > maxBytes && new TextEncoder().encode(text).length > maxBytes;
 }
 
 const keepExact: Reviver = (_key, value, context) => {

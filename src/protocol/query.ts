@@ -2,8 +2,8 @@
 import { CodedError } from "./errors.ts";
 import { type EventIndex, isObject, type JsonObject, matchesProject, matchesType } from "./event.ts";
 
-export const DEFAULT_LIMIT = 100;
-export const MAX_LIMIT = 1000;
+const DEFAULT_LIMIT = 100;
+const MAX_LIMIT = 1000;
 
 /** Which events; an absent field does not narrow. */
 export interface EventFilter {

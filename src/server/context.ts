@@ -11,17 +11,16 @@ export interface ServerContext {
   port: number;
   /** Milliseconds since the epoch. */
   startedAt: number;
-  /** Bytes of one message or event at most. */
-  maxMessageBytes: number;
   minClientVersion(): string;
   /** Whether the server takes traffic: false once it is stopping. */
   isReady(): boolean;
-  /** The newest results of the server's checks of itself. */
+  /** The server's checks of itself, made anew with every call. */
   checks(): HealthCheck[];
 }
 
 const SEVERITY = ["healthy", "degraded", "unhealthy"] as const;
 
+/** The answer to `GET /health`: as bad as the worst of its checks. */
 export function healthReport(context: ServerContext): Health {
   const { hub, host, port, serverId, startedAt } = context;
   const stats = hub.stats();
@@ -50,6 +49,7 @@ export function healthReport(context: ServerContext): Health {
   };
 }
 
+/** The answer to `GET /version` and `get_version`. */
 export function versionInfo({ serverId }: ServerContext): VersionInfo {
   const row = COMPATIBILITY_MATRIX[SERVER_VERSION];
   return {
@@ -62,6 +62,7 @@ export function versionInfo({ serverId }: ServerContext): VersionInfo {
   };
 }
 
+/** The answer to `GET /stats`. */
 export function statsReport(context: ServerContext): Stats {
   const { hub, serverId } = context;
   const stats = hub.stats();
@@ -84,6 +85,7 @@ export function statsReport(context: ServerContext): Stats {
   };
 }
 
+/** What every client gets on connecting, and on `get_status`. */
 export function serverStatus(context: ServerContext): ServerStatus {
   const { hub, serverId } = context;
   return {
@@ -96,6 +98,7 @@ export function serverStatus(context: ServerContext): ServerStatus {
   };
 }
 
+/** Judges what a client says of its version; undefined is silence. */
 export function compatibilityOf(context: ServerContext, clientVersion: string | undefined): Compatibility {
   return checkCompatibility(clientVersion, SERVER_VERSION, context.minClientVersion());
 }

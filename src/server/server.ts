@@ -2,10 +2,10 @@
 import type { OriginGuard } from "../auth/origin.ts";
 import { CodedError } from "../protocol/errors.ts";
 import { SERVER_VERSION } from "../version.ts";
-import { errorResponse } from "./http/errors.ts";
+import { errorResponse } from "./errors.ts";
 import type { HttpHandler } from "./http/app.ts";
 import type { Gateway } from "./realtime/gateway.ts";
-import type { WebSocketData } from "./realtime/engine.ts";
+import { HTTP_IDLE_SECONDS, type WebSocketData } from "./realtime/engine.ts";
 
 export interface ListenOptions {
   /** An address, not a name that may stand for several. */
@@ -32,7 +32,6 @@ export interface Listener {
 
 /** Above the largest body a route takes, so that our own coded answer comes before Bun's bare 413. */
 const MAX_REQUEST_BODY_BYTES = 64 * 1024 * 1024;
-const HTTP_IDLE_SECONDS = 60;
 const GRACE_MS = 1000;
 
 /** Binds the port; whoever holds it is the server. Throws Bun's listen error. */

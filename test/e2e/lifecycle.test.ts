@@ -125,9 +125,8 @@ describe("start", () => {
 
   test("names the foreign program on the port and offers another port", async () => {
     const port = await freePort();
-    const foreign = Bun.spawn(["/usr/bin/python3", "-m", "http.server", `${port}`, "--bind", "127.0.0.1"], {
-      stdio: ["ignore", "ignore", "ignore"],
-    });
+    const script = `Bun.serve({ port: ${port}, hostname: "127.0.0.1", fetch: () => new Response("hello") })`;
+    const foreign = Bun.spawn([process.execPath, "-e", script], { stdio: ["ignore", "ignore", "ignore"] });
     onEnd(() => foreign.kill("SIGKILL"));
     await eventually(() =>
       fetch(`http://127.0.0.1:${port}/`).then(
@@ -140,7 +139,7 @@ describe("start", () => {
       const { exitCode, stderr } = await user.run([command, "--port", `${port}`]);
       expect(exitCode).toBe(1);
       expect(stderr).toContain(`PID ${foreign.pid}`);
-      expect(stderr).toContain("http.server");
+      expect(stderr).toContain("Bun.serve");
       expect(stderr).toMatch(/--port \d+/);
     }
     const status = await user.run(["status", "--port", `${port}`]);
@@ -194,6 +193,16 @@ describe("start", () => {
     ]);
     expect(exitCode).toBe(1);
     expect(stderr).toContain('"192.0.2.1" is no address of this machine');
+    const unknown = await account().run([
+      "start",
+      "--port",
+      "0",
+      "--host",
+      "nosuch.invalid",
+      "--auth",
+      "off",
+    ]);
+    expect([unknown.exitCode, unknown.stderr]).toEqual([1, expect.stringContaining("is no address")]);
   });
 
   test("two servers never share a directory, even on two addresses of one port", async () => {
@@ -203,6 +212,28 @@ describe("start", () => {
     expect(stderr).toContain("--state-dir");
   });
 
+  test("while the old server is stopping waits for it and takes over", async () => {
+    const { user, port, pid, args } = await started();
+    // A request that never ends keeps the old one busy for its whole grace period.
+    const never = await Bun.connect({
+      hostname: "127.0.0.1",
+      port,
+      socket: {
+        data() {},
+        open: (socket) =>
+          void socket.write("POST /api/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"),
+      },
+    });
+    onEnd(() => never.terminate());
+    process.kill(pid, "SIGTERM");
+    await eventually(() => !existsSync(instanceFile(user, port)));
+    const { exitCode, stdout } = await user.run(["start", ...args]);
+    expect(exitCode).toBe(0);
+    expect(pidOf(stdout)).not.toBe(pid);
+    expect((await health(port)).pid).toBe(pidOf(stdout));
+    await eventually(() => !isAlive(pid));
+  }, 30_000);
+
   test("the server id is kept across restarts", async () => {
     const { user, port, args } = await started();
     const { server_id } = await health(port);
@@ -211,6 +242,26 @@ describe("start", () => {
     expect((await health(port)).server_id).toBe(server_id);
   });
 });
+
+/** A file as a server writes it, about a process that is none. */
+function forged(pid: number, port: number, stateDir: string): object {
+  return {
+    pid,
+    process_start_time: new Date().toISOString(),
+    process_token: "00000000-0000-0000-0000-000000000000:1",
+    server_id: "socketio-00000000",
+    server_version: "1.0.0",
+    host: "localhost",
+    port,
+    url: `http://localhost:${port}`,
+    state_dir: stateDir,
+    started_at: new Date().toISOString(),
+    executable: "/bin/sleep",
+    args: [],
+    settings: {},
+    sources: {},
+  };
+}
 
 describe("files of the dead", () => {
   const forgeries: [string, (pid: number, port: number, stateDir: string) => string][] = [
@@ -232,6 +283,11 @@ describe("files of the dead", () => {
       "a process that is no more",
       (_pid, port) => JSON.stringify({ pid: 4_000_000, port, url: "http://localhost", host: "localhost" }),
     ],
+    [
+      "itself in full, but for the process",
+      (pid, port, stateDir) => JSON.stringify(forged(pid, port, stateDir)),
+    ],
+    ["no host", (pid, port, stateDir) => JSON.stringify({ ...forged(pid, port, stateDir), host: undefined })],
     ["nothing", () => ""],
     ["half a document", () => '{"pid": 12'],
     ["a list", () => "[]"],
@@ -268,6 +324,37 @@ describe("files of the dead", () => {
       expect(innocent.alive()).toBe(true);
     });
   }
+
+  test("the file of a server that holds its lock is never removed, however dead it looks", async () => {
+    const { user, port, pid, args } = await started();
+    const before = readInstance(user, port);
+    // As seen from another container: the process cannot be identified, and nothing answers.
+    writeFileSync(instanceFile(user, port), JSON.stringify({ ...before, process_token: "elsewhere:1" }));
+    process.kill(pid, "SIGSTOP");
+    expect((await user.run(["status", ...args])).exitCode).toBe(3);
+    expect(existsSync(instanceFile(user, port))).toBe(true);
+    process.kill(pid, "SIGCONT");
+    expect((await user.run(["stop", ...args])).exitCode).toBe(0);
+  });
+
+  test("a program that answers like our server and names another process gets nobody signalled", async () => {
+    const innocent = bystander();
+    const user = account();
+    const { port: real } = await started();
+    const truth = await health(real);
+    for (const lie of [{ pid: innocent.pid }, { pid: truth.pid, port: real }]) {
+      const liar = Bun.serve({
+        port: 0,
+        hostname: "127.0.0.1",
+        fetch: () => Response.json({ ...truth, ...lie }),
+      });
+      const { exitCode, stderr } = await user.run(["stop", "--port", `${liar.port}`]);
+      expect([exitCode, stderr]).toEqual([1, expect.stringContaining("was not signalled")]);
+      await liar.stop(true);
+    }
+    expect(innocent.alive()).toBe(true);
+    expect((await health(real)).pid).toBe(truth.pid);
+  });
 
   test("a running server whose file is gone is found and stopped all the same", async () => {
     const { user, port, pid, args } = await started();
@@ -334,6 +421,16 @@ describe("stop", () => {
     expect((await health(other.port)).pid).toBe(other.pid);
   });
 
+  test("--json is one document, also when it fails", async () => {
+    const user = account();
+    const truth = { ...(await health((await started()).port)), pid: 1 };
+    const liar = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => Response.json(truth) });
+    onEnd(() => liar.stop(true));
+    const { exitCode, stdout } = await user.run(["stop", "--json", "--port", `${liar.port}`]);
+    expect(exitCode).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({ schema: 1, servers: [{ outcome: "failed" }] });
+  });
+
   test("with none running exits 3", async () => {
     const user = account();
     const args = ["--port", `${await freePort()}`];
@@ -350,6 +447,12 @@ describe("restart", () => {
     expect(pidOf(stdout)).not.toBe(pid);
     expect(isAlive(pid)).toBe(false);
     expect(readInstance(user, port).settings).toMatchObject({ log_level: "ERROR", ping_interval: 7 });
+  });
+
+  test("with a configuration that is refused leaves the server as it is", async () => {
+    const { user, port, pid, args } = await started();
+    expect((await user.run(["restart", ...args, "--host", "0.0.0.0"])).exitCode).toBe(78);
+    expect((await health(port)).pid).toBe(pid);
   });
 
   test("with none running starts one", async () => {

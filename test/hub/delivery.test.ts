@@ -38,6 +38,7 @@ function receiver(id: string) {
     gaps,
     onEvent: ({ seq }: { seq: number }) => void seqs.push(seq),
     onGap: (gap: HistoryGap) => void gaps.push(gap),
+    onFailure() {},
   };
 }
 
@@ -63,6 +64,7 @@ describe("live", () => {
         throw new Error("broken");
       },
       onGap() {},
+      onFailure() {},
     });
     hub.subscribe(good);
     expect(await hub.publish({})).toMatchObject({ seq: 1 });
@@ -147,6 +149,50 @@ describe("resume", () => {
     await hub.publish({});
     expect(a.gaps).toEqual([{ from_seq: 2, to_seq: 9, reason: "beyond_end" }]);
     expect(a.seqs).toEqual([2]);
+  });
+
+  test("what the log has trimmed before it was delivered still comes live, and is not called a gap", async () => {
+    const memory = createMemoryLog({ maxEvents: 5 });
+    let stored = Promise.resolve();
+    // Stores at once, and is done only when it is told to be.
+    const log: EventLog = {
+      ...memory,
+      append: (batch) => memory.append(batch).then((done) => stored.then(() => done)),
+    };
+    const hub = hubOn(log);
+    await hub.publish({});
+    const { epoch } = hub.position();
+    const gate = Promise.withResolvers<void>();
+    stored = gate.promise;
+    const publishing = hub.publishBatch(range(1, 20).map(() => ({})));
+    await eventually(() => log.position().last_seq === 21);
+    expect(hub.position()).toMatchObject({ first_seq: 2, last_seq: 1 });
+    const a = receiver("a");
+    hub.subscribe(a, { resume: { epoch, seq: 0 } });
+    await eventually(() => a.gaps.length === 1);
+    gate.resolve();
+    await publishing;
+    await eventually(() => a.seqs.at(-1) === 21);
+    expect(a.gaps).toEqual([{ from_seq: 1, to_seq: 1, reason: "trimmed" }]);
+    expect(a.seqs).toEqual(range(2, 21));
+  });
+
+  test("a log that cannot be read ends the feed and says so, for the client to come again", async () => {
+    const log = createMemoryLog();
+    for (const read of [
+      () => Promise.reject(new Error("disk gone")),
+      async () => ({ ...log.position(), events: [], total_available: 0 }),
+    ]) {
+      const hub = hubOn({ ...log, read });
+      await hub.publish({});
+      let failures = 0;
+      hub.subscribe(
+        { ...receiver("a"), onFailure: () => (failures += 1) },
+        { resume: { epoch: log.position().epoch, seq: 0 } },
+      );
+      await eventually(() => failures === 1);
+      expect(hub.stats().delivery.lagging_clients).toBe(0);
+    }
   });
 
   test("an unknown epoch is said, and the whole of this one follows", async () => {
@@ -242,5 +288,6 @@ describe("publishing", () => {
     await hub.close();
     expect(log.size().events).toBe(50);
     expect(await Promise.all(accepted)).toHaveLength(50);
+    expect(await hub.publish({}).catch(({ code }) => code)).toBe("not_ready");
   });
 });

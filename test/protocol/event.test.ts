@@ -69,6 +69,11 @@ describe("claude-mpm's envelope", () => {
     });
   });
 
+  test("lifts a time that is a number, too", () => {
+    const data = { data: { timestamp: 1754550000.5 } };
+    expect(openEnvelope({ namespace: "/", event: "e", data })).toMatchObject({ timestamp: 1754550000.5 });
+  });
+
   test("lifts nothing from deeper than three levels, and never over what is there", () => {
     const deep = { data: { data: { data: { data: { session_id: "too deep" } } } } };
     expect(openEnvelope({ namespace: "/", event: "e", data: deep })).not.toHaveProperty("session_id");

@@ -77,6 +77,18 @@ describe("over a WebSocket", () => {
   }
 });
 
+test("a WebSocket that probes again and again is closed: the engine would keep a timer for each probe", async () => {
+  const handshake = await server.get("/socket.io/?EIO=4&transport=polling");
+  const { sid } = JSON.parse(handshake.body.slice(1));
+  const ws = new WebSocket(`${websocketUrl()}&sid=${sid}`);
+  const closed: number[] = [];
+  ws.addEventListener("close", ({ code }) => void closed.push(code));
+  await eventually(() => ws.readyState === WebSocket.OPEN);
+  for (let n = 0; n < 10; n += 1) ws.send("2probe");
+  await eventually(() => closed.length === 1);
+  await expectHealthy();
+});
+
 describe("over polling", () => {
   const polling = "/socket.io/?EIO=4&transport=polling";
   const open = async () => JSON.parse((await server.get(polling)).body.slice(1)).sid as string;

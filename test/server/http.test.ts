@@ -180,6 +180,14 @@ describe("POST /api/events", () => {
     );
   });
 
+  test("more than 10000 lines are refused, and of many bad items the first hundred are listed", async () => {
+    const headers = { "Content-Type": "application/x-ndjson" };
+    expectError(await server.post("/api/events", "{}\n".repeat(10_001), { headers }), 400, "batch_too_large");
+    const { body } = await server.post("/api/events", "5\n".repeat(10_000), { headers });
+    expect(body.error.message).toStartWith("10000 of 10000 events are malformed");
+    expect(body.error.items).toHaveLength(100);
+  });
+
   for (const contentType of ["application/x-ndjson", "application/x-www-form-urlencoded"]) {
     test(`lines of JSON sent as ${contentType} are a batch`, async () => {
       const text = '{"type":"l1"}\n\n{"type":"l2"}\r\n{"type":"l3"}\n';

@@ -7,7 +7,7 @@ import { compile } from "../../build.ts";
 import { onEnd } from "./cleanup.ts";
 import { temporaryDirectory } from "./temporary.ts";
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+const ROOT = join(import.meta.dir, "..", "..");
 
 let built: Promise<string> | null = null;
 

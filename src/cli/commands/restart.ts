@@ -1,3 +1,4 @@
+import { checkReach } from "../../config/load.ts";
 import { readInstance } from "../../daemon/instance.ts";
 import { stopServer } from "../../daemon/stop.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS, serverArgs } from "../flags.ts";
@@ -16,6 +17,8 @@ export default {
     // What was given last wins, so the flags of this command follow those of the running server.
     const flags = [...before, ...serverArgs(rawArgs, asked)];
     const loaded = loadForCommand(flags);
+    // Before anything is stopped: a server that runs is worth more than one that will not start.
+    checkReach(loaded);
 
     const stopped = await stopServer({ stateDir, host, port });
     if (stopped.outcome === "failed") throw new CommandError(stopped.message, stopped.hint);

@@ -18,11 +18,13 @@ export default {
       ports.map(async (one) => ({ port: one, ...(await stopServer({ stateDir, host, port: one })) })),
     );
 
-    if (args.json === true) printJson({ servers: results });
-    else if (results.length === 0) print(`No server runs from ${stateDir}`);
+    const failed = results.find((result) => result.outcome === "failed");
+    if (args.json === true) {
+      printJson({ servers: results });
+      if (failed) return EXIT.failed;
+    } else if (results.length === 0) print(`No server runs from ${stateDir}`);
     else for (const result of results) print(textOf(result));
 
-    const failed = results.find((result) => result.outcome === "failed");
     if (failed) throw new CommandError(`Port ${failed.port}: ${failed.message}`, failed.hint);
     return results.some(({ outcome }) => outcome !== "not_running") ? EXIT.done : EXIT.notRunning;
   },

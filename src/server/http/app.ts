@@ -3,7 +3,7 @@ import { Hono } from "hono";
 import { CodedError } from "../../protocol/errors.ts";
 import type { Logger } from "../../logging.ts";
 import type { ServerContext } from "../context.ts";
-import { errorResponse } from "./errors.ts";
+import { errorResponse } from "../errors.ts";
 import { compatibilityRoutes } from "./routes/compatibility.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
@@ -16,7 +16,9 @@ export function createHttpApp(context: ServerContext, logger: Logger): HttpHandl
   const app = new Hono();
 
   app.onError((error, c) => {
-    if (!(error instanceof CodedError)) {
+    if (c.req.raw.signal.aborted) {
+      logger.debug("client went away", { method: c.req.method, path: c.req.path });
+    } else if (!(error instanceof CodedError)) {
       context.hub.countError();
       logger.error("request failed", { method: c.req.method, path: c.req.path, error: String(error) });
     }

@@ -1,15 +1,13 @@
 /** Reads request bodies within a limit. */
 import { CodedError } from "../../protocol/errors.ts";
-import { parseExactJson } from "../../protocol/json.ts";
+import { exceedsBytes, parseExactJson } from "../../protocol/json.ts";
 
 /** The body as text; throws `body_too_large` before reading it where its length is announced. */
 export async function readText(request: Request, maxBytes: number): Promise<string> {
   const announced = Number(request.headers.get("content-length") ?? 0);
   if (announced > maxBytes) throw tooLarge(maxBytes);
   const text = await request.text();
-  if (text.length > maxBytes || (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes)) {
-    throw tooLarge(maxBytes);
-  }
+  if (exceedsBytes(text, maxBytes)) throw tooLarge(maxBytes);
   return text;
 }
 

@@ -1,6 +1,7 @@
 /** The Socket.IO client for browsers; the engine for Bun does not serve it. */
 import { CodedError } from "../../protocol/errors.ts";
 import { SOCKETIO_VERSION } from "../../version.ts";
+import { errorResponse } from "../errors.ts";
 // The bundles lie outside the package's export map, so they are named by path; as text they have no types.
 // @ts-expect-error
 import plain from "../../../node_modules/socket.io/client-dist/socket.io.js" with { type: "text" };
@@ -18,11 +19,11 @@ export function serveBundle(request: Request, path: string): Response | null {
   const source = BUNDLES[path];
   if (source === undefined) return null;
   if (request.method !== "GET" && request.method !== "HEAD") {
-    const error = new CodedError("method_not_allowed", `${request.method} is not for ${path}`);
-    return Response.json(
-      { error: error.toBody() },
-      { status: error.status, headers: { Allow: "GET, HEAD" } },
+    const response = errorResponse(
+      new CodedError("method_not_allowed", `${request.method} is not for ${path}`),
     );
+    response.headers.set("Allow", "GET, HEAD");
+    return response;
   }
   const headers = {
     ETag: ETAG,

@@ -2,6 +2,7 @@
 import { Server as BunEngine, type WebSocketData } from "@socket.io/bun-engine";
 import { CodedError, type ErrorCode } from "../../protocol/errors.ts";
 import { SERVER_VERSION } from "../../version.ts";
+import { errorResponse } from "../errors.ts";
 
 export type { WebSocketData };
 
@@ -24,6 +25,9 @@ export interface Engine {
 }
 
 export const ENGINE_PATH = "/socket.io/";
+
+/** Seconds a connection may be silent between two requests; long polls are exempt. */
+export const HTTP_IDLE_SECONDS = 60;
 
 /** python-engineio reads at most this many packets of one answer, and drops the connection over more. */
 const MAX_PACKETS_PER_POLL = 16;
@@ -74,23 +78,25 @@ export function createEngine({ pingInterval, pingTimeout, maxMessageBytes }: Eng
 
     async handle(request, server) {
       if (Number(request.headers.get("content-length") ?? 0) > maxMessageBytes) {
-        return refusal(
-          413,
+        return errorResponse(
           new CodedError("body_too_large", `A message has at most ${maxMessageBytes} bytes`),
         );
       }
       const { searchParams } = new URL(request.url);
       if (searchParams.get("transport") === "websocket" && !request.headers.has("upgrade")) {
-        return refusal(400, new CodedError("bad_request"), BAD_REQUEST);
+        return errorResponse(new CodedError("bad_request"), BAD_REQUEST);
       }
       // A long poll is answered when there is something to say, which may take a whole ping interval.
-      if (request.method === "GET") server.timeout(request, 0);
+      const isPoll = request.method === "GET" && !request.headers.has("upgrade");
+      if (isPoll) server.timeout(request, 0);
       const response = await io.handleRequest(request, server);
-      if (response.status === 413) return refusal(413, new CodedError("body_too_large"));
+      // The limit belongs to the connection, which may be kept for other requests.
+      if (isPoll) server.timeout(request, HTTP_IDLE_SECONDS);
+      if (response.status === 413) return errorResponse(new CodedError("body_too_large"));
       if (response.status < 400) return response;
       const engineError = (await response.json().catch(() => BAD_REQUEST)) as typeof BAD_REQUEST;
       const code = ERROR_CODES[engineError.code] ?? "bad_request";
-      return refusal(response.status, new CodedError(code), engineError);
+      return errorResponse(new CodedError(code), engineError);
     },
 
     close() {
@@ -119,11 +125,7 @@ function limitPolls(socket: EngineSocket): void {
  */
 function refusePoll({ transport }: EngineSocket): void {
   if (transport.name !== "polling") return;
-  transport.pollingPromise?.resolve(refusal(503, new CodedError("not_ready")));
+  transport.pollingPromise?.resolve(errorResponse(new CodedError("not_ready")));
   transport.pollingPromise = undefined;
   transport.writable = false;
-}
-
-function refusal(status: number, error: CodedError, engineError: object = {}): Response {
-  return Response.json({ ...engineError, error: error.toBody() }, { status });
 }

@@ -28,7 +28,10 @@ export interface Gateway {
 }
 
 const GOING_AWAY = 1001;
+/** Asked once on an upgrade; the engine starts a timer on each and forgets all but the last. */
+const PROBE = "2probe";
 
+/** Binds Socket.IO to the engine and every connection to the hub. */
 export function createGateway(context: ServerContext, options: EngineOptions, logger: Logger): Gateway {
   const engine = createEngine(options);
   const io = new Server({ serveClient: false, parser: tolerantParser });
@@ -36,6 +39,7 @@ export function createGateway(context: ServerContext, options: EngineOptions, lo
   const packetOf = createPacketWriter();
   io.on("connection", (socket) => connect(socket, packetOf, context, logger));
   const websockets = new Set<Bun.ServerWebSocket<WebSocketData>>();
+  const probed = new WeakSet<Bun.ServerWebSocket<WebSocketData>>();
 
   return {
     handle(request, path, server) {
@@ -49,7 +53,11 @@ export function createGateway(context: ServerContext, options: EngineOptions, lo
         websockets.add(ws);
         engine.io.onWebSocketOpen(ws);
       },
-      message: (ws, message) => engine.io.onWebSocketMessage(ws, message),
+      message(ws, message) {
+        if (message === PROBE && probed.has(ws)) return ws.close();
+        if (message === PROBE) probed.add(ws);
+        engine.io.onWebSocketMessage(ws, message);
+      },
       close(ws, code, reason) {
         websockets.delete(ws);
         engine.io.onWebSocketClose(ws, code, reason);
@@ -67,7 +75,7 @@ function connect(socket: Socket, packetOf: PacketWriter, context: ServerContext,
   const { hub, serverId } = context;
   const { version, filter, resume, problem } = readHandshake(socket.handshake.auth);
   const compatibility = compatibilityOf(context, version);
-  hub.clients.add({ sid: socket.id, version: compatibility.client_version, connected_at: Date.now() });
+  hub.clients.add({ sid: socket.id, version: compatibility.client_version });
   logger.debug("client connected", { sid: socket.id, version: compatibility.client_version });
 
   const acknowledgement: ConnectionAck = {
@@ -119,5 +127,7 @@ function subscriberOf(socket: Socket, packetOf: PacketWriter): Subscriber {
       if (socket.conn.readyState === "open") socket.conn.write(packetOf(event));
     },
     onGap: (gap) => void socket.emit("history_gap", gap),
+    // A lost transport, not a "disconnect": the client comes again and resumes.
+    onFailure: () => socket.conn.close(),
   };
 }

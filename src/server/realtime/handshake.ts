@@ -35,7 +35,11 @@ export function readHandshake(auth: unknown): Handshake {
   return handshake;
 }
 
+/** It is kept for every client and shown in /health. */
+const MAX_VERSION_LENGTH = 100;
+
 function readVersion(version: unknown): string | undefined {
   if (version === undefined || version === null || version === "") return undefined;
-  return typeof version === "string" ? version : JSON.stringify(version);
+  const text = typeof version === "string" ? version : JSON.stringify(version);
+  return text.slice(0, MAX_VERSION_LENGTH);
 }

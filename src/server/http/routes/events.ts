@@ -10,6 +10,8 @@ import { invalidJson, parseJson, readText } from "../body.ts";
 
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
 const MAX_ARRAY_ITEMS = 1000;
+/** A body of 8 MiB could hold millions of lines, and would keep everybody else waiting for seconds. */
+const MAX_LINES = 10_000;
 const NDJSON_TYPES = /^application\/(x-ndjson|ndjson|jsonl|x-jsonlines)/i;
 
 export function eventRoutes(app: Hono, context: ServerContext): void {
@@ -51,12 +53,7 @@ function parseBody(text: string, contentType: string): unknown {
   if (NDJSON_TYPES.test(contentType)) return parseLines(text);
   try {
     const body: unknown = parseExactJson(text);
-    if (Array.isArray(body) && body.length > MAX_ARRAY_ITEMS) {
-      throw new CodedError(
-        "batch_too_large",
-        `The array holds ${body.length} events; ${MAX_ARRAY_ITEMS} is the most`,
-      );
-    }
+    if (Array.isArray(body) && body.length > MAX_ARRAY_ITEMS) throw tooMany(body.length, MAX_ARRAY_ITEMS);
     return Array.isArray(body) ? body.map((item) => orError(() => openEnvelope(item))) : openEnvelope(body);
   } catch (error) {
     // `curl --data-binary @events.ndjson` announces no such type, but its first line alone is an object.
@@ -74,7 +71,12 @@ function parseBody(text: string, contentType: string): unknown {
 
 function parseLines(text: string): unknown[] {
   const lines = text.split("\n").filter((line) => line.trim() !== "");
+  if (lines.length > MAX_LINES) throw tooMany(lines.length, MAX_LINES);
   return lines.map((line) => orError(() => openEnvelope(parseJson(line))));
+}
+
+function tooMany(count: number, most: number): CodedError {
+  return new CodedError("batch_too_large", `The batch holds ${count} events; ${most} is the most`);
 }
 
 /** What cannot be read stands for itself in its batch, which is then refused with the item's index. */
