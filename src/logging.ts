@@ -145,7 +145,11 @@ export function createFileSink(path: string, maxBytes: number, maxOldFiles: numb
       close();
       rotationProblem = null;
     },
-    problem: () => problem ?? rotationProblem,
+    problem() {
+      // Somebody deleted the file: the next line makes a new one.
+      if (descriptor !== null && fstatSync(descriptor).nlink === 0) close();
+      return problem ?? rotationProblem;
+    },
     close,
   };
 }

@@ -102,9 +102,11 @@ function runTests(): number {
   );
   const xml = existsSync(report) ? readFileSync(report, "utf8") : "";
   rmSync(directory, { recursive: true, force: true });
-  const cases = [...xml.matchAll(/<testcase name="([^"]*)"[^>]*?(\/>|>([\s\S]*?)<\/testcase>)/g)];
+  const cases = [
+    ...xml.matchAll(/<testcase name="([^"]*)" classname="([^"]*)"[^>]*?(\/>|>([\s\S]*?)<\/testcase>)/g),
+  ];
   const skipped = cases.filter(([, , , inner]) => inner?.includes("<skipped")).map(([, name]) => name);
-  const failed = cases.filter(([, , , inner]) => inner?.includes("<failure")).length;
+  const failed = cases.filter(([, , , , inner]) => inner?.includes("<failure")).length;
   for (const name of skipped) say(`skipped: ${unescapeXml(name ?? "")}`);
   say(`${cases.length - failed - skipped.length} passed, ${failed} failed, ${skipped.length} skipped`);
   return exitCode;

@@ -37,6 +37,9 @@ export function readServerFlags(rawArgs: readonly string[]): ServerFlags {
   const own: FlagValues = {};
   for (const [name, value] of flagPairs(rawArgs)) {
     const key = name.replaceAll("-", "_");
+    if (name === "config" && value === "") {
+      throw new CommandError("--config needs a value", "Write --config FILE", EXIT.usage);
+    }
     if (name === "config") result.configFile = value;
     else if (name === "set") {
       const [, setKey = "", raw] = /^([^=]*)=(.*)$/s.exec(value) ?? [];
@@ -94,7 +97,7 @@ export function checkArgs(rawArgs: readonly string[], argsDef: ArgsDef): void {
       continue;
     }
     const [name = "", value] = splitFlag(arg);
-    const definition = flags.get(name) ?? (name.startsWith("no-") ? flags.get(name.slice(3)) : undefined);
+    const definition = definitionOf(arg, name, flags);
     if (!definition) {
       const suggestion = nearest(name, [...flags.keys()]);
       const hint = suggestion ? `Did you mean --${suggestion}?` : "See --help for those there are";
@@ -107,6 +110,18 @@ export function checkArgs(rawArgs: readonly string[], argsDef: ArgsDef): void {
         throw new CommandError(`${arg} needs a value`, `Write ${arg} VALUE`, EXIT.usage);
     }
   }
+}
+
+/** One dash is for one letter, and `no-` for what is on or off. */
+function definitionOf(
+  arg: string,
+  name: string,
+  flags: Map<string, ArgsDef[string]>,
+): ArgsDef[string] | undefined {
+  if (!arg.startsWith("--") && name.length > 1) return undefined;
+  if (flags.has(name)) return flags.get(name);
+  const negated = name.startsWith("no-") ? flags.get(name.slice(3)) : undefined;
+  return negated?.type === "boolean" ? negated : undefined;
 }
 
 /** A whole number given by a flag. */

@@ -17,9 +17,9 @@ export class CommandError extends Error {
 
 export const EXIT = { done: 0, failed: 1, usage: 2, notRunning: 3, config: 78 } as const;
 
-/** Text for the person who asked. */
-export function print(text: string): void {
-  write(1, `${text}\n`);
+/** Text for the person who asked; false when nobody reads it any more. */
+export function print(text: string): boolean {
+  return write(1, `${text}\n`);
 }
 
 /** Diagnostics: warnings, hints, failures. */
@@ -78,17 +78,24 @@ export function duration(seconds: number): string {
     .join(" ");
 }
 
-/** Writes it all before it returns, so that ending the process cuts nothing off. */
-function write(descriptor: number, text: string): void {
+/**
+ * Writes it all before it returns, so that ending the process cuts nothing off. A reader that has gone away is no
+ * failure; a disk that is full is.
+ */
+function write(descriptor: number, text: string): boolean {
   let rest = Buffer.from(text);
   while (rest.length > 0) {
     try {
       rest = rest.subarray(writeSync(descriptor, rest));
     } catch (error) {
-      const { code } = error as { code?: string };
-      // EAGAIN: a non-blocking pipe is full; its reader will come. Anything else: nobody reads any more.
-      if (code !== "EAGAIN") return;
-      Bun.sleepSync(1);
+      const { code, message } = error as { code?: string; message: string };
+      if (code === "EPIPE") return false;
+      // A non-blocking pipe is full; its reader will come.
+      if (code === "EAGAIN") Bun.sleepSync(1);
+      else if (descriptor === 1)
+        throw new CommandError(`The output cannot be written: ${message}`, "Write it elsewhere");
+      else return false;
     }
   }
+  return true;
 }

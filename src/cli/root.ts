@@ -133,26 +133,23 @@ function unknownCommand(full: string, name: string, known: string[]): CommandErr
 }
 
 function report(error: unknown, json: boolean): number {
-  const { lines, exitCode } = describe(error);
-  for (const line of lines) printError(line);
-  if (json) printJson({ error: { message: lines[0], hint: lines[1] ?? null } });
+  const { messages, hint, exitCode } = describe(error);
+  for (const message of messages) printError(`Error: ${message}`);
+  printError(hint);
+  if (json) printJson({ error: { message: messages.join("\n"), hint } });
   return exitCode;
 }
 
-function describe(error: unknown): { lines: string[]; exitCode: number } {
-  if (error instanceof CommandError)
-    return { lines: [`Error: ${error.message}`, error.hint], exitCode: error.exitCode };
+function describe(error: unknown): { messages: string[]; hint: string; exitCode: number } {
+  if (error instanceof CommandError) {
+    return { messages: [error.message], hint: error.hint, exitCode: error.exitCode };
+  }
   if (error instanceof ConfigError) {
-    return {
-      lines: [
-        ...error.problems.map((problem) => `Error: ${problem}`),
-        `See what is in effect: ${NAME} config show`,
-      ],
-      exitCode: EXIT.config,
-    };
+    const hint = `Mend it there; what each key takes: ${NAME} config schema`;
+    return { messages: error.problems, hint, exitCode: EXIT.config };
   }
   const message = error instanceof Error ? error.message : String(error);
-  return { lines: [`Error: ${message}`, `Find out more: ${NAME} doctor`], exitCode: EXIT.failed };
+  return { messages: [message], hint: `Find out more: ${NAME} doctor`, exitCode: EXIT.failed };
 }
 
 /** Citty colours its usage whatever it is written to. */

@@ -8,6 +8,8 @@ import { type Health, isHealth } from "../protocol/messages.ts";
 export interface Answer {
   status: number;
   text: string;
+  /** By lower-case name. */
+  headers: Record<string, string | string[] | undefined>;
 }
 
 export interface RequestOptions {
@@ -26,7 +28,8 @@ export function request(url: string, { method = "GET", body, timeoutMs }: Reques
       incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
       incoming.on("end", () => {
         clearTimeout(timer);
-        resolve({ status: incoming.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") });
+        const { statusCode = 0, headers: received } = incoming;
+        resolve({ status: statusCode, text: Buffer.concat(chunks).toString("utf8"), headers: received });
       });
       incoming.on("error", fail);
     });
@@ -54,17 +57,21 @@ export type Probe =
   | { answer: "silent" }
   | { answer: "nothing" };
 
+const NOTHING_THERE = new Set(["ECONNREFUSED", "ENOTFOUND", "ENOENT", "EAI_AGAIN", "EADDRNOTAVAIL"]);
+
 /** Asks for `/health` and tells our server from anything else that may hold the port. */
 export async function probe(url: string, timeoutMs = 1000): Promise<Probe> {
   try {
-    const { status, text } = await request(`${url}/health`, { timeoutMs });
+    const { status, text, headers } = await request(`${url}/health`, { timeoutMs });
     const body = parse(text);
     if (isHealth(body)) return { answer: "ours", health: body };
-    return status === 503 && body?.error?.code === "not_ready" ? { answer: "busy" } : { answer: "other" };
+    const busy =
+      status === 503 && body?.error?.code === "not_ready" && headers["x-server-version"] !== undefined;
+    return { answer: busy ? "busy" : "other" };
   } catch (error) {
     const { code } = error as { code?: string };
     if (code === "ETIMEDOUT") return { answer: "silent" };
-    return code === "ECONNREFUSED" ? { answer: "nothing" } : { answer: "other" };
+    return { answer: NOTHING_THERE.has(code ?? "") ? "nothing" : "other" };
   }
 }
 

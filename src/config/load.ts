@@ -96,9 +96,7 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
       const { raw, source } = entry;
       const checked = checkValue(key, raw);
       if (!checked.ok) {
-        problems.push(
-          `${source}: ${key} = ${shown(key, raw)} is not possible; allowed is ${checked.allowed}`,
-        );
+        problems.push(`${source}: ${key} = ${shown(key, raw)} is not possible; ${checked.why}`);
         continue;
       }
       const isPath = fieldOf(key).type === "path" && typeof checked.value === "string";
@@ -125,7 +123,7 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   if (environment.detected)
     set("environment", environment.value, {
       kind: "default",
-      source: `detected: ${environment.because}`,
+      source: environment.because,
     });
   for (const key of KEYS) if (key !== "environment") apply(key);
 
@@ -167,7 +165,7 @@ function chooseEnvironment(
     compiled,
     dockerFile: dockerFile ?? existsSync("/.dockerenv"),
   });
-  return { value: found.environment, detected: true, because: `detected: ${found.because}` };
+  return { value: found.environment, detected: true, because: `detected, as ${found.because}` };
 }
 
 function findFile({
@@ -210,7 +208,8 @@ function readFile(path: string, warnings: string[]): Layer {
 
 function readFileOrFail(path: string): string {
   try {
-    return readFileSync(path, "utf8");
+    // Editors on Windows put a byte order mark in front.
+    return readFileSync(path, "utf8").replace(/^\uFEFF/, "");
   } catch (error) {
     throw new ConfigError([`${path}: ${(error as Error).message}; allowed is a file this user may read`]);
   }
@@ -219,7 +218,12 @@ function readFileOrFail(path: string): string {
 /** JSON with comments and trailing commas; a mistake is named with its line, which no built-in parser tells. */
 function parseCommentedJson(path: string, text: string): unknown {
   const mistakes: ParseError[] = [];
-  const content: unknown = parse(text, mistakes, { allowTrailingComma: true });
+  let content: unknown;
+  try {
+    content = parse(text, mistakes, { allowTrailingComma: true });
+  } catch {
+    throw new ConfigError([`${path}: it is nested too deeply; allowed is JSON, comments included`]);
+  }
   const [first] = mistakes;
   if (!first) return content;
   const line = text.slice(0, first.offset).split("\n").length;
@@ -255,8 +259,12 @@ function absolutePath(path: string, base: string, env: Env): string {
     : resolve(base, path);
 }
 
+const MAX_SHOWN = 100;
+
 function shown(key: Key, raw: unknown): string {
-  return fieldOf(key).secret ? "(secret)" : JSON.stringify(raw);
+  if (fieldOf(key).secret) return "(secret)";
+  const text = JSON.stringify(raw);
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
 }
 
 /** The flag that sets a key: its own where it has one, `--set` otherwise. */

@@ -2,7 +2,7 @@
 import { type Field, fieldOf, type Key } from "./schema.ts";
 
 /** `raw` holds text from a variable or flag, or any JSON value from the file. */
-export type Checked = { ok: true; value: unknown } | { ok: false; allowed: string };
+export type Checked = { ok: true; value: unknown } | { ok: false; why: string };
 
 export function checkValue(key: Key, raw: unknown): Checked {
   const field = fieldOf(key);
@@ -13,7 +13,7 @@ export function checkValue(key: Key, raw: unknown): Checked {
   const choices = accepts.filter((value) => value !== null).join(" or ");
   return {
     ok: false,
-    allowed: `${reason}; ${choices === "" ? "leave the key out" : `use ${choices}`}`,
+    why: `${reason}; ${choices === "" ? "leave the key out" : `use ${choices}`}`,
   };
 }
 
@@ -39,7 +39,7 @@ export function describeAllowed(field: Field): string {
 }
 
 function readValue(field: Field, raw: unknown): Checked {
-  const wrong: Checked = { ok: false, allowed: describeAllowed(field) };
+  const wrong: Checked = { ok: false, why: `allowed is ${describeAllowed(field)}` };
   if (raw === null) return field.default === null ? { ok: true, value: null } : wrong;
   switch (field.type) {
     case "integer":

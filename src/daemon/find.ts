@@ -30,7 +30,8 @@ const SETTLE_POLL_MS = 10;
 
 /**
  * Looks at the port and at the instance file. A file whose server is gone is removed, but only where nobody
- * holds the directory's lock: seen from another container, a server that lives looks dead.
+ * holds the directory's lock: seen from another container, a server that lives looks dead. And without the lock
+ * a process is no server, whatever the file says of it.
  */
 export async function findServer({ stateDir, host, port }: ServerAddress): Promise<Found> {
   const file = readInstance(stateDir, port);
@@ -45,11 +46,12 @@ export async function findServer({ stateDir, host, port }: ServerAddress): Promi
       file.instance.server_id === health.server_id;
     return { state: "running", pid: health.pid, url, health, instance: own ? file.instance : null };
   }
-  if (file.found === "instance" && isSameProcess(file.instance)) {
+  const locked = holdsLock(stateDir, port);
+  if (locked && file.found === "instance" && isSameProcess(file.instance)) {
     return { state: "hung", pid: file.instance.pid, instance: file.instance };
   }
-  const stale = file.found === "nothing" || isLocked(serverPaths(stateDir, port).lock) ? null : file;
-  if (stale) removeInstance(stateDir, port, stale.text);
+  const stale =
+    !locked && file.found !== "nothing" && removeInstance(stateDir, port, file.text) ? file : null;
   if (found.answer === "busy") return { state: "busy" };
   if (found.answer !== "nothing") return { state: "foreign", holder: findPortHolder(port) };
   return { state: "none", stale: stale && describeStale(stale) };
@@ -80,6 +82,15 @@ export function isSameProcess({ pid, process_token }: Instance): boolean {
 export function mayBeSignalled(found: Found & { state: "running" }, port: number): boolean {
   if (found.instance && isSameProcess(found.instance)) return true;
   return findPortHolder(port)?.pid === found.pid;
+}
+
+/** A lock file that is damaged is nobody's lock. */
+function holdsLock(stateDir: string, port: number): boolean {
+  try {
+    return isLocked(serverPaths(stateDir, port).lock);
+  } catch {
+    return false;
+  }
 }
 
 function describeStale(file: InstanceFile): string {

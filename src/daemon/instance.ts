@@ -1,6 +1,6 @@
 /** The instance file: what a running server says of itself to the commands on this machine. */
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { serverPaths } from "../config/paths.ts";
 import { isObject } from "../protocol/event.ts";
 
@@ -68,17 +68,21 @@ function isInstance(value: unknown): value is Instance {
 export function writeInstance(instance: Instance): void {
   const path = serverPaths(instance.state_dir, instance.port).instance;
   const temporary = `${path}.${process.pid}.tmp`;
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   writeFileSync(temporary, `${JSON.stringify(instance, null, 2)}\n`, { mode: 0o600 });
   renameSync(temporary, path);
 }
 
 /** Removes the file if it still says what the caller read: a server that started meanwhile keeps its own. */
-export function removeInstance(stateDir: string, port: number, text: string): void {
+export function removeInstance(stateDir: string, port: number, text: string): boolean {
   const path = serverPaths(stateDir, port).instance;
   try {
-    if (readFileSync(path, "utf8") === text) rmSync(path);
+    if (readFileSync(path, "utf8") !== text) return false;
+    rmSync(path);
+    return true;
   } catch {
     // It is gone, or not ours to remove.
+    return false;
   }
 }
 

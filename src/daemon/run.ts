@@ -25,6 +25,9 @@ const STOP_LIMIT_MS = 4500;
 /** Resolves when the server has stopped; rejects when it cannot start. */
 export async function runServer({ loaded, reload, args, stderr, onReady }: RunOptions): Promise<void> {
   const { values: config } = loaded;
+  // From the first moment on: a SIGHUP that nobody handles ends the process.
+  let takeUp = () => {};
+  process.on("SIGHUP", () => takeUp());
   const app = await createApp({ config, stderr });
   let live = config;
   let sources = sourcesOf(loaded);
@@ -45,7 +48,7 @@ export async function runServer({ loaded, reload, args, stderr, onReady }: RunOp
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
   });
 
-  process.on("SIGHUP", () => {
+  takeUp = () => {
     try {
       const again = reload();
       const next = again.values;
@@ -54,14 +57,19 @@ export async function runServer({ loaded, reload, args, stderr, onReady }: RunOp
       live = { ...next, ...pick(live, waiting) };
       sources = sourcesOf(again);
       app.reload(live);
-      writeInstance(record());
       app.logger.info("configuration read again", { changed: changed.join(" ") || "nothing" });
       if (waiting.length > 0)
         app.logger.warn("these take effect with a restart", { keys: waiting.join(" ") });
     } catch (error) {
       app.logger.error("configuration not taken up, the old one stays", { error: (error as Error).message });
+      return;
     }
-  });
+    try {
+      writeInstance(record());
+    } catch (error) {
+      app.logger.warn("the instance file cannot be written", { error: (error as Error).message });
+    }
+  };
 
   // One client's malformed packet must not end the server for all; what nobody foresaw is logged.
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {

@@ -1,11 +1,13 @@
 /** Stops a server: asks, waits, and only then insists; looks who it is right before any signal. */
+import { probe } from "../client/http.ts";
 import { findSettledServer, type Found, isSameProcess, mayBeSignalled, type ServerAddress } from "./find.ts";
 import { readInstance, removeInstance } from "./instance.ts";
+import type { PortHolder } from "./port-holder.ts";
 import { identifyProcess } from "./process.ts";
 
 export type Stopped =
   | { outcome: "stopped" | "killed"; pid: number }
-  | { outcome: "not_running"; stale: string | null }
+  | { outcome: "not_running"; stale: string | null; holder: PortHolder | null }
   | { outcome: "failed"; message: string; hint: string };
 
 /** A server gets the contract's 5 seconds to stop, and a little for the machine. */
@@ -17,9 +19,9 @@ export async function stopServer(address: ServerAddress): Promise<Stopped> {
   const found = await findSettledServer(address);
   switch (found.state) {
     case "none":
-      return { outcome: "not_running", stale: found.stale };
+      return { outcome: "not_running", stale: found.stale, holder: null };
     case "foreign":
-      return { outcome: "not_running", stale: null };
+      return { outcome: "not_running", stale: null, holder: found.holder };
     case "busy":
       return {
         outcome: "failed",
@@ -38,6 +40,10 @@ async function end(
   const { pid, instance } = found;
   const sure = found.state === "hung" ? isSameProcess(found.instance) : mayBeSignalled(found, port);
   const token = identifyProcess(pid)?.token;
+  // Somebody else stopped it meanwhile.
+  if (token === undefined && found.state === "running" && (await probe(found.url)).answer === "nothing") {
+    return { outcome: "stopped", pid };
+  }
   if (!sure || token === undefined) {
     return {
       outcome: "failed",
@@ -46,10 +52,10 @@ async function end(
     };
   }
   try {
-    process.kill(pid, "SIGTERM");
+    signal(pid, "SIGTERM");
     let outcome: "stopped" | "killed" = "stopped";
     if (!(await waitForEnd(pid, token, GRACE_MS))) {
-      process.kill(pid, "SIGKILL");
+      signal(pid, "SIGKILL");
       outcome = "killed";
       await waitForEnd(pid, token, GRACE_MS);
     }
@@ -64,6 +70,15 @@ async function end(
       message: `PID ${pid} cannot be signalled: ${(error as Error).message}`,
       hint: "Stop it as the user it belongs to",
     };
+  }
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    // It has ended since it was identified.
+    if ((error as { code?: string }).code !== "ESRCH") throw error;
   }
 }
 

@@ -1,6 +1,6 @@
 /** The exclusive lock that makes one server the owner of its directory. */
 import { Database } from "bun:sqlite";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 
 /** A server that stops gives up its port first and its lock last; who starts meanwhile waits for it. */
 const WAIT_MS = 6000;
@@ -12,6 +12,8 @@ const WAIT_MS = 6000;
  * so a crash leaves nothing stale behind.
  */
 export function acquireLock(path: string): (() => void) | null {
+  // It holds nothing but the lock: what is no database can go.
+  if (isDamaged(path)) rmSync(path);
   const database = new Database(path, { create: true });
   try {
     database.run(`PRAGMA busy_timeout = ${WAIT_MS}`);
@@ -24,7 +26,7 @@ export function acquireLock(path: string): (() => void) | null {
   return () => database.close();
 }
 
-/** Whether some process holds the lock, looked at without taking it; false where there is no lock file. */
+/** Whether some process holds the lock, looked at without taking it; false where there is none. Throws when it is no lock file. */
 export function isLocked(path: string): boolean {
   if (!existsSync(path)) return false;
   try {
@@ -32,6 +34,16 @@ export function isLocked(path: string): boolean {
     database.query("SELECT count(*) FROM sqlite_schema").get();
     return false;
   } catch (error) {
-    return (error as { code?: string }).code === "SQLITE_BUSY";
+    if ((error as { code?: string }).code === "SQLITE_BUSY") return true;
+    throw error;
+  }
+}
+
+function isDamaged(path: string): boolean {
+  try {
+    isLocked(path);
+    return false;
+  } catch (error) {
+    return (error as { code?: string }).code === "SQLITE_NOTADB";
   }
 }

@@ -46,8 +46,15 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Checks one incoming event; throws `invalid_event` naming the field that is wrong. */
+/**
+ * Deeper than any agent's event, and well within what stock clients can read: Python's stop at a thousand frames,
+ * of which one level takes several.
+ */
+const MAX_DEPTH = 200;
+
+/** Checks one incoming event; throws `invalid_event` naming what is wrong, or `binary_event`. */
 export function checkEvent(input: unknown): JsonObject {
+  checkValue(input, 0);
   if (!isObject(input))
     throw new CodedError("invalid_event", `An event is a JSON object, not ${nameOf(input)}`);
   const { type, id } = input;
@@ -104,7 +111,8 @@ export function matchesType(type: string | null, pattern: string): boolean {
 /** True when `project` is the given directory, or its last path segment is the given name. */
 export function matchesProject(project: string | null, wanted: string): boolean {
   if (project === null) return false;
-  return project === wanted || project.split(/[/\\]/).findLast((segment) => segment !== "") === wanted;
+  const [have, want] = [project, wanted].map((path) => path.replace(/(?<=.)[/\\]+$/, ""));
+  return have === want || have?.split(/[/\\]/).at(-1) === want;
 }
 
 const isText = (value: unknown): value is string => typeof value === "string" && value !== "";
@@ -127,7 +135,17 @@ function findField<T>(
   return undefined;
 }
 
+/** Bytes have no form in JSON; a Buffer would be stored as a list of numbers, a changed event. */
+function checkValue(value: unknown, depth: number): void {
+  if (typeof value !== "object" || value === null) return;
+  if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) throw new CodedError("binary_event");
+  if (depth > MAX_DEPTH) {
+    throw new CodedError("invalid_event", `The event is nested more than ${MAX_DEPTH} levels deep`);
+  }
+  for (const key in value) checkValue((value as JsonObject)[key], depth + 1);
+}
+
 function nameOf(value: unknown): string {
-  if (value === null) return "null";
+  if (value === null || value === undefined) return `${value}`;
   return Array.isArray(value) ? "an array" : `a ${typeof value}`;
 }

@@ -1,7 +1,7 @@
 /** The shapes that cross the wire: HTTP answers and Socket.IO payloads. Field names are the contract's. */
 import type { Compatibility, MatrixRow } from "./compatibility.ts";
 import type { ErrorBody } from "./errors.ts";
-import type { JsonObject } from "./event.ts";
+import { isObject, type JsonObject } from "./event.ts";
 
 /** What a client may emit. */
 export const CLIENT_EVENTS = [
@@ -132,13 +132,23 @@ export interface IngestResult {
 
 /** Tells our server from any other program that answers `/health`, the Python original included. */
 export function isHealth(value: unknown): value is Health {
-  const health = value as Partial<Health> | null;
+  if (!isObject(value) || !isObject(value.dependencies) || !isObject(value.health_stats)) return false;
+  const { health_stats: stats, dependencies, checks } = value;
+  const texts = [value.status, value.server_id, value.server_version, value.host, dependencies.bun_version];
+  const numbers = [
+    value.pid,
+    value.port,
+    value.uptime_seconds,
+    value.clients_connected,
+    stats.events_processed,
+  ];
   return (
-    typeof health === "object" &&
-    health !== null &&
-    typeof health.server_id === "string" &&
-    typeof health.server_version === "string" &&
-    typeof health.pid === "number" &&
-    typeof health.dependencies?.bun_version === "string"
+    texts.every((text) => typeof text === "string") &&
+    typeof dependencies.socketio_version === "string" &&
+    numbers.every((number) => typeof number === "number") &&
+    Array.isArray(checks) &&
+    checks.every(
+      (check) => isObject(check) && typeof check.name === "string" && typeof check.status === "string",
+    )
   );
 }

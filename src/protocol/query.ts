@@ -65,15 +65,19 @@ export interface ResumePosition {
   seq: number;
 }
 
-/** Reads the handshake's `resume`; what cannot be read is no position. */
+/** Reads the handshake's `resume`; nothing is no position, and what cannot be read throws `invalid_query`. */
 export function parseResume(input: unknown): ResumePosition | null {
-  if (!isObject(input)) return null;
-  const { epoch, seq } = input;
-  if (typeof epoch !== "string" || typeof seq !== "number" || !Number.isSafeInteger(seq) || seq < 0)
-    return null;
-  return { epoch, seq };
+  if (input === undefined || input === null) return null;
+  const { epoch, seq } = isObject(input) ? input : {};
+  const fits = typeof epoch === "string" && typeof seq === "number" && Number.isSafeInteger(seq) && seq >= 0;
+  if (fits) return { epoch, seq };
+  throw new CodedError(
+    "invalid_query",
+    "`resume` is {epoch, seq} as `connection_ack` and the last event gave them",
+  );
 }
 
+/** Whether an event is one of those a filter asks for. */
 export function matchesFilter(
   event: EventIndex & { received_at: number; json: string },
   filter: EventFilter,
@@ -141,7 +145,7 @@ function integer(
 function time(fields: JsonObject, name: string): number | undefined {
   const value = text(fields, name);
   if (value === undefined) return undefined;
-  const milliseconds = Date.parse(value);
+  const milliseconds = /^\d{4}-\d{2}/.test(value) ? Date.parse(value) : Number.NaN;
   if (Number.isNaN(milliseconds)) {
     throw new CodedError(
       "invalid_query",

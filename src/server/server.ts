@@ -69,6 +69,8 @@ export function listen({ hostname, port, maxMessageBytes }: ListenOptions): List
   });
 
   function route(request: Request, { http, gateway }: Handlers): Response | Promise<Response> {
+    // HTTP/1.0 needs no Host, and Bun then knows no more than the path.
+    if (request.url.startsWith("/")) return http(new Request(`http://localhost${request.url}`, request));
     const { pathname } = new URL(request.url);
     if (request.method === "OPTIONS" && request.headers.has("access-control-request-method")) {
       return new Response(null, { status: 204 });

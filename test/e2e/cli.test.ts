@@ -1,9 +1,10 @@
 /** The command line's own manners: help, exit codes, errors of two lines. */
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { version } from "../../package.json";
-import { account } from "../support/binary.ts";
+import { account, binary } from "../support/binary.ts";
+import { freePort } from "../support/ports.ts";
 
 const COMMANDS = [
   ["serve"],
@@ -56,6 +57,9 @@ describe("usage errors exit 2 with what to do next", () => {
     [["config", "shwo"], 'Did you mean "show"?'],
     [["start", "--prot", "1"], "Did you mean --port?"],
     [["start", "--port"], "--port needs a value"],
+    [["start", "-port", "18005"], "There is no flag -port"],
+    [["start", "--no-port"], "There is no flag --no-port"],
+    [["start", "--config", ""], "--config needs a value"],
     [["start", "extra"], '"extra" is not expected here'],
     [["start", "--set", "port"], "--set port is not KEY=VALUE"],
     [["logs", "-n", "many"], "-n many is not a whole number"],
@@ -149,6 +153,10 @@ describe("config", () => {
     const { exitCode, stderr } = await own.run(["config", "check"]);
     expect(exitCode).toBe(78);
     expect(stderr).toContain(`${path}, line 3`);
+    writeFileSync(path, '\uFEFF{"port": 9000}');
+    expect((await own.run(["config", "check"])).exitCode).toBe(0);
+    writeFileSync(path, "[".repeat(100_000));
+    expect((await own.run(["config", "check"])).exitCode).toBe(78);
   });
 
   test("schema prints a JSON Schema", async () => {
@@ -167,6 +175,55 @@ test("an open host is refused with exit 78 while nothing guards it", async () =>
     const { exitCode, stderr } = await user.run([command, "--port", "0", "--host", "0.0.0.0"]);
     expect(exitCode).toBe(78);
     expect(stderr).toContain("auth to off");
+  }
+});
+
+test("logs -f ends when nobody reads it", async () => {
+  const own = account();
+  const port = `${await freePort()}`;
+  await own.run(["start", "--port", port]);
+  const child = await own.spawn(["logs", "-f", "--port", port]);
+  await child.stdout.cancel();
+  appendFileSync(join(own.stateDir, port, "server.log"), "one more line\n");
+  expect(await child.exited).toBe(0);
+});
+
+test("output that cannot be written is a failure of two lines", async () => {
+  const program = await binary();
+  for (const command of ["version", "--version"]) {
+    const child = Bun.spawn(["sh", "-c", `exec ${program} ${command} >/dev/full`], {
+      stderr: "pipe",
+      env: user.env,
+    });
+    const stderr = await new Response(child.stderr).text();
+    expect([command, await child.exited]).toEqual([command, 1]);
+    expect(stderr.trimEnd().split("\n").length).toBeLessThanOrEqual(2);
+  }
+});
+
+test("every command that reports takes --json and prints one document", async () => {
+  const own = account();
+  const port = `${await freePort()}`;
+  await own.run(["start", "--port", port]);
+  for (const command of [
+    "status",
+    "health",
+    "logs",
+    "doctor",
+    "version",
+    "install-deps",
+    "config show",
+    "config check",
+    "config path",
+    "start",
+    "restart",
+    "stop",
+    "status",
+  ]) {
+    const { stdout } = await own.run([...command.split(" "), "--json"], {
+      env: { CLAUDE_MPM_SOCKETIO_PORT: port },
+    });
+    expect([command, JSON.parse(stdout).schema]).toEqual([command, 1]);
   }
 });
 

@@ -1,6 +1,6 @@
 /** One server per port, with the compiled binary and real processes. */
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "../support/clients.ts";
 import { type Account, account } from "../support/binary.ts";
@@ -325,6 +325,31 @@ describe("files of the dead", () => {
     });
   }
 
+  test("a file that tells the truth about a process that is no server gets nobody signalled", async () => {
+    const user = account();
+    const port = await freePort();
+    const innocent = bystander();
+    const ticks = readFileSync(`/proc/${innocent.pid}/stat`, "utf8").split(") ")[1]?.split(" ")[19];
+    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    const file = { ...forged(innocent.pid, port, user.stateDir), process_token: `${boot}:${ticks}` };
+    mkdirSync(join(user.stateDir, `${port}`), { recursive: true });
+    writeFileSync(instanceFile(user, port), JSON.stringify(file));
+    expect((await user.run(["stop", "--port", `${port}`])).exitCode).toBe(3);
+    expect(innocent.alive()).toBe(true);
+  });
+
+  test("a damaged lock file is no obstacle", async () => {
+    const user = account();
+    const port = await freePort();
+    mkdirSync(join(user.stateDir, `${port}`), { recursive: true });
+    writeFileSync(
+      join(user.stateDir, `${port}`, "lock.db"),
+      "this is no database, it is a text file ".repeat(100),
+    );
+    expect((await user.run(["status", "--port", `${port}`])).exitCode).toBe(3);
+    expect((await user.run(["start", "--port", `${port}`])).exitCode).toBe(0);
+  });
+
   test("the file of a server that holds its lock is never removed, however dead it looks", async () => {
     const { user, port, pid, args } = await started();
     const before = readInstance(user, port);
@@ -421,6 +446,16 @@ describe("stop", () => {
     expect((await health(other.port)).pid).toBe(other.pid);
   });
 
+  test("several at once all say that it is stopped", async () => {
+    for (let round = 0; round < 5; round += 1) {
+      const { user, args } = await started();
+      const all = await Promise.all([1, 2, 3].map(() => user.run(["stop", ...args])));
+      expect(all.map(({ stderr }) => stderr)).toEqual(["", "", ""]);
+      expect(all.every(({ exitCode }) => exitCode === 0 || exitCode === 3)).toBe(true);
+      expect(all.some(({ exitCode }) => exitCode === 0)).toBe(true);
+    }
+  });
+
   test("--json is one document, also when it fails", async () => {
     const user = account();
     const truth = { ...(await health((await started()).port)), pid: 1 };
@@ -507,6 +542,25 @@ describe("serve", () => {
     expect(client.socket.connected).toBe(true);
     expect(await client.socket.emitWithAck("claude_event", {})).toMatchObject({ ok: true });
     expect((await health(port)).pid).toBe(pid);
+  });
+
+  test("a log file that was deleted is made again, by itself", async () => {
+    const { user, port } = await started(["--set", "health_check_interval=0.1", "--log-level", "DEBUG"]);
+    const path = join(user.stateDir, `${port}`, "server.log");
+    await Bun.file(path).delete();
+    await eventually(async () => {
+      await connect(`http://127.0.0.1:${port}`).then(({ socket }) => socket.disconnect());
+      return existsSync(path);
+    });
+  });
+
+  test("a state directory that was removed is made again on SIGHUP, and the server is found", async () => {
+    const { user, port, pid, args } = await started();
+    rmSync(join(user.stateDir, `${port}`), { recursive: true });
+    process.kill(pid, "SIGHUP");
+    await eventually(() => existsSync(instanceFile(user, port)));
+    expect((await user.run(["stop", ...args])).exitCode).toBe(0);
+    expect(isAlive(pid)).toBe(false);
   });
 
   test("SIGHUP opens the log file anew after it was moved away", async () => {

@@ -269,6 +269,28 @@ describe("publishing", () => {
     expect(await hub.publish({ x: { type: "Buffer", data: [1] } })).toMatchObject({ seq: 1 });
   });
 
+  test("an event may be as large as the limit as its sender wrote it, and nested as deep as any client can read", async () => {
+    const hub = hubOn(createMemoryLog());
+    const sized = (bytes: number) => ({ x: "y".repeat(bytes - '{"x":""}'.length) });
+    const nested = (depth: number) => {
+      let value: unknown = 1;
+      for (let level = 0; level < depth; level += 1) value = [value];
+      return { value };
+    };
+    const codeOf = (event: object) =>
+      hub.publish(event).then(
+        () => null,
+        ({ code }) => code,
+      );
+    expect([await codeOf(sized(10_000)), await codeOf(sized(10_001))]).toEqual([null, "event_too_large"]);
+    expect([await codeOf(nested(200)), await codeOf(nested(201)), await codeOf(nested(100_000))]).toEqual([
+      null,
+      "invalid_event",
+      "invalid_event",
+    ]);
+    expect(await codeOf(Buffer.from("abc"))).toBe("binary_event");
+  });
+
   test("a log that refuses refuses the sender, and the next event goes through", async () => {
     const log = createMemoryLog();
     let broken = true;

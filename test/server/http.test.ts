@@ -246,11 +246,19 @@ describe("POST /api/events", () => {
     });
   }
 
-  test("deep nesting is stored or refused, never fatal", async () => {
-    const depth = 4000;
-    const { status } = await server.post("/api/events", `{"a":${"[".repeat(depth)}${"]".repeat(depth)}}`);
-    expect([200, 400]).toContain(status);
-    expect((await server.get("/health")).status).toBe(200);
+  test("deep nesting is refused, however deep, and never fatal", async () => {
+    for (const depth of [300, 4000, 100_000]) {
+      const answer = await server.post("/api/events", `{"a":${"[".repeat(depth)}${"]".repeat(depth)}}`);
+      expectError(answer, 400, "invalid_event");
+    }
+  });
+
+  test("what is no UTF-8 is refused, not changed", async () => {
+    const answer = await server.get("/api/events", {
+      method: "POST",
+      body: new Uint8Array([0x22, 0xff, 0xfe, 0x22]),
+    });
+    expectError(answer, 400, "invalid_json");
   });
 
   test("__proto__ is a name like any other", async () => {
@@ -336,6 +344,25 @@ describe("HTTP", () => {
       ask("/health") + ask("/socket.io/?EIO=4&transport=polling") + ask("/version", true),
     );
     expect(answer.match(/HTTP\/1\.1 200/g)).toHaveLength(3);
+  });
+
+  test("HTTP/1.0 without a Host is answered", async () => {
+    expect(await raw(server.port, "GET /health?x=1 HTTP/1.0\r\n\r\n")).toStartWith("HTTP/1.1 200");
+    expect(await raw(server.port, "GET /nope HTTP/1.0\r\n\r\n")).toStartWith("HTTP/1.1 404");
+    expect(await raw(server.port, "GET /socket.io/?EIO=4&transport=polling HTTP/1.0\r\n\r\n")).toMatch(
+      /^HTTP\/1\.1 4/,
+    );
+  });
+
+  test("an upgrade that is none is refused with 400", async () => {
+    const ask = (headers: string) => {
+      return raw(
+        server.port,
+        `GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\n${headers}Connection: close, Upgrade\r\n\r\n`,
+      );
+    };
+    for (const headers of ["Upgrade: websocket\r\n", "Upgrade: h2c\r\n"])
+      expect(await ask(headers)).toStartWith("HTTP/1.1 400");
   });
 
   test("what is no HTTP is refused, and the server goes on", async () => {

@@ -255,6 +255,20 @@ describe("resume", () => {
     expect(again.received.slice(0, 2).map(({ name }) => name)).toEqual(["connection_ack", "server_status"]);
   });
 
+  for (const resume of [
+    { epoch: 1, seq: 0 },
+    { epoch: "x", seq: "4" },
+    { epoch: "x", seq: -1 },
+    { seq: 4 },
+    "x",
+  ]) {
+    test(`a position like ${JSON.stringify(resume)} is said to be none`, async () => {
+      const client = await connect(server.url, { resume });
+      expect(await client.next("event_error")).toMatchObject({ code: "invalid_query" });
+      expect(client.events()).toEqual([]);
+    });
+  }
+
   test("what cannot be resumed is said", async () => {
     const client = await connect(server.url, { resume: { epoch: "long ago", seq: 3 } });
     expect(await client.next("history_gap")).toMatchObject({ reason: "unknown_epoch", from_seq: 4 });

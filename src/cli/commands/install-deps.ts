@@ -1,12 +1,19 @@
-import { EXIT, print } from "../output.ts";
+import { JSON_ARG } from "../flags.ts";
+import { EXIT, print, printJson } from "../output.ts";
 import type { Command } from "../root.ts";
 import { examine, printFindings } from "./doctor.ts";
 
 export default {
   description: "Kept for old scripts: nothing has to be installed; runs the self-check",
-  async run() {
-    print("Nothing has to be installed: this program holds all it needs. Checking it:\n");
-    printFindings(await examine([]));
+  args: JSON_ARG,
+  async run({ args }) {
+    const findings = await examine([]);
+    if (args.json === true) {
+      printJson({ installed: true, checks: findings });
+      return EXIT.done;
+    }
+    print("Nothing has to be installed: this program holds all it needs. It was checked:\n");
+    printFindings(findings);
     return EXIT.done;
   },
 } satisfies Command;

@@ -1,8 +1,8 @@
 import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { serverPaths } from "../../config/paths.ts";
 import { readInstance } from "../../daemon/instance.ts";
-import { loadForCommand, SERVER_ARGS, wholeNumber } from "../flags.ts";
-import { CommandError, EXIT, print } from "../output.ts";
+import { JSON_ARG, loadForCommand, SERVER_ARGS, wholeNumber } from "../flags.ts";
+import { CommandError, EXIT, print, printJson } from "../output.ts";
 import type { Command } from "../root.ts";
 
 const POLL_MS = 200;
@@ -12,6 +12,7 @@ export default {
   description: "Show the server's log, also of a server that is down",
   args: {
     ...SERVER_ARGS,
+    ...JSON_ARG,
     lines: {
       type: "string",
       alias: "n",
@@ -34,8 +35,9 @@ export default {
       );
     }
     const { text, end } = lastLines(path, count);
-    if (text !== "") print(text);
-    if (args.follow === true) await follow(path, end);
+    if (args.json === true) printJson({ path, lines: text === "" ? [] : text.split("\n") });
+    else if (text !== "" && !print(text)) return EXIT.done;
+    if (args.follow === true && args.json !== true) await follow(path, end);
     return EXIT.done;
   },
 } satisfies Command;
@@ -75,7 +77,7 @@ async function follow(path: string, from: number): Promise<void> {
       if (now.size > position) {
         const text = await Bun.file(path).slice(position, now.size).text();
         position = now.size;
-        print(text.replace(/\n$/, ""));
+        if (!print(text.replace(/\n$/, ""))) return;
       }
     } catch {
       // Between two files of a rotation.

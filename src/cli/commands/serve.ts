@@ -73,7 +73,7 @@ function failureOf(error: unknown): Failure {
     return { exitCode: error.exitCode, message: error.message, hint: error.hint };
   const { message } = error as Error;
   const exitCode = error instanceof ConfigError ? EXIT.config : EXIT.failed;
-  return { exitCode, message, hint: "See what is in effect: claude-mpm-socketio config show" };
+  return { exitCode, message, hint: "What each key takes: claude-mpm-socketio config schema" };
 }
 
 function printReport(report: BootReport): void {

@@ -32,6 +32,9 @@ export async function startAndReport(loaded: LoadedConfig, args: string[], json:
     return EXIT.done;
   }
   print(textOf(started, url));
+  if (started.outcome === "already_running" && started.instance === null) {
+    print(`It was not started from ${state_dir}: it belongs to another user, container or state directory`);
+  }
   if (differences.length > 0) {
     print("It runs with other settings than these:");
     for (const { flag, running, asked } of differences) print(`  ${flag}: it has ${running}, not ${asked}`);

@@ -1,3 +1,4 @@
+import { describeHolder } from "../../daemon/failure.ts";
 import { instancePorts } from "../../daemon/instance.ts";
 import { type Stopped, stopServer } from "../../daemon/stop.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
@@ -37,6 +38,8 @@ function textOf(result: Stopped & { port: number }): string {
     case "killed":
       return `Killed: port ${result.port} (PID ${result.pid}) did not stop in time`;
     case "not_running":
+      if (result.holder)
+        return `Port ${result.port} is held by ${describeHolder(result.holder)}, no server of ours`;
       return `No server runs on port ${result.port}${result.stale ? `; removed ${result.stale}` : ""}`;
     case "failed":
       return `Not stopped: port ${result.port}`;

@@ -1,5 +1,5 @@
 /** What doctor looks at, one function per concern. Each says what it found, and how to mend it. */
-import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { sendCanary } from "../../client/canary.ts";
 import {
@@ -14,6 +14,7 @@ import { serverPaths } from "../../config/paths.ts";
 import { describeHolder } from "../../daemon/failure.ts";
 import { findServer, type Found, isSameProcess } from "../../daemon/find.ts";
 import { instancePorts, readInstance, temporaryFiles } from "../../daemon/instance.ts";
+import { isLocked } from "../../log/lock.ts";
 import { SERVER_VERSION } from "../../version.ts";
 
 export interface Finding {
@@ -23,6 +24,8 @@ export interface Finding {
   /** What to do about it. */
   hint?: string;
 }
+
+const MIN_FREE_BYTES = 16 * 1024 * 1024;
 
 const ok = (name: string, message: string): Finding => ({ name, status: "ok", message });
 const warning = (name: string, message: string, hint: string): Finding => ({
@@ -55,36 +58,42 @@ export function checkConfiguration(options: LoadOptions): {
     return { findings, loaded };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    const hint = "See what is in effect: claude-mpm-socketio config show";
+    const hint = "What each key takes: claude-mpm-socketio config schema";
     return { findings: error.problems.map((problem) => failed(name, problem, hint)), loaded: null };
   }
 }
 
-/** Whether the state directory can be used, and by nobody else. */
+/** Whether the state directory, and in it that of the server on this port, can be used, and by nobody else. */
 export function checkStateDir({ values }: LoadedConfig): Finding[] {
   const name = "state directory";
   const path = values.state_dir;
-  const nearest = nearestExisting(path);
+  const { directory, lock } = serverPaths(path, values.port);
+  const place = nearestExisting(directory);
   try {
-    accessSync(nearest, constants.R_OK | constants.W_OK | constants.X_OK);
-    if (!statSync(nearest).isDirectory()) throw new Error(`${nearest} is no directory`);
+    accessSync(place, constants.R_OK | constants.W_OK | constants.X_OK);
+    if (!statSync(place).isDirectory()) throw new Error(`${place} is no directory`);
+    isLocked(lock);
   } catch (error) {
-    return [
-      failed(
-        name,
-        `${path} cannot be used: ${(error as Error).message}`,
-        `Mend it: chmod u+rwx ${nearest}; or name another one: --state-dir DIR`,
-      ),
-    ];
+    const hint = `Mend ${place}, or name another directory: --state-dir DIR`;
+    return [failed(name, `${directory} cannot be used: ${(error as Error).message}`, hint)];
   }
-  if (nearest !== path) return [ok(name, `${path} will be made at the first start`)];
-  const mode = statSync(path).mode & 0o777;
+  const findings: Finding[] = [];
+  const { bavail, bsize } = statfsSync(place);
+  const free = bavail * bsize;
+  if (free < MIN_FREE_BYTES) {
+    const left = `${Math.round(free / 1024 / 1024)} MiB`;
+    findings.push(
+      failed(name, `only ${left} are left on the disk of ${place}`, "Make room, or name another directory"),
+    );
+  }
+  const mode = existsSync(path) ? statSync(path).mode & 0o777 : 0o700;
   if (process.platform !== "win32" && (mode & 0o077) !== 0) {
-    return [
+    findings.push(
       warning(name, `${path} can be read by other users (mode ${mode.toString(8)})`, `chmod 700 ${path}`),
-    ];
+    );
   }
-  return [ok(name, path)];
+  if (findings.length > 0) return findings;
+  return [ok(name, existsSync(path) ? path : `${path} will be made at the first start`)];
 }
 
 /** Files that dead servers left behind, on any port. */

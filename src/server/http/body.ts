@@ -1,14 +1,30 @@
 /** Reads request bodies within a limit. */
 import { CodedError } from "../../protocol/errors.ts";
-import { exceedsBytes, parseExactJson } from "../../protocol/json.ts";
+import { parseExactJson } from "../../protocol/json.ts";
 
-/** The body as text; throws `body_too_large` before reading it where its length is announced. */
+/**
+ * The body as text; throws `body_too_large`, before keeping any of it where its length is announced, or
+ * `invalid_json` when it is no UTF-8.
+ */
 export async function readText(request: Request, maxBytes: number): Promise<string> {
   const announced = Number(request.headers.get("content-length") ?? 0);
-  if (announced > maxBytes) throw tooLarge(maxBytes);
-  const text = await request.text();
-  if (exceedsBytes(text, maxBytes)) throw tooLarge(maxBytes);
-  return text;
+  if (announced > maxBytes) {
+    await discard(request);
+    throw tooLarge(maxBytes);
+  }
+  const bytes = await request.bytes();
+  if (bytes.length > maxBytes) throw tooLarge(maxBytes);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new CodedError("invalid_json", "The body is not valid UTF-8");
+  }
+}
+
+/** Reads the rest of a body for nothing: many clients look at the answer only when all is sent. */
+async function discard(request: Request): Promise<void> {
+  const reader = request.body?.getReader();
+  while (reader && !(await reader.read()).done);
 }
 
 /** Parses JSON; throws `invalid_json` with the parser's reason. */

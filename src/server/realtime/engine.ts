@@ -92,6 +92,8 @@ export function createEngine({ pingInterval, pingTimeout, maxMessageBytes }: Eng
       const response = await io.handleRequest(request, server);
       // The limit belongs to the connection, which may be kept for other requests.
       if (isPoll) server.timeout(request, HTTP_IDLE_SECONDS);
+      // An upgrade that Bun refuses, such as one without a key.
+      if (response.status === 500) return errorResponse(new CodedError("bad_request"), BAD_REQUEST);
       if (response.status === 413) return errorResponse(new CodedError("body_too_large"));
       if (response.status < 400) return response;
       const engineError = (await response.json().catch(() => BAD_REQUEST)) as typeof BAD_REQUEST;

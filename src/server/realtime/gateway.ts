@@ -73,7 +73,7 @@ export function createGateway(context: ServerContext, options: EngineOptions, lo
 
 function connect(socket: Socket, packetOf: PacketWriter, context: ServerContext, logger: Logger): void {
   const { hub, serverId } = context;
-  const { version, filter, resume, problem } = readHandshake(socket.handshake.auth);
+  const { version, filter, resume, problems } = readHandshake(socket.handshake.auth);
   const compatibility = compatibilityOf(context, version);
   hub.clients.add({ sid: socket.id, version: compatibility.client_version });
   logger.debug("client connected", { sid: socket.id, version: compatibility.client_version });
@@ -88,7 +88,7 @@ function connect(socket: Socket, packetOf: PacketWriter, context: ServerContext,
   socket.emit("connection_ack", acknowledgement);
   socket.emit("server_status", serverStatus(context));
   if (!compatibility.compatible) socket.emit("compatibility_warning", compatibility);
-  if (problem) socket.emit("event_error", problem.toBody());
+  for (const problem of problems) socket.emit("event_error", problem.toBody());
 
   // From here on to `subscribe` nothing may wait, or an event could pass between the two.
   const subscription = hub.subscribe(subscriberOf(socket, packetOf), { filter, resume });

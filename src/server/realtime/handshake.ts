@@ -14,25 +14,26 @@ export interface Handshake {
   filter: EventFilter | null;
   resume: ResumePosition | null;
   /** What was wrong with it; the client is connected all the same. */
-  problem: CodedError | null;
+  problems: CodedError[];
 }
 
 export function readHandshake(auth: unknown): Handshake {
   const { claude_mpm_version, subscribe, resume } = isObject(auth) ? auth : {};
-  const handshake: Handshake = {
-    version: readVersion(claude_mpm_version),
-    filter: null,
-    resume: parseResume(resume),
-    problem: null,
-  };
-  if (subscribe !== undefined && subscribe !== null) {
+  const problems: CodedError[] = [];
+  const read = <T>(parse: (input: unknown) => T, input: unknown): T | null => {
     try {
-      handshake.filter = parseSubscription(subscribe);
+      return input === undefined || input === null ? null : parse(input);
     } catch (error) {
-      handshake.problem = error as CodedError;
+      problems.push(error as CodedError);
+      return null;
     }
-  }
-  return handshake;
+  };
+  return {
+    version: readVersion(claude_mpm_version),
+    filter: read(parseSubscription, subscribe),
+    resume: read(parseResume, resume),
+    problems,
+  };
 }
 
 /** It is kept for every client and shown in /health. */
