@@ -105,7 +105,9 @@ function runTests(): number {
   const cases = [
     ...xml.matchAll(/<testcase name="([^"]*)" classname="([^"]*)"[^>]*?(\/>|>([\s\S]*?)<\/testcase>)/g),
   ];
-  const skipped = cases.filter(([, , , inner]) => inner?.includes("<skipped")).map(([, name]) => name);
+  const skipped = cases
+    .filter(([, , , , inner]) => inner?.includes("<skipped"))
+    .map(([, name, group]) => (group ? `${group} > ${name}` : name));
   const failed = cases.filter(([, , , , inner]) => inner?.includes("<failure")).length;
   for (const name of skipped) say(`skipped: ${unescapeXml(name ?? "")}`);
   say(`${cases.length - failed - skipped.length} passed, ${failed} failed, ${skipped.length} skipped`);
