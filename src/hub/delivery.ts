@@ -56,24 +56,14 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
   // so a feed that catches up stops here, and neither misses nor repeats it.
   let delivered = log.position().last_seq;
 
-  /** Says what can no longer be had, and returns the position the log can go on from. */
+  /** Says what can no longer be had, and returns the position the feed goes on from. */
   function startOf(resume: ResumePosition, subscriber: Subscriber): number {
-    const { epoch, first_seq } = log.position();
-    const last_seq = delivered;
-    if (resume.epoch !== epoch) {
-      // Positions of two epochs cannot be compared: all this one holds is new to the client.
-      subscriber.onGap({
-        from_seq: resume.seq + 1,
-        to_seq: Math.max(resume.seq + 1, last_seq),
-        reason: "unknown_epoch",
-      });
-      return first_seq - 1;
-    }
-    if (resume.seq > last_seq) {
-      subscriber.onGap({ from_seq: last_seq + 1, to_seq: resume.seq, reason: "beyond_end" });
-      return last_seq;
-    }
-    return resume.seq;
+    const { after, gap } = log.locate(resume);
+    if (gap) subscriber.onGap(gap);
+    // Of an unknown epoch nothing is known to have been missed: it starts with what there is.
+    return gap?.reason === "unknown_epoch"
+      ? Math.min(log.position().first_seq - 1, delivered)
+      : Math.min(after, delivered);
   }
 
   async function catchUp(feed: Feed): Promise<void> {
@@ -85,7 +75,7 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
         feed.ownSeqs.clear();
         return;
       }
-      const page = await log.read({ filter: {}, after, limit: CATCH_UP_PAGE });
+      const page = await log.readAfter(after, CATCH_UP_PAGE);
       if (feed.closed) return;
       // What is beyond `delivered` comes to the feed live, even if the log has trimmed it by then.
       const missingTo = Math.min(page.first_seq - 1, delivered);

@@ -8,8 +8,9 @@ export interface HistoryPage extends LogPage {
   gap: HistoryGap | null;
 }
 
+/** Reads one page and says what lay between it and the position it was asked for. */
 export async function readHistory(log: EventLog, query: HistoryQuery): Promise<HistoryPage> {
-  const page = await log.read(query);
+  const page = await log.query(query);
   return { ...page, gap: gapAfter(query.after, page) };
 }
 

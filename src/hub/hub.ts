@@ -1,5 +1,5 @@
 /** The middle of the house: events in, stored, out again. One file per verb beside this one. */
-import type { AppendedEvent, EventLog } from "../log/log.ts";
+import type { AppendedEvent, EventLog, LogSize } from "../log/log.ts";
 import type { HealthCheck, LogPosition } from "../protocol/messages.ts";
 import type { HistoryQuery } from "../protocol/query.ts";
 import { type Clients, createClients } from "./clients.ts";
@@ -42,7 +42,7 @@ export interface HubStats {
   errors: number;
   /** Milliseconds since the epoch; null before the first event. */
   last_activity: number | null;
-  log: { events: number; bytes: number };
+  log: LogSize;
   delivery: ReturnType<Delivery["stats"]>;
 }
 

@@ -1,24 +1,40 @@
 /** The event log behind its interface: what the hub asks of any log, in memory or on disk. */
 import type { PendingEvent, StoredEvent } from "../protocol/event.ts";
-import type { HealthCheck, LogPosition } from "../protocol/messages.ts";
-import type { HistoryQuery } from "../protocol/query.ts";
+import type { HealthCheck, HistoryGap, LogPosition } from "../protocol/messages.ts";
+import type { HistoryQuery, ResumePosition } from "../protocol/query.ts";
 
 export interface EventLog {
-  /** The epoch and the range of sequence numbers held; dense, starting at 1 within an epoch. */
+  /** The epoch and the range of sequence numbers held; dense, and never given twice in one epoch. */
   position(): LogPosition;
 
   /**
+   * Where a client that saw `resume` has to read on from. A position of an earlier epoch is good up to the seq at
+   * which the next one began; what lies between it and this log is said in `gap`.
+   */
+  locate(resume: ResumePosition): { after: number; gap: HistoryGap | null };
+
+  /**
    * Stores a batch in its order and gives every event its `seq`. Resolves once all of them are stored as
-   * safely as the log promises; rejects when none of them is.
+   * safely as the log promises; rejects when none of them is, with `log_unavailable` when it may be tried again.
    */
   append(batch: readonly PendingEvent[]): Promise<AppendedEvent[]>;
 
-  /** Reads one page, oldest first. */
-  read(query: HistoryQuery): Promise<LogPage>;
+  /** The events that follow a seq, oldest first; at least one if there is any, fewer than `limit` when they are large. */
+  readAfter(seq: number, limit: number): Promise<{ first_seq: number; events: StoredEvent[] }>;
 
-  size(): { events: number; bytes: number };
+  /** Answers a question about the past; its cost may grow with what matches. */
+  query(query: HistoryQuery): Promise<LogPage>;
+
+  size(): LogSize;
   check(): HealthCheck;
   close(): Promise<void>;
+}
+
+export interface LogSize {
+  events: number;
+  bytes: number;
+  /** Stored events that filters and search still have to look through one by one. */
+  index_backlog: number;
 }
 
 /** What became of one event of a batch, in the batch's order. */
@@ -30,7 +46,44 @@ export interface AppendedEvent {
 }
 
 export interface LogPage extends LogPosition {
+  /** Oldest first. */
   events: StoredEvent[];
   /** How many events of the log match the filter, whatever the page. */
   total_available: number;
+}
+
+/** Characters of JSON in one answer at most: below the 4 MiB at which aiohttp's WebSocket gives up. */
+export const MAX_PAGE_CHARS = 3 * 1024 * 1024;
+
+/** The leading events whose texts fit into one page; at least one, so that paging always advances. */
+export function withinPage(events: StoredEvent[], maxChars = MAX_PAGE_CHARS): StoredEvent[] {
+  let sum = 0;
+  const end = events.findIndex((event, index) => {
+    sum += event.json.length;
+    return sum > maxChars && index > 0;
+  });
+  return end === -1 ? events : events.slice(0, end);
+}
+
+/** An epoch and the last seq that the one before it still had in common with it; the first epoch starts at 0. */
+export interface Epoch {
+  epoch: string;
+  start_seq: number;
+}
+
+/** `EventLog.locate` for a log with these epochs, oldest first, that ends at `last_seq`. */
+export function locateIn(
+  epochs: readonly Epoch[],
+  last_seq: number,
+  resume: ResumePosition,
+): ReturnType<EventLog["locate"]> {
+  const index = epochs.findIndex(({ epoch }) => epoch === resume.epoch);
+  if (index === -1) {
+    // Positions of two logs cannot be compared: all this one holds is new to the client.
+    const to_seq = Math.max(resume.seq + 1, last_seq);
+    return { after: 0, gap: { from_seq: resume.seq + 1, to_seq, reason: "unknown_epoch" } };
+  }
+  const end = epochs[index + 1]?.start_seq ?? last_seq;
+  if (resume.seq <= end) return { after: resume.seq, gap: null };
+  return { after: end, gap: { from_seq: end + 1, to_seq: resume.seq, reason: "beyond_end" } };
 }

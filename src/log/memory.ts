@@ -1,7 +1,14 @@
 /** The event log kept in memory: everything a log promises, but for the end of the process. */
 import { type PendingEvent, type StoredEvent, withSeq } from "../protocol/event.ts";
 import { type HistoryQuery, matchesFilter } from "../protocol/query.ts";
-import type { AppendedEvent, EventLog, LogPage } from "./log.ts";
+import {
+  type AppendedEvent,
+  type EventLog,
+  locateIn,
+  type LogPage,
+  MAX_PAGE_CHARS,
+  withinPage,
+} from "./log.ts";
 
 export interface MemoryLogOptions {
   /** Oldest events beyond this many are forgotten. */
@@ -10,8 +17,8 @@ export interface MemoryLogOptions {
   maxAge?: number;
   /** Characters of JSON held at most; the newest event is always kept. */
   maxBytes?: number;
-  /** Characters of JSON in one answer at most, below the 4 MiB at which aiohttp's WebSocket gives up. */
-  maxPageBytes?: number;
+  /** Characters of JSON in one answer at most. */
+  maxPageChars?: number;
   now?: () => number;
 }
 
@@ -20,7 +27,7 @@ export function createMemoryLog({
   maxEvents = 10_000,
   maxAge = 0,
   maxBytes = 256 * 1024 * 1024,
-  maxPageBytes = 3 * 1024 * 1024,
+  maxPageChars = MAX_PAGE_CHARS,
   now = Date.now,
 }: MemoryLogOptions = {}): EventLog {
   const epoch = `${now()}`;
@@ -31,11 +38,10 @@ export function createMemoryLog({
   let lastSeq = 0;
   let bytes = 0;
 
-  const position = () => ({
-    epoch,
-    first_seq: lastSeq - (events.length - start) + 1,
-    last_seq: lastSeq,
-  });
+  const firstSeq = () => lastSeq - (events.length - start) + 1;
+  const position = () => ({ epoch, first_seq: firstSeq(), last_seq: lastSeq });
+  /** Where the event with this seq, or the first one after it, stands in `events`. */
+  const indexOf = (seq: number) => Math.max(start, start + seq - firstSeq());
 
   function store(pending: PendingEvent): AppendedEvent {
     const { id, body, ...index } = pending;
@@ -71,33 +77,37 @@ export function createMemoryLog({
       return position();
     },
 
+    locate: (resume) => locateIn([{ epoch, start_seq: 0 }], lastSeq, resume),
+
     async append(batch) {
       const appended = batch.map(store);
       trim();
       return appended;
     },
 
-    async read({ filter, after, before, limit }: HistoryQuery): Promise<LogPage> {
+    async readAfter(seq, limit) {
       trim();
-      const held = events.slice(start);
-      const matching =
-        Object.keys(filter).length === 0 ? held : held.filter((event) => matchesFilter(event, filter));
+      const from = indexOf(seq + 1);
+      return { first_seq: firstSeq(), events: withinPage(events.slice(from, from + limit), maxPageChars) };
+    },
+
+    async query({ filter, after, before, limit }: HistoryQuery): Promise<LogPage> {
+      trim();
+      const matching = events.slice(start).filter((event) => matchesFilter(event, filter));
       const wanted = matching.filter(
         (event) => (after === undefined || event.seq > after) && (before === undefined || event.seq < before),
       );
       const page =
-        after === undefined ? wanted.slice(Math.max(0, wanted.length - limit)) : wanted.slice(0, limit);
-      return {
-        ...position(),
-        events:
-          after === undefined
-            ? withinBytes(page.toReversed(), maxPageBytes).toReversed()
-            : withinBytes(page, maxPageBytes),
-        total_available: matching.length,
-      };
+        after === undefined
+          ? withinPage(
+              wanted.slice(Math.max(0, wanted.length - limit)).toReversed(),
+              maxPageChars,
+            ).toReversed()
+          : withinPage(wanted.slice(0, limit), maxPageChars);
+      return { ...position(), events: page, total_available: matching.length };
     },
 
-    size: () => ({ events: events.length - start, bytes }),
+    size: () => ({ events: events.length - start, bytes, index_backlog: 0 }),
 
     check: () => ({
       name: "log",
@@ -107,14 +117,4 @@ export function createMemoryLog({
 
     async close() {},
   };
-}
-
-/** The leading events whose texts fit into `maxBytes`; at least one, so that paging always advances. */
-function withinBytes(events: StoredEvent[], maxBytes: number): StoredEvent[] {
-  let sum = 0;
-  const end = events.findIndex((event, index) => {
-    sum += event.json.length;
-    return sum > maxBytes && index > 0;
-  });
-  return end === -1 ? events : events.slice(0, end);
 }

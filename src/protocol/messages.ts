@@ -67,7 +67,7 @@ export interface Stats {
   };
   events: { total_processed: number; history_size: number; last_activity: string | null };
   errors: number;
-  log: LogPosition & { bytes: number };
+  log: LogPosition & { bytes: number; index_backlog: number };
   delivery: { lagging_clients: number; catch_ups: number; dropped: number };
   memory: { rss: number };
 }

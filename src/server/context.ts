@@ -79,7 +79,7 @@ export function statsReport(context: ServerContext): Stats {
       last_activity: isoTimeOrNull(stats.last_activity),
     },
     errors: stats.errors,
-    log: { ...hub.position(), bytes: stats.log.bytes },
+    log: { ...hub.position(), bytes: stats.log.bytes, index_backlog: stats.log.index_backlog },
     delivery: stats.delivery,
     memory: { rss: process.memoryUsage.rss() },
   };

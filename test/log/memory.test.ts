@@ -72,11 +72,11 @@ test("no history at all is possible; seq goes on", async () => {
 test("a page is the newest events, or those after a seq, always oldest first", async () => {
   const log = createMemoryLog();
   await log.append(many(10));
-  expect(ids(await log.read({ filter: {}, limit: 3 }))).toEqual(["e7", "e8", "e9"]);
-  expect(ids(await log.read({ filter: {}, limit: 3, after: 2 }))).toEqual(["e2", "e3", "e4"]);
-  expect(ids(await log.read({ filter: {}, limit: 3, before: 3 }))).toEqual(["e0", "e1"]);
-  expect(ids(await log.read({ filter: {}, limit: 9, after: 2, before: 5 }))).toEqual(["e2", "e3"]);
-  expect(ids(await log.read({ filter: {}, limit: 0 }))).toEqual([]);
+  expect(ids(await log.query({ filter: {}, limit: 3 }))).toEqual(["e7", "e8", "e9"]);
+  expect(ids(await log.query({ filter: {}, limit: 3, after: 2 }))).toEqual(["e2", "e3", "e4"]);
+  expect(ids(await log.query({ filter: {}, limit: 3, before: 3 }))).toEqual(["e0", "e1"]);
+  expect(ids(await log.query({ filter: {}, limit: 9, after: 2, before: 5 }))).toEqual(["e2", "e3"]);
+  expect(ids(await log.query({ filter: {}, limit: 0 }))).toEqual([]);
 });
 
 test("filters narrow by session, project, type, time and text, and the total counts all that match", async () => {
@@ -92,22 +92,22 @@ test("filters narrow by session, project, type, time and text, and the total cou
     event("b", { type: "hook.start", session_id: "s2", project: "/w/other", received_at: 20 }),
     event("c", { type: "other", session_id: "s1", project: "/w/app", received_at: 30 }),
   ]);
-  const found = async (filter: object) => ids(await log.read({ filter, limit: 100 }));
+  const found = async (filter: object) => ids(await log.query({ filter, limit: 100 }));
   expect(await found({ session_id: "s1" })).toEqual(["a", "c"]);
   expect(await found({ project: "app" })).toEqual(["a", "c"]);
   expect(await found({ types: ["hook.*"] })).toEqual(["a", "b"]);
   expect(await found({ types: ["other", "hook.stop"] })).toEqual(["a", "c"]);
   expect(await found({ since: 20, until: 30 })).toEqual(["b", "c"]);
   expect(await found({ q: "needle" })).toEqual(["a"]);
-  expect((await log.read({ filter: { session_id: "s1" }, limit: 1 })).total_available).toBe(2);
+  expect((await log.query({ filter: { session_id: "s1" }, limit: 1 })).total_available).toBe(2);
 });
 
 test("a page holds at most so many bytes, but always goes on", async () => {
-  const log = createMemoryLog({ maxPageBytes: 100 });
+  const log = createMemoryLog({ maxPageChars: 100 });
   await log.append(
     Array.from({ length: 5 }, (_, index) => event(`e${index}`, { body: `{"x":"${"y".repeat(60)}"}` })),
   );
-  expect(ids(await log.read({ filter: {}, limit: 100, after: 0 }))).toEqual(["e0"]);
-  expect(ids(await log.read({ filter: {}, limit: 100, after: 1 }))).toEqual(["e1"]);
-  expect(ids(await log.read({ filter: {}, limit: 100 }))).toEqual(["e4"]);
+  expect(ids(await log.query({ filter: {}, limit: 100, after: 0 }))).toEqual(["e0"]);
+  expect(ids(await log.query({ filter: {}, limit: 100, after: 1 }))).toEqual(["e1"]);
+  expect(ids(await log.query({ filter: {}, limit: 100 }))).toEqual(["e4"]);
 });
