@@ -3,7 +3,9 @@ import { createOriginGuard, type OriginGuard } from "./auth/origin.ts";
 import type { ServerPaths } from "./config/paths.ts";
 import type { Config } from "./config/schema.ts";
 import { createHub } from "./hub/hub.ts";
+import type { EventLog } from "./log/log.ts";
 import { createMemoryLog } from "./log/memory.ts";
+import { openSqliteLog } from "./log/sqlite.ts";
 import { createLogging, type Logger, type Logging } from "./logging.ts";
 import type { HealthCheck } from "./protocol/messages.ts";
 import { bindAddress, displayUrl } from "./protocol/hosts.ts";
@@ -65,7 +67,7 @@ function assemble({ config, stderr }: AppOptions, listener: Listener, state: Sta
   });
   const logger = logging.logger("server");
   const hub = createHub({
-    log: createMemoryLog({ maxEvents: config.max_history_size, maxAge: config.max_history_age }),
+    log: openLog(config, paths, logger),
     serverId,
     maxEventBytes: config.max_http_buffer_size,
     onError: (error) => logger.error("delivery failed", { error: String(error) }),
@@ -105,7 +107,6 @@ function assemble({ config, stderr }: AppOptions, listener: Listener, state: Sta
 
   const url = displayUrl(config.host, listener.port);
   logger.info("listening", { url, pid: process.pid, server_id: serverId, version: RELEASE_VERSION });
-  if (config.persistent) logger.info("the history is kept in memory only in this release");
 
   /** Nothing new in, everything accepted acknowledged, clients told, log closed; the lock goes last. */
   async function shutDown(): Promise<void> {
@@ -116,7 +117,7 @@ function assemble({ config, stderr }: AppOptions, listener: Listener, state: Sta
       await hub.drain();
       await listener.stop();
       await hub.close();
-      logger.info("stopped", { events_processed: hub.stats().events_processed });
+      logger.info("stopped", { events_processed: hub.eventsProcessed() });
     } finally {
       logging.close();
       state.release();
@@ -138,6 +139,17 @@ function assemble({ config, stderr }: AppOptions, listener: Listener, state: Sta
     },
     stop: () => (stopping ??= shutDown()),
   };
+}
+
+function openLog(config: Config, paths: ServerPaths, logger: Logger): EventLog {
+  const limits = { maxEvents: config.max_history_size, maxAge: config.max_history_age };
+  if (!config.persistent) return createMemoryLog(limits);
+  return openSqliteLog({
+    path: paths.events,
+    ...limits,
+    durability: config.durability,
+    warn: (message, fields) => logger.warn(message, fields),
+  });
 }
 
 /** Says in the log what the server's checks of itself find changed. */

@@ -31,6 +31,8 @@ export interface ServerPaths {
   /** The instance file. */
   instance: string;
   lock: string;
+  /** The event log. */
+  events: string;
   serverId: string;
   log: string;
 }
@@ -42,6 +44,7 @@ export function serverPaths(stateDir: string, port: number): ServerPaths {
     directory,
     instance: join(directory, "server.json"),
     lock: join(directory, "lock.db"),
+    events: join(directory, "events.db"),
     serverId: join(directory, "server_id"),
     log: join(directory, "server.log"),
   };

@@ -29,6 +29,8 @@ export interface Hub {
   /** The log as the live feed has reached it. */
   position(): LogPosition;
   countError(): void;
+  /** New events since the start. */
+  eventsProcessed(): number;
   stats(): HubStats;
   checks(): HealthCheck[];
   /** Takes no more events; resolves once those accepted are stored, sent on and acknowledged. */
@@ -90,6 +92,7 @@ export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: 
       return { epoch, first_seq: Math.min(first_seq, last_seq + 1), last_seq };
     },
     countError,
+    eventsProcessed: () => eventsProcessed,
     stats: () => ({
       events_processed: eventsProcessed,
       errors,

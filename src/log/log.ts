@@ -33,7 +33,7 @@ export interface EventLog {
 export interface LogSize {
   events: number;
   bytes: number;
-  /** Stored events that filters and search still have to look through one by one. */
+  /** Events that the index of filters and search still has to take in or out. */
   index_backlog: number;
 }
 

@@ -54,6 +54,12 @@ export const ERRORS = {
   not_ready: [503, "The server is starting or stopping", "Try again in a moment"],
   overloaded: [503, "More events are waiting to be stored than the server holds", "Send again in a moment"],
 
+  log_unavailable: [
+    503,
+    "The log cannot be written; nothing was stored",
+    "Keep the event and send it again; see /health for what is wrong",
+  ],
+
   // Engine.IO's own refusals; the protocol fixes their numeric codes, see realtime/engine.ts.
   transport_unknown: [400, "Transport unknown", "Use `transport=polling` or `transport=websocket`"],
   session_unknown: [

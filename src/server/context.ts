@@ -93,7 +93,7 @@ export function serverStatus(context: ServerContext): ServerStatus {
     server_id: serverId,
     uptime: uptime(context),
     clients_connected: hub.clients.count(),
-    events_processed: hub.stats().events_processed,
+    events_processed: hub.eventsProcessed(),
     timestamp: isoTime(Date.now()),
   };
 }

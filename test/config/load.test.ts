@@ -214,7 +214,6 @@ describe("what is wrong is said", () => {
       ["auth", "on"],
       ["tls_cert", "/c.pem"],
       ["redis_url", "redis://h"],
-      ["durability", "full"],
       ["max_connections", "5"],
     ] as const) {
       expect(problemsOf(() => load({ flags: flag(key, raw) }))[0]).toContain("not in this release");

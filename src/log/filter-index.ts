@@ -1,0 +1,213 @@
+/**
+ * Filters and search over the log on disk. The index trails the log: it is filled, and what has been trimmed is
+ * removed, in small slices beside the appends. What it has not reached is looked through one by one.
+ */
+import type { Database, SQLQueryBindings } from "bun:sqlite";
+import { matchesProject, matchesType, type StoredEvent } from "../protocol/event.ts";
+import { type EventFilter, matchesFilter } from "../protocol/query.ts";
+
+export interface FilterIndex {
+  /** How many events it still has to take in, and to take out. */
+  backlog(firstSeq: number, lastSeq: number): number;
+  /**
+   * Indexes events up to `lastSeq` and removes those before `firstSeq`, for about as long as it is given; true when
+   * there is more to do.
+   */
+  advance(firstSeq: number, lastSeq: number, budgetMs: number): boolean;
+  /** Remembers the names a filter can ask for. */
+  note(event: Pick<StoredEvent, "type" | "project">): void;
+  /** The matching events within a range of seqs, both ends inclusive, newest or oldest first. */
+  find(
+    filter: EventFilter,
+    range: { from: number; to: number; limit: number; newest: boolean },
+  ): StoredEvent[];
+  count(filter: EventFilter, firstSeq: number, lastSeq: number): number;
+}
+
+interface Row {
+  seq: number;
+  received_at: number;
+  id: string;
+  type: string | null;
+  session_id: string | null;
+  project: string | null;
+  json: string;
+}
+
+const SLICE = 50;
+/** Trigrams need three characters. */
+const MIN_SEARCH = 3;
+
+export function createFilterIndex(database: Database): FilterIndex {
+  const types = new Set<string>();
+  const projects = new Set<string>();
+  const stored = database.query("SELECT value FROM meta WHERE key = 'indexed_seq'").get() as {
+    value: string;
+  } | null;
+  let indexed = Number(stored?.value ?? 0);
+
+  const saveIndexed = database.query(
+    "INSERT INTO meta VALUES ('indexed_seq', ?1) ON CONFLICT DO UPDATE SET value = ?1",
+  );
+  const nextRows = database.query<Row, [number, number, number]>(
+    "SELECT * FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+  );
+  const addSession = database.query("INSERT OR IGNORE INTO by_session VALUES (?, ?)");
+  const addType = database.query("INSERT OR IGNORE INTO by_type VALUES (?, ?)");
+  const addProject = database.query("INSERT OR IGNORE INTO by_project VALUES (?, ?)");
+  const addText = database.query("INSERT OR REPLACE INTO search (rowid, json) VALUES (?, ?)");
+  const oldestRow = database.query<{ seq: number | null }, []>("SELECT min(seq) AS seq FROM events");
+  const oldRows = database.query<Row, [number, number]>(
+    "SELECT * FROM events WHERE seq < ? ORDER BY seq LIMIT ?",
+  );
+  const removeSession = database.query("DELETE FROM by_session WHERE session_id = ? AND seq = ?");
+  const removeType = database.query("DELETE FROM by_type WHERE type = ? AND seq = ?");
+  const removeProject = database.query("DELETE FROM by_project WHERE project = ? AND seq = ?");
+  const removeText = database.query("DELETE FROM search WHERE rowid = ?");
+  const removeRow = database.query("DELETE FROM events WHERE seq = ?");
+
+  const removeSlice = database.transaction((firstSeq: number) => {
+    const rows = oldRows.all(firstSeq, SLICE);
+    for (const { seq, type, session_id, project } of rows) {
+      if (seq <= indexed) {
+        if (session_id !== null) removeSession.run(session_id, seq);
+        if (type !== null) removeType.run(type, seq);
+        if (project !== null) removeProject.run(project, seq);
+        removeText.run(seq);
+      }
+      removeRow.run(seq);
+    }
+    return rows.length === SLICE;
+  });
+
+  const indexSlice = database.transaction((lastSeq: number) => {
+    const rows = nextRows.all(indexed, lastSeq, SLICE);
+    for (const { seq, session_id, type, project, json } of rows) {
+      if (session_id !== null) addSession.run(session_id, seq);
+      if (type !== null) addType.run(type, seq);
+      if (project !== null) addProject.run(project, seq);
+      addText.run(seq, json);
+    }
+    const reached = rows.at(-1)?.seq ?? lastSeq;
+    saveIndexed.run(`${reached}`);
+    return reached;
+  });
+
+  /** The part of a filter the index answers, as SQL conditions on the events' table. */
+  function conditions(filter: EventFilter): { sql: string[]; values: SQLQueryBindings[]; exact: boolean } {
+    const sql: string[] = [];
+    const values: SQLQueryBindings[] = [];
+    const among = (table: string, column: string, names: string[]) => {
+      sql.push(`seq IN (SELECT seq FROM ${table} WHERE ${column} IN (${names.map(() => "?").join(", ")}))`);
+      values.push(...names);
+    };
+    if (filter.session_id !== undefined) among("by_session", "session_id", [filter.session_id]);
+    if (filter.types) {
+      const patterns = filter.types;
+      among(
+        "by_type",
+        "type",
+        [...types].filter((type) => patterns.some((pattern) => matchesType(type, pattern))),
+      );
+    }
+    if (filter.project !== undefined) {
+      const wanted = filter.project;
+      among(
+        "by_project",
+        "project",
+        [...projects].filter((project) => matchesProject(project, wanted)),
+      );
+    }
+    if (filter.since !== undefined) {
+      sql.push("received_at >= ?");
+      values.push(filter.since);
+    }
+    if (filter.until !== undefined) {
+      sql.push("received_at <= ?");
+      values.push(filter.until);
+    }
+    if (filter.q !== undefined && filter.q.length >= MIN_SEARCH) {
+      // A phrase of trigrams is a substring; quotes are doubled within a phrase.
+      sql.push("seq IN (SELECT rowid FROM search WHERE search MATCH ?)");
+      values.push(`"${filter.q.replaceAll('"', '""')}"`);
+    }
+    return { sql, values, exact: filter.q === undefined || filter.q.length >= MIN_SEARCH };
+  }
+
+  /** Calls back for each matching event of a range, in order, until it is told that it is enough. */
+  function scan(
+    filter: EventFilter,
+    from: number,
+    to: number,
+    newest: boolean,
+    visit: (event: StoredEvent) => boolean,
+  ): boolean {
+    const parts = [
+      { low: from, high: Math.min(to, indexed), ...conditions(filter) },
+      { low: Math.max(from, indexed + 1), high: to, sql: [], values: [], exact: false },
+    ];
+    for (const { low, high, sql, values, exact } of newest ? parts.toReversed() : parts) {
+      if (low > high) continue;
+      const where = ["seq BETWEEN ? AND ?", ...sql].join(" AND ");
+      const rows = database
+        .query<Row, SQLQueryBindings[]>(
+          `SELECT * FROM events WHERE ${where} ORDER BY seq ${newest ? "DESC" : "ASC"}`,
+        )
+        .iterate(low, high, ...values);
+      for (const row of rows) {
+        if ((exact || matchesFilter(row, filter)) && !visit(row)) return false;
+      }
+    }
+    return true;
+  }
+
+  return {
+    backlog(firstSeq, lastSeq) {
+      const oldest = oldestRow.get()?.seq ?? lastSeq;
+      return Math.max(0, lastSeq - indexed) + Math.max(0, Math.min(firstSeq, lastSeq) - oldest);
+    },
+
+    advance(firstSeq, lastSeq, budgetMs) {
+      const end = performance.now() + budgetMs;
+      let old = true;
+      while (performance.now() < end && (old || indexed < lastSeq)) {
+        // The newest row stays, so that a log that has forgotten everything still knows where it was.
+        if (old) old = removeSlice(Math.min(firstSeq, lastSeq));
+        // What has been trimmed already needs no index any more.
+        indexed = Math.max(indexed, Math.min(firstSeq - 1, lastSeq));
+        if (indexed < lastSeq) indexed = indexSlice(lastSeq);
+      }
+      return old || indexed < lastSeq;
+    },
+
+    note({ type, project }) {
+      if (type !== null) types.add(type);
+      if (project !== null) projects.add(project);
+    },
+
+    find(filter, { from, to, limit, newest }) {
+      const found: StoredEvent[] = [];
+      if (limit > 0) scan(filter, from, to, newest, (event) => found.push(event) < limit);
+      return found;
+    },
+
+    count(filter, firstSeq, lastSeq) {
+      const { sql, values, exact } = conditions(filter);
+      let tail = 0;
+      const countOne = () => {
+        tail += 1;
+        return true;
+      };
+      if (!exact) {
+        scan(filter, firstSeq, lastSeq, false, countOne);
+        return tail;
+      }
+      const where = ["seq BETWEEN ? AND ?", ...sql].join(" AND ");
+      const row = database
+        .query<{ count: number }, SQLQueryBindings[]>(`SELECT count(*) AS count FROM events WHERE ${where}`)
+        .get(firstSeq, Math.min(indexed, lastSeq), ...values);
+      scan(filter, Math.max(firstSeq, indexed + 1), lastSeq, false, countOne);
+      return (row?.count ?? 0) + tail;
+    },
+  };
+}

@@ -1,0 +1,192 @@
+/** What a log on disk promises beyond one in memory. */
+import { Database } from "bun:sqlite";
+import { describe, expect, test } from "bun:test";
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { openSqliteLog, type SqliteLogOptions } from "../../src/log/sqlite.ts";
+import type { PendingEvent } from "../../src/protocol/event.ts";
+import { onEnd } from "../support/cleanup.ts";
+import { eventually } from "../support/eventually.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
+
+const event = (id: string, fields: Partial<PendingEvent> = {}): PendingEvent => {
+  return { id, type: "t", session_id: "s", project: "/w", received_at: 1, body: `{"id":"${id}"}`, ...fields };
+};
+const many = (count: number, from = 0) =>
+  Array.from({ length: count }, (_, index) => event(`e${from + index}`));
+const newPath = () => join(temporaryDirectory(), "events.db");
+const open = (path: string, options: Partial<SqliteLogOptions> = {}) => openSqliteLog({ path, ...options });
+
+describe("closed and opened again", () => {
+  test("everything is there: events, ids, filters, search and the epoch", async () => {
+    const path = newPath();
+    const first = open(path);
+    await first.append(many(50));
+    const { epoch } = first.position();
+    await eventually(() => first.size().index_backlog === 0);
+    await first.close();
+    const again = open(path);
+    expect(again.position()).toEqual({ epoch, first_seq: 1, last_seq: 50 });
+    expect(again.size().index_backlog).toBe(0);
+    expect(
+      (await again.query({ filter: { types: ["t"], q: "e49" }, limit: 9 })).events.map(({ seq }) => seq),
+    ).toEqual([50]);
+    expect(await again.append([event("e7"), event("new")])).toMatchObject([
+      { seq: 8, stored: null },
+      { seq: 51 },
+    ]);
+    await again.close();
+  });
+
+  test("an index that had not caught up goes on where it was", async () => {
+    const path = newPath();
+    const first = open(path);
+    await first.append(many(500));
+    await first.close();
+    const again = open(path);
+    await eventually(() => again.size().index_backlog === 0);
+    expect((await again.query({ filter: { session_id: "s" }, limit: 1 })).total_available).toBe(500);
+    await again.close();
+  });
+
+  test("a log that has forgotten everything still knows where it was", async () => {
+    const path = newPath();
+    const first = open(path, { maxEvents: 0 });
+    await first.append(many(20));
+    await eventually(() => first.size().index_backlog === 0);
+    await first.close();
+    const again = open(path, { maxEvents: 0 });
+    expect(again.position()).toMatchObject({ first_seq: 21, last_seq: 20 });
+    await again.close();
+  });
+
+  test("what was trimmed is gone from the file, in small steps", async () => {
+    const path = newPath();
+    const log = open(path, { maxEvents: 100 });
+    await log.append(many(2000));
+    await eventually(() => log.size().index_backlog === 0);
+    await log.append(many(1000, 2000));
+    await eventually(() => log.size().index_backlog === 0);
+    await log.close();
+    const database = new Database(path, { readonly: true });
+    for (const table of ["events", "by_session", "by_type", "by_project"]) {
+      expect([table, database.query(`SELECT count(*) AS n FROM ${table}`).get()]).toEqual([
+        table,
+        { n: 100 },
+      ]);
+    }
+    database.close();
+  });
+});
+
+describe("epochs", () => {
+  /** As after a machine that went down: the mark of an open log is there, and names another boot. */
+  function crash(path: string): void {
+    const database = new Database(path);
+    database.run(
+      "INSERT INTO meta VALUES ('open_boot', 'an earlier boot') ON CONFLICT DO UPDATE SET value = 'an earlier boot'",
+    );
+    database.close();
+  }
+
+  test("a machine that went down begins a new one, and positions up to its start stay good", async () => {
+    const path = newPath();
+    const first = open(path);
+    await first.append(many(10));
+    const { epoch } = first.position();
+    await first.close();
+    crash(path);
+    const warnings: string[] = [];
+    const second = open(path, { warn: (message) => warnings.push(message) });
+    expect(warnings).toHaveLength(1);
+    expect(second.position().epoch).not.toBe(epoch);
+    await second.append(many(5, 10));
+    expect(second.locate({ epoch, seq: 4 })).toEqual({ after: 4, gap: null });
+    expect(second.locate({ epoch, seq: 10 })).toEqual({ after: 10, gap: null });
+    expect(second.locate({ epoch, seq: 12 })).toMatchObject({
+      after: 10,
+      gap: { from_seq: 11, to_seq: 12, reason: "beyond_end" },
+    });
+    await second.close();
+  });
+
+  test("a log that was closed, or forces its commits to the disk, keeps its epoch", async () => {
+    const path = newPath();
+    const first = open(path, { durability: "full" });
+    const { epoch } = first.position();
+    await first.append(many(3));
+    await first.close();
+    const second = open(path, { durability: "full" });
+    expect(second.position()).toMatchObject({ epoch, last_seq: 3 });
+    await second.close();
+  });
+});
+
+describe("damage", () => {
+  test("a file that is no database is set aside, with a message and a new epoch", async () => {
+    const path = newPath();
+    writeFileSync(path, "not a database, but text that somebody put here ".repeat(200));
+    const warnings: string[] = [];
+    const log = open(path, { warn: (message) => warnings.push(message) });
+    expect(warnings).toEqual([expect.stringContaining("set aside")]);
+    expect(await log.append(many(1))).toMatchObject([{ seq: 1 }]);
+    expect(readdirSync(join(path, "..")).filter((name) => name.includes("damaged"))).toHaveLength(1);
+    await log.close();
+  });
+
+  test("a log whose pages are damaged is set aside when it is opened", async () => {
+    const path = newPath();
+    const log = open(path);
+    await log.append(many(3000));
+    await log.close();
+    const bytes = new Uint8Array(await Bun.file(path).arrayBuffer());
+    bytes.fill(0xa5, 8192, bytes.length - 4096);
+    writeFileSync(path, bytes);
+    const warnings: string[] = [];
+    const again = open(path, { warn: (message) => warnings.push(message) });
+    expect(warnings).toHaveLength(1);
+    expect(again.position()).toMatchObject({ first_seq: 1, last_seq: 0 });
+    await again.close();
+  });
+
+  test("a log of a newer release is refused and left as it is", async () => {
+    const path = newPath();
+    const database = new Database(path, { create: true });
+    database.run("PRAGMA user_version = 99");
+    database.close();
+    expect(() => open(path)).toThrow("schema version 99");
+    expect(readdirSync(join(path, ".."))).not.toContainEqual(expect.stringContaining("damaged"));
+  });
+});
+
+const mount = (...args: string[]) => Bun.spawnSync(["mount", ...args]).success;
+const small = temporaryDirectory();
+const mounted = process.getuid?.() === 0 && mount("-t", "tmpfs", "-o", "size=1m", "tmpfs", small);
+if (mounted) onEnd(() => Bun.spawnSync(["umount", small]));
+
+test.skipIf(!mounted)(
+  "a disk that is full refuses events, answers questions, and takes events again by itself",
+  async () => {
+    const log = open(join(small, "events.db"));
+    const big = { body: `{"x":"${"y".repeat(20_000)}"}` };
+    let stored = 0;
+    const fill = async () => {
+      for (; stored < 1000; stored += 1) await log.append([event(`e${stored}`, big)]);
+    };
+    const refused = await fill().catch((error) => error);
+    expect(refused).toMatchObject({ code: "log_unavailable", status: 503 });
+    expect(log.position().last_seq).toBe(stored);
+    expect(log.check()).toMatchObject({ status: "degraded", message: expect.stringContaining("full") });
+    expect((await log.query({ filter: {}, limit: 1000, after: 0 })).events).toHaveLength(stored);
+    expect((await log.readAfter(stored - 1, 10)).events).toHaveLength(1);
+
+    mount("-o", "remount,size=8m", small);
+    await eventually(() => log.check().status === "healthy");
+    // The sender sends again, and nothing is there twice.
+    expect(await log.append([event(`e${stored - 1}`, big), event(`e${stored}`, big)])).toMatchObject([
+      { seq: stored, stored: null },
+      { seq: stored + 1 },
+    ]);
+    await log.close();
+  },
+);
