@@ -9,6 +9,10 @@ export interface Subscriber {
   id: string;
   onEvent(event: StoredEvent): void;
   onGap(gap: HistoryGap): void;
+  /** Bytes that were given to the receiver and have not left the process. */
+  buffered(): number;
+  /** Resolves when some of them may have left; it need not be true. */
+  drained(): Promise<void>;
   /** The feed has ended because the log could not be read: the receiver has to connect again. */
   onFailure(): void;
 }
@@ -35,7 +39,7 @@ export interface Delivery {
 interface Feed {
   subscriber: Subscriber;
   filter: EventFilter | null;
-  /** The last event given out, while the feed reads from the log; null once it is live. */
+  /** The last event given out, while the feed reads from the log; null while it is live. */
   catchingUpFrom: number | null;
   /** What this connection itself sent while it was catching up: nobody gets their own events back. */
   ownSeqs: Set<number>;
@@ -43,6 +47,13 @@ interface Feed {
 }
 
 const CATCH_UP_PAGE = 500;
+
+/**
+ * A receiver with more than this waiting leaves the live feed and is fed from the log instead, a page at a time each
+ * time it has come below the lower mark. So it costs no more memory than these bytes and a page, however slow it is.
+ */
+const HIGH_WATER = 1024 * 1024;
+const LOW_WATER = 256 * 1024;
 
 /**
  * Gives every stored event to every feed that wants it.
@@ -66,14 +77,27 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
       : Math.min(after, delivered);
   }
 
-  async function catchUp(feed: Feed): Promise<void> {
+  function startCatchUp(feed: Feed): void {
     catchUps += 1;
+    catchUp(feed).catch((error: unknown) => {
+      feed.closed = true;
+      feeds.delete(feed);
+      onError(error);
+      feed.subscriber.onFailure();
+    });
+  }
+
+  async function catchUp(feed: Feed): Promise<void> {
     while (!feed.closed && feed.catchingUpFrom !== null) {
       const after = feed.catchingUpFrom;
       if (after >= delivered) {
         feed.catchingUpFrom = null;
         feed.ownSeqs.clear();
         return;
+      }
+      if (feed.subscriber.buffered() > LOW_WATER) {
+        await feed.subscriber.drained();
+        continue;
       }
       const page = await log.readAfter(after, CATCH_UP_PAGE);
       if (feed.closed) return;
@@ -82,6 +106,7 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
       if (missingTo > after) {
         feed.subscriber.onGap({ from_seq: after + 1, to_seq: missingTo, reason: "trimmed" });
         feed.catchingUpFrom = missingTo;
+        for (const seq of feed.ownSeqs) if (seq <= missingTo) feed.ownSeqs.delete(seq);
       }
       for (const event of page.events) {
         if (event.seq > delivered) break;
@@ -115,14 +140,7 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
       };
       if (resume !== null) feed.catchingUpFrom = startOf(resume, subscriber);
       feeds.add(feed);
-      if (feed.catchingUpFrom !== null) {
-        catchUp(feed).catch((error: unknown) => {
-          feed.closed = true;
-          feeds.delete(feed);
-          onError(error);
-          subscriber.onFailure();
-        });
-      }
+      if (feed.catchingUpFrom !== null) startCatchUp(feed);
       return {
         setFilter(next) {
           feed.filter = next;
@@ -135,18 +153,25 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
     },
 
     deliver(appended, origins) {
+      const falling: Feed[] = [];
       for (const [index, { seq, stored }] of appended.entries()) {
         if (stored === null) continue;
         for (const feed of feeds) {
           const own = feed.subscriber.id === origins[index];
           if (feed.catchingUpFrom === null) {
-            if (!own) give(feed, stored);
+            if (own) continue;
+            give(feed, stored);
+            if (feed.subscriber.buffered() > HIGH_WATER) {
+              feed.catchingUpFrom = seq;
+              falling.push(feed);
+            }
           } else if (own) {
             feed.ownSeqs.add(seq);
           }
         }
         delivered = seq;
       }
+      for (const feed of falling) startCatchUp(feed);
     },
 
     deliveredSeq: () => delivered,

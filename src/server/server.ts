@@ -33,6 +33,7 @@ export interface Listener {
 /** Above the largest body a route takes, so that our own coded answer comes before Bun's bare 413. */
 const MAX_REQUEST_BODY_BYTES = 64 * 1024 * 1024;
 const GRACE_MS = 1000;
+const BACKPRESSURE_LIMIT_BYTES = 16 * 1024 * 1024;
 
 /** Binds the port; whoever holds it is the server. Throws Bun's listen error. */
 export function listen({ hostname, port, maxMessageBytes }: ListenOptions): Listener {
@@ -65,6 +66,10 @@ export function listen({ hostname, port, maxMessageBytes }: ListenOptions): List
       open: (ws) => handlers?.gateway.websocket.open(ws),
       message: (ws, message) => handlers?.gateway.websocket.message(ws, message),
       close: (ws, code, reason) => handlers?.gateway.websocket.close(ws, code, reason),
+      drain: (ws) => handlers?.gateway.websocket.drain(ws),
+      // Never reached by events, which stop far below; what else a client asks for without reading ends here.
+      backpressureLimit: BACKPRESSURE_LIMIT_BYTES,
+      closeOnBackpressureLimit: true,
     },
   });
 

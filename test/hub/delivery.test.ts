@@ -39,6 +39,8 @@ function receiver(id: string) {
     onEvent: ({ seq }: { seq: number }) => void seqs.push(seq),
     onGap: (gap: HistoryGap) => void gaps.push(gap),
     onFailure() {},
+    buffered: () => 0,
+    drained: async () => {},
   };
 }
 
@@ -65,6 +67,8 @@ describe("live", () => {
       },
       onGap() {},
       onFailure() {},
+      buffered: () => 0,
+      drained: async () => {},
     });
     hub.subscribe(good);
     expect(await hub.publish({})).toMatchObject({ seq: 1 });

@@ -22,6 +22,7 @@ export interface Gateway {
     open(ws: Bun.ServerWebSocket<WebSocketData>): void;
     message(ws: Bun.ServerWebSocket<WebSocketData>, message: string | Buffer): void;
     close(ws: Bun.ServerWebSocket<WebSocketData>, code: number, reason: string): void;
+    drain(ws: Bun.ServerWebSocket<WebSocketData>): void;
   };
   /** Tells every client that the server goes away (WebSocket close code 1001). */
   close(): void;
@@ -37,7 +38,10 @@ export function createGateway(context: ServerContext, options: EngineOptions, lo
   const io = new Server({ serveClient: false, parser: tolerantParser });
   io.bind(engine.io);
   const packetOf = createPacketWriter();
-  io.on("connection", (socket) => connect(socket, packetOf, context, logger));
+  const drains: Drains = new WeakMap();
+  io.on("connection", (socket) =>
+    connect(socket, (one) => subscriberOf(one, packetOf, drains), context, logger),
+  );
   const websockets = new Set<Bun.ServerWebSocket<WebSocketData>>();
   const probed = new WeakSet<Bun.ServerWebSocket<WebSocketData>>();
 
@@ -58,8 +62,10 @@ export function createGateway(context: ServerContext, options: EngineOptions, lo
         if (message === PROBE) probed.add(ws);
         engine.io.onWebSocketMessage(ws, message);
       },
+      drain: (ws) => drains.get(ws)?.(),
       close(ws, code, reason) {
         websockets.delete(ws);
+        drains.get(ws)?.();
         engine.io.onWebSocketClose(ws, code, reason);
       },
     },
@@ -71,7 +77,12 @@ export function createGateway(context: ServerContext, options: EngineOptions, lo
   };
 }
 
-function connect(socket: Socket, packetOf: PacketWriter, context: ServerContext, logger: Logger): void {
+function connect(
+  socket: Socket,
+  subscriberFor: (socket: Socket) => Subscriber,
+  context: ServerContext,
+  logger: Logger,
+): void {
   const { hub, serverId } = context;
   const { version, filter, resume, problems } = readHandshake(socket.handshake.auth);
   const compatibility = compatibilityOf(context, version);
@@ -91,7 +102,7 @@ function connect(socket: Socket, packetOf: PacketWriter, context: ServerContext,
   for (const problem of problems) socket.emit("event_error", problem.toBody());
 
   // From here on to `subscribe` nothing may wait, or an event could pass between the two.
-  const subscription = hub.subscribe(subscriberOf(socket, packetOf), { filter, resume });
+  const subscription = hub.subscribe(subscriberFor(socket), { filter, resume });
   registerHandlers(socket, subscription, context, logger);
   // Without a listener Socket.IO prints to the console.
   socket.on("error", (error) => {
@@ -103,6 +114,15 @@ function connect(socket: Socket, packetOf: PacketWriter, context: ServerContext,
     hub.clients.remove(socket.id);
     logger.debug("client disconnected", { sid: socket.id, reason });
   });
+}
+
+/** The engine's socket below one of Socket.IO's. */
+interface EngineConnection {
+  readyState: string;
+  transport: { socket?: Bun.ServerWebSocket<WebSocketData> };
+  writeBuffer: { data?: string }[];
+  write(packet: string): void;
+  close(): void;
 }
 
 type PacketWriter = (event: StoredEvent) => string;
@@ -120,14 +140,41 @@ function createPacketWriter(): PacketWriter {
   };
 }
 
-function subscriberOf(socket: Socket, packetOf: PacketWriter): Subscriber {
+/** Who waits for a WebSocket to drain. */
+type Drains = WeakMap<Bun.ServerWebSocket<WebSocketData>, () => void>;
+
+/** `drain` tells of progress on a WebSocket; a polling client takes what it can whenever it asks. */
+const LOOK_AGAIN_MS = 50;
+
+function subscriberOf(socket: Socket, packetOf: PacketWriter, drains: Drains): Subscriber {
+  const conn = socket.conn as unknown as EngineConnection;
   return {
     id: socket.id,
     onEvent(event) {
-      if (socket.conn.readyState === "open") socket.conn.write(packetOf(event));
+      if (conn.readyState === "open") conn.write(packetOf(event));
     },
     onGap: (gap) => void socket.emit("history_gap", gap),
     // A lost transport, not a "disconnect": the client comes again and resumes.
-    onFailure: () => socket.conn.close(),
+    onFailure: () => conn.close(),
+    buffered: () => (conn.transport.socket?.getBufferedAmount() ?? 0) + waitingFor(conn),
+    drained: () => {
+      return new Promise((resolve) => {
+        const timer = setTimeout(resolve, LOOK_AGAIN_MS);
+        const ws = conn.transport.socket;
+        if (!ws) return;
+        drains.set(ws, () => {
+          clearTimeout(timer);
+          drains.delete(ws);
+          resolve();
+        });
+      });
+    },
   };
+}
+
+/** Characters a polling client has not asked for yet; a WebSocket takes everything at once. */
+function waitingFor({ writeBuffer }: EngineConnection): number {
+  let sum = 0;
+  for (const { data } of writeBuffer) sum += data?.length ?? 0;
+  return sum;
 }
