@@ -54,7 +54,7 @@ describe("commands", () => {
     const user = account();
     const port = `${await freePort()}`;
     await user.run(["start", "--port", port]);
-    const lines = blocks.filter((line) => line.startsWith("curl "));
+    const lines = blocks.filter((line) => line.startsWith("curl ") && !line.includes("/stream"));
     expect(lines.length).toBeGreaterThan(1);
     for (const line of lines) {
       const child = Bun.spawn(["sh", "-c", line.replaceAll("8765", port)], {

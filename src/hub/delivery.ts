@@ -15,6 +15,8 @@ export interface Subscriber {
   drained(): Promise<void>;
   /** The feed has ended because the log could not be read: the receiver has to connect again. */
   onFailure(): void;
+  /** The server stops; for receivers that nothing else would tell. */
+  onEnd?(): void;
 }
 
 export interface Subscription {
@@ -31,6 +33,8 @@ export interface Delivery {
   ): Subscription;
   /** Gives a stored batch to the live feeds; `origins` names the subscriber each event came from. */
   deliver(appended: readonly AppendedEvent[], origins: readonly (string | undefined)[]): void;
+  /** Tells all receivers that the server stops. */
+  end(): void;
   /** The last `seq` given to the live feed. */
   deliveredSeq(): number;
   stats(): { lagging_clients: number; catch_ups: number; dropped: number };
@@ -172,6 +176,10 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
         delivered = seq;
       }
       for (const feed of falling) startCatchUp(feed);
+    },
+
+    end() {
+      for (const { subscriber } of feeds) subscriber.onEnd?.();
     },
 
     deliveredSeq: () => delivered,

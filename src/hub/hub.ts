@@ -102,7 +102,10 @@ export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: 
     }),
     checks: () => [log.check()],
 
-    drain: () => ingest.close(),
+    async drain() {
+      await ingest.close();
+      delivery.end();
+    },
     async close() {
       await ingest.close();
       await log.close();

@@ -9,6 +9,7 @@ import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { indexRoutes } from "./routes/index.ts";
 import { statsRoutes } from "./routes/stats.ts";
+import { streamRoutes } from "./routes/stream.ts";
 
 export type HttpHandler = (request: Request) => Response | Promise<Response>;
 
@@ -30,6 +31,7 @@ export function createHttpApp(context: ServerContext, logger: Logger): HttpHandl
   compatibilityRoutes(app, context);
   statsRoutes(app, context);
   eventRoutes(app, context);
+  streamRoutes(app, context);
   indexRoutes(app);
   refuseOtherMethods(app);
 

@@ -1,0 +1,71 @@
+import type { Hono } from "hono";
+import type { Subscriber } from "../../../hub/delivery.ts";
+import { parseHistoryQuery, type ResumePosition } from "../../../protocol/query.ts";
+import type { ServerContext } from "../../context.ts";
+
+const KEEP_ALIVE_MS = 15_000;
+/** Bytes the stream takes before it counts as slow; the feed from the log begins above that. */
+const QUEUE_BYTES = 64 * 1024;
+
+/**
+ * `GET /api/events/stream`: Server-Sent Events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+ * Each event is an unnamed message whose id is `epoch:seq`; with it in `Last-Event-ID` the stream goes on from there.
+ */
+export function streamRoutes(app: Hono, { hub }: ServerContext): void {
+  app.get("/api/events/stream", (c) => {
+    const { filter, after } = parseHistoryQuery(c.req.query());
+    const { epoch } = hub.position();
+    const resume =
+      parseLastEventId(c.req.header("last-event-id")) ?? (after === undefined ? null : { epoch, seq: after });
+    const encoder = new TextEncoder();
+    let end = () => {};
+    let onPull = () => {};
+
+    const stream = new ReadableStream<Uint8Array>(
+      {
+        start(controller) {
+          const write = (text: string) => controller.enqueue(encoder.encode(text));
+          const subscriber: Subscriber = {
+            id: crypto.randomUUID(),
+            onEvent: ({ seq, json }) => write(`id: ${epoch}:${seq}\ndata: ${json}\n\n`),
+            onGap: (gap) => write(`event: history_gap\ndata: ${JSON.stringify(gap)}\n\n`),
+            onFailure: () => end(),
+            onEnd: () => end(),
+            buffered: () => QUEUE_BYTES - (controller.desiredSize ?? 0),
+            drained: () => new Promise((resolve) => (onPull = resolve)),
+          };
+          // The first bytes say at once that the stream is open.
+          write(": connected\n\n");
+          const subscription = hub.subscribe(subscriber, { filter, resume });
+          const keepAlive = setInterval(() => write(": keep-alive\n\n"), KEEP_ALIVE_MS);
+          end = () => {
+            end = () => {};
+            clearInterval(keepAlive);
+            subscription.close();
+            onPull();
+            try {
+              controller.close();
+            } catch {
+              // The reader has cancelled it.
+            }
+          };
+        },
+        pull: () => onPull(),
+        cancel: () => end(),
+      },
+      new ByteLengthQueuingStrategy({ highWaterMark: QUEUE_BYTES }),
+    );
+    c.req.raw.signal.addEventListener("abort", () => end());
+    return c.body(stream, 200, {
+      "Content-Type": "text/event-stream",
+      "Cache-Control": "no-store",
+      // Reverse proxies would hold events back to fill their buffers.
+      "X-Accel-Buffering": "no",
+    });
+  });
+}
+
+function parseLastEventId(text: string | undefined): ResumePosition | null {
+  const [, epoch, seq] = /^(.+):(\d{1,16})$/.exec(text ?? "") ?? [];
+  return epoch === undefined ? null : { epoch, seq: Number(seq) };
+}
