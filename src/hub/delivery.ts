@@ -50,14 +50,15 @@ interface Feed {
   closed: boolean;
 }
 
-const CATCH_UP_PAGE = 500;
+/** Characters of JSON a feed reads from the log at a time. */
+const PAGE_CHARS = 256 * 1024;
 
 /**
  * A receiver with more than this waiting leaves the live feed and is fed from the log instead, a page at a time each
  * time it has come below the lower mark. So it costs no more memory than these bytes and a page, however slow it is.
  */
-const HIGH_WATER = 1024 * 1024;
-const LOW_WATER = 256 * 1024;
+const HIGH_WATER = 512 * 1024;
+const LOW_WATER = 128 * 1024;
 
 /**
  * Gives every stored event to every feed that wants it.
@@ -103,7 +104,7 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
         await feed.subscriber.drained();
         continue;
       }
-      const page = await log.readAfter(after, CATCH_UP_PAGE);
+      const page = await log.readAfter(after, PAGE_CHARS);
       if (feed.closed) return;
       // What is beyond `delivered` comes to the feed live, even if the log has trimmed it by then.
       const missingTo = Math.min(page.first_seq - 1, delivered);

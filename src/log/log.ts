@@ -19,8 +19,8 @@ export interface EventLog {
    */
   append(batch: readonly PendingEvent[]): Promise<AppendedEvent[]>;
 
-  /** The events that follow a seq, oldest first; at least one if there is any, fewer than `limit` when they are large. */
-  readAfter(seq: number, limit: number): Promise<{ first_seq: number; events: StoredEvent[] }>;
+  /** The events that follow a seq, oldest first, up to so many characters of JSON; at least one if there is any. */
+  readAfter(seq: number, maxChars: number): Promise<{ first_seq: number; events: StoredEvent[] }>;
 
   /** Answers a question about the past; its cost may grow with what matches. */
   query(query: HistoryQuery): Promise<LogPage>;
@@ -55,14 +55,16 @@ export interface LogPage extends LogPosition {
 /** Characters of JSON in one answer at most: below the 4 MiB at which aiohttp's WebSocket gives up. */
 export const MAX_PAGE_CHARS = 3 * 1024 * 1024;
 
-/** The leading events whose texts fit into one page; at least one, so that paging always advances. */
-export function withinPage(events: StoredEvent[], maxChars = MAX_PAGE_CHARS): StoredEvent[] {
+/** The leading events whose texts fit into so many characters; at least one, so that paging always advances. */
+export function withinChars(events: Iterable<StoredEvent>, maxChars = MAX_PAGE_CHARS): StoredEvent[] {
+  const page: StoredEvent[] = [];
   let sum = 0;
-  const end = events.findIndex((event, index) => {
+  for (const event of events) {
     sum += event.json.length;
-    return sum > maxChars && index > 0;
-  });
-  return end === -1 ? events : events.slice(0, end);
+    if (sum > maxChars && page.length > 0) break;
+    page.push(event);
+  }
+  return page;
 }
 
 /** An epoch and the last seq that the one before it still had in common with it; the first epoch starts at 0. */

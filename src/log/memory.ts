@@ -7,7 +7,7 @@ import {
   locateIn,
   type LogPage,
   MAX_PAGE_CHARS,
-  withinPage,
+  withinChars,
 } from "./log.ts";
 
 export interface MemoryLogOptions {
@@ -21,6 +21,9 @@ export interface MemoryLogOptions {
   maxPageChars?: number;
   now?: () => number;
 }
+
+/** Events looked at for one reading at most. */
+const READ_BATCH = 1000;
 
 /** Makes an empty log with an epoch of its own. */
 export function createMemoryLog({
@@ -85,10 +88,10 @@ export function createMemoryLog({
       return appended;
     },
 
-    async readAfter(seq, limit) {
+    async readAfter(seq, maxChars) {
       trim();
       const from = indexOf(seq + 1);
-      return { first_seq: firstSeq(), events: withinPage(events.slice(from, from + limit), maxPageChars) };
+      return { first_seq: firstSeq(), events: withinChars(events.slice(from, from + READ_BATCH), maxChars) };
     },
 
     async query({ filter, after, before, limit }: HistoryQuery): Promise<LogPage> {
@@ -99,11 +102,11 @@ export function createMemoryLog({
       );
       const page =
         after === undefined
-          ? withinPage(
+          ? withinChars(
               wanted.slice(Math.max(0, wanted.length - limit)).toReversed(),
               maxPageChars,
             ).toReversed()
-          : withinPage(wanted.slice(0, limit), maxPageChars);
+          : withinChars(wanted.slice(0, limit), maxPageChars);
       return { ...position(), events: page, total_available: matching.length };
     },
 

@@ -9,7 +9,7 @@ import type { HistoryQuery } from "../protocol/query.ts";
 import { bootId } from "./boot.ts";
 import { createFilterIndex, type FilterIndex } from "./filter-index.ts";
 import { createIdIndex, type IdIndex } from "./id-index.ts";
-import { type AppendedEvent, type Epoch, type EventLog, locateIn, type LogPage, withinPage } from "./log.ts";
+import { type AppendedEvent, type Epoch, type EventLog, locateIn, type LogPage, withinChars } from "./log.ts";
 import { migrate, NewerLogError } from "./migrations.ts";
 
 export interface SqliteLogOptions {
@@ -203,8 +203,10 @@ function createLog(
       }
     },
 
-    async readAfter(seq, limit) {
-      return { first_seq: firstSeq, events: withinPage(after.all(Math.max(seq, firstSeq - 1), limit)) };
+    async readAfter(seq, maxChars) {
+      // Row by row: what does not fit into the answer is never brought into memory.
+      const rows = after.iterate(Math.max(seq, firstSeq - 1), READ_BATCH);
+      return { first_seq: firstSeq, events: withinChars(rows, maxChars) };
     },
 
     async query({ filter, after: from, before, limit }: HistoryQuery): Promise<LogPage> {
@@ -217,7 +219,7 @@ function createLog(
         : newest
           ? between.all(low, high, limit)
           : after.all(low - 1, limit).filter(({ seq }) => seq <= high);
-      const page = withinPage(found);
+      const page = withinChars(found);
       return {
         epoch,
         first_seq: firstSeq,

@@ -18,9 +18,9 @@ function slowLog(options: MemoryLogOptions = {}): EventLog {
       await turns();
       return appended;
     },
-    async readAfter(seq, limit) {
+    async readAfter(seq, maxChars) {
       await turns();
-      const page = await log.readAfter(seq, limit);
+      const page = await log.readAfter(seq, maxChars);
       await turns();
       return page;
     },

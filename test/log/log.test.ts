@@ -81,7 +81,7 @@ for (const [kind, make] of KINDS) {
       expect(log.position()).toMatchObject({ first_seq: 4991, last_seq: 5000 });
       expect(log.size().events).toBe(10);
       expect(ids(await log.query({ filter: {}, limit: 100 }))).toEqual(many(10, 4990).map(({ id }) => id));
-      expect(await log.readAfter(0, 3)).toMatchObject({
+      expect(await log.readAfter(0, 80)).toMatchObject({
         first_seq: 4991,
         events: [{ seq: 4991 }, { seq: 4992 }, { seq: 4993 }],
       });
@@ -187,7 +187,7 @@ for (const [kind, make] of KINDS) {
       await log.append(Array.from({ length: 5 }, (_, n) => event(`e${n}`, { body })));
       expect(ids(await log.query({ filter: {}, limit: 100, after: 0 }))).toEqual(["e0", "e1", "e2"]);
       expect(ids(await log.query({ filter: {}, limit: 100 }))).toEqual(["e2", "e3", "e4"]);
-      expect((await log.readAfter(3, 100)).events.map(({ id }) => id)).toEqual(["e3", "e4"]);
+      expect((await log.readAfter(3, 2_500_000)).events.map(({ id }) => id)).toEqual(["e3", "e4"]);
     });
 
     test("locates positions: good ones, ones beyond the end, ones of another log", async () => {
