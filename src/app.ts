@@ -99,6 +99,7 @@ function assemble({ config, stderr }: AppOptions, listener: Listener, state: Sta
         pingInterval: config.ping_interval * 1000,
         pingTimeout: config.ping_timeout * 1000,
         maxMessageBytes: config.max_http_buffer_size,
+        publish: listener.publish,
       },
       logging.logger("socketio"),
     ),

@@ -110,6 +110,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
 const OWNERS: { package: string; owners: string[] }[] = [
   { package: "hono", owners: ["server/http"] },
   { package: "socket.io/package.json", owners: ["version.ts"] },
+  { package: "socket.io-adapter", owners: ["server/realtime/broadcast-adapter.ts"] },
   { package: "socket.io-parser", owners: ["server/realtime/parser.ts"] },
   { package: "socket.io", owners: ["server/realtime"] },
   { package: "@socket.io/bun-engine", owners: ["server/realtime/engine.ts"] },

@@ -4,9 +4,25 @@ import type { StoredEvent } from "../protocol/event.ts";
 import type { HistoryGap } from "../protocol/messages.ts";
 import { type EventFilter, matchesFilter, type ResumePosition } from "../protocol/query.ts";
 
+/**
+ * A way to many receivers at once. A subscriber with a channel is on it while it is live and wants everything;
+ * filtered or behind, it gets its events one by one like any other.
+ */
+export interface Channel {
+  join(id: string): void;
+  leave(id: string): void;
+  /**
+   * Gives an event to all on the channel but one.
+   *
+   * @returns whether it is time to look who has fallen behind
+   */
+  publish(event: StoredEvent, exceptId: string | undefined): boolean;
+}
+
 /** One receiver of the live feed: a socket, a stream. */
 export interface Subscriber {
   id: string;
+  channel?: Channel;
   onEvent(event: StoredEvent): void;
   onGap(gap: HistoryGap): void;
   /** Bytes that were given to the receiver and have not left the process. */
@@ -66,7 +82,9 @@ const LOW_WATER = 128 * 1024;
  * @param onError told of failures that must not reach the sender of an event
  */
 export function createDelivery(log: EventLog, onError: (error: unknown) => void): Delivery {
-  const feeds = new Set<Feed>();
+  /** Feeds that get their events one by one: filtered, behind, or without a channel. */
+  const single = new Set<Feed>();
+  const channels = new Map<Channel, Set<Feed>>();
   let catchUps = 0;
   // How far the live feed has come. The log may be a batch ahead: what lies between is still to be delivered,
   // so a feed that catches up stops here, and neither misses nor repeats it.
@@ -82,11 +100,56 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
       : Math.min(after, delivered);
   }
 
+  /** Puts a feed where it belongs now: on its channel, or among those served one by one. */
+  function place(feed: Feed): void {
+    const { channel, id } = feed.subscriber;
+    const others = channel && (channels.get(channel) ?? new Set());
+    const joins =
+      !feed.closed && channel !== undefined && feed.filter === null && feed.catchingUpFrom === null;
+    if (channel && others) {
+      channels.set(channel, others);
+      if (joins && !others.has(feed)) {
+        channel.join(id);
+        others.add(feed);
+      } else if (!joins && others.delete(feed)) channel.leave(id);
+    }
+    if (joins || feed.closed) single.delete(feed);
+    else single.add(feed);
+  }
+
+  function remove(feed: Feed): void {
+    feed.closed = true;
+    place(feed);
+  }
+
+  /** Takes a feed with too much waiting off the live feed; true when it had. */
+  function fallsBehind(feed: Feed, seq: number): boolean {
+    if (feed.subscriber.buffered() <= HIGH_WATER) return false;
+    feed.catchingUpFrom = seq;
+    place(feed);
+    return true;
+  }
+
+  /** Gives an event to a channel, and returns who has fallen behind on it. */
+  function publish(
+    channel: Channel,
+    members: Set<Feed>,
+    event: StoredEvent,
+    origin: string | undefined,
+  ): Feed[] {
+    if (members.size === 0) return [];
+    try {
+      if (!channel.publish(event, origin)) return [];
+    } catch (error) {
+      onError(error);
+    }
+    return [...members].filter((feed) => fallsBehind(feed, event.seq));
+  }
+
   function startCatchUp(feed: Feed): void {
     catchUps += 1;
     catchUp(feed).catch((error: unknown) => {
-      feed.closed = true;
-      feeds.delete(feed);
+      remove(feed);
       onError(error);
       feed.subscriber.onFailure();
     });
@@ -98,6 +161,7 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
       if (after >= delivered) {
         feed.catchingUpFrom = null;
         feed.ownSeqs.clear();
+        place(feed);
         return;
       }
       if (feed.subscriber.buffered() > LOW_WATER) {
@@ -144,49 +208,45 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
         closed: false,
       };
       if (resume !== null) feed.catchingUpFrom = startOf(resume, subscriber);
-      feeds.add(feed);
+      place(feed);
       if (feed.catchingUpFrom !== null) startCatchUp(feed);
       return {
         setFilter(next) {
           feed.filter = next;
+          place(feed);
         },
-        close() {
-          feed.closed = true;
-          feeds.delete(feed);
-        },
+        close: () => remove(feed),
       };
     },
 
     deliver(appended, origins) {
-      const falling: Feed[] = [];
+      const behind: Feed[] = [];
       for (const [index, { seq, stored }] of appended.entries()) {
         if (stored === null) continue;
-        for (const feed of feeds) {
-          const own = feed.subscriber.id === origins[index];
-          if (feed.catchingUpFrom === null) {
-            if (own) continue;
+        const origin = origins[index];
+        for (const feed of single) {
+          const own = feed.subscriber.id === origin;
+          if (feed.catchingUpFrom !== null) {
+            if (own) feed.ownSeqs.add(seq);
+          } else if (!own) {
             give(feed, stored);
-            if (feed.subscriber.buffered() > HIGH_WATER) {
-              feed.catchingUpFrom = seq;
-              falling.push(feed);
-            }
-          } else if (own) {
-            feed.ownSeqs.add(seq);
+            if (fallsBehind(feed, seq)) behind.push(feed);
           }
         }
+        for (const [channel, members] of channels) behind.push(...publish(channel, members, stored, origin));
         delivered = seq;
       }
-      for (const feed of falling) startCatchUp(feed);
+      for (const feed of behind) startCatchUp(feed);
     },
 
     end() {
-      for (const { subscriber } of feeds) subscriber.onEnd?.();
+      for (const { subscriber } of single) subscriber.onEnd?.();
     },
 
     deliveredSeq: () => delivered,
 
     stats: () => ({
-      lagging_clients: [...feeds].filter((feed) => feed.catchingUpFrom !== null).length,
+      lagging_clients: [...single].filter((feed) => feed.catchingUpFrom !== null).length,
       catch_ups: catchUps,
       dropped: 0,
     }),

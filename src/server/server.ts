@@ -26,6 +26,8 @@ export interface Handlers {
 export interface Listener {
   port: number;
   attach(handlers: Handlers): void;
+  /** Sends a text to all WebSockets on a topic, uncompressed; see `BroadcastAdapterOptions.publish`. */
+  publish(topic: string, text: string): number;
   /** Stops accepting, lets clients go, and closes what is left after the grace period. */
   stop(): Promise<void>;
 }
@@ -101,6 +103,7 @@ export function listen({ hostname, port, maxMessageBytes }: ListenOptions): List
     attach(next) {
       handlers = next;
     },
+    publish: (topic, text) => server.publish(topic, text, false),
     async stop() {
       void server.stop(false);
       handlers?.gateway.close();

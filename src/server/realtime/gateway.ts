@@ -1,10 +1,15 @@
 /** Socket.IO on the engine: connections in, the hub's events out. This folder alone imports socket.io. */
 import { Server, type Socket } from "socket.io";
-import type { Subscriber } from "../../hub/delivery.ts";
+import type { Channel, Subscriber } from "../../hub/delivery.ts";
 import type { StoredEvent } from "../../protocol/event.ts";
 import type { ConnectionAck } from "../../protocol/messages.ts";
 import type { Logger } from "../../logging.ts";
 import { compatibilityOf, isoTime, type ServerContext, serverStatus } from "../context.ts";
+import {
+  type BroadcastAdapter,
+  type BroadcastAdapterOptions,
+  createBroadcastAdapter,
+} from "./broadcast-adapter.ts";
 import { serveBundle } from "./bundle.ts";
 import { createEngine, ENGINE_PATH, type EngineOptions, type WebSocketData } from "./engine.ts";
 import { tolerantParser } from "./parser.ts";
@@ -28,19 +33,29 @@ export interface Gateway {
   close(): void;
 }
 
+export type GatewayOptions = EngineOptions & BroadcastAdapterOptions;
+
 const GOING_AWAY = 1001;
 /** Asked once on an upgrade; the engine starts a timer on each and forgets all but the last. */
 const PROBE = "2probe";
 
 /** Binds Socket.IO to the engine and every connection to the hub. */
-export function createGateway(context: ServerContext, options: EngineOptions, logger: Logger): Gateway {
+export function createGateway(
+  context: ServerContext,
+  { publish, ...options }: GatewayOptions,
+  logger: Logger,
+): Gateway {
   const engine = createEngine(options);
-  const io = new Server({ serveClient: false, parser: tolerantParser });
+  const io = new Server({
+    serveClient: false,
+    parser: tolerantParser,
+    adapter: createBroadcastAdapter({ publish }),
+  });
   io.bind(engine.io);
-  const packetOf = createPacketWriter();
   const drains: Drains = new WeakMap();
+  const channel = createChannel(io.of("/").adapter as BroadcastAdapter, createPacketWriter());
   io.on("connection", (socket) =>
-    connect(socket, (one) => subscriberOf(one, packetOf, drains), context, logger),
+    connect(socket, (one) => subscriberOf(one, channel, drains), context, logger),
   );
   const websockets = new Set<Bun.ServerWebSocket<WebSocketData>>();
   const probed = new WeakSet<Bun.ServerWebSocket<WebSocketData>>();
@@ -146,12 +161,45 @@ type Drains = WeakMap<Bun.ServerWebSocket<WebSocketData>, () => void>;
 /** `drain` tells of progress on a WebSocket; a polling client takes what it can whenever it asks. */
 const LOOK_AGAIN_MS = 50;
 
-function subscriberOf(socket: Socket, packetOf: PacketWriter, drains: Drains): Subscriber {
+/** The room of all who are live and want everything. */
+const LIVE = "live";
+/** After so much more has been published, somebody may have fallen behind without the publish telling. */
+const LOOK_AFTER_CHARS = 256 * 1024;
+/** While somebody is slow every publish tells of it; looking at all each time would make everybody slow. */
+const LOOK_AGAIN_CHARS = 32 * 1024;
+
+interface SocketChannel extends Channel {
+  packetOf: PacketWriter;
+}
+
+function createChannel(adapter: BroadcastAdapter, packetOf: PacketWriter): SocketChannel {
+  let unseen = 0;
+  return {
+    packetOf,
+    join: (id) => adapter.addAll(id, new Set([LIVE])),
+    leave: (id) => adapter.del(id, LIVE),
+    publish(event, exceptId) {
+      const packet = packetOf(event);
+      const result = adapter.publishText(
+        LIVE,
+        packet,
+        exceptId === undefined ? undefined : new Set([exceptId]),
+      );
+      unseen += packet.length;
+      if (unseen < (result > 0 ? LOOK_AFTER_CHARS : LOOK_AGAIN_CHARS)) return false;
+      unseen = 0;
+      return true;
+    },
+  };
+}
+
+function subscriberOf(socket: Socket, channel: SocketChannel, drains: Drains): Subscriber {
   const conn = socket.conn as unknown as EngineConnection;
   return {
     id: socket.id,
+    channel,
     onEvent(event) {
-      if (conn.readyState === "open") conn.write(packetOf(event));
+      if (conn.readyState === "open") conn.write(channel.packetOf(event));
     },
     onGap: (gap) => void socket.emit("history_gap", gap),
     // A lost transport, not a "disconnect": the client comes again and resumes.
