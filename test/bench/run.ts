@@ -4,24 +4,30 @@
  */
 import { loadavg } from "node:os";
 import { cleanUp } from "../support/cleanup.ts";
+import { benchDelivery } from "./delivery.ts";
 import { benchStart } from "./start.ts";
+import type { SubjectName } from "./subjects.ts";
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-say(
-  `load before: ${loadavg()
-    .map((load) => load.toFixed(2))
-    .join(" ")}`,
-);
+const load = () =>
+  loadavg()
+    .map((value) => value.toFixed(2))
+    .join(" ");
+
+const python = Bun.spawnSync(["/usr/bin/python3", "-c", "import socketio, aiohttp"]).success;
+const subjects: SubjectName[] = ["this server", "bare Bun publish", "stock Socket.IO on bun-engine"];
+if (Bun.which("node")) subjects.push("Socket.IO on Node");
+if (python) subjects.push("python-socketio");
+else say("left out: python-socketio, which is not installed");
+
+say(`load before: ${load()}`);
 try {
   await benchStart(say);
+  await benchDelivery(say, subjects);
 } finally {
   await cleanUp();
 }
-say(
-  `load after: ${loadavg()
-    .map((load) => load.toFixed(2))
-    .join(" ")}`,
-);
+say(`load after: ${load()}`);

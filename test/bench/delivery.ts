@@ -1,0 +1,125 @@
+/** What the server spends on each delivered event: one producer, many WebSocket subscribers, so many in flight. */
+import { median } from "./measure.ts";
+import { startSubject, type Subject, type SubjectName } from "./subjects.ts";
+
+const ROUNDS = 3;
+const IN_FLIGHT = 50;
+const PAYLOAD = { type: "bench", text: "x".repeat(170) };
+/** Deliveries a run should come to, so that ticks of the CPU clock do not blur it. */
+const DELIVERIES = 600_000;
+const SLOW: ReadonlySet<SubjectName> = new Set(["python-socketio"]);
+
+export interface DeliveryFigure {
+  subject: SubjectName;
+  subscribers: number;
+  /** Microseconds of server CPU for each delivered event. */
+  microseconds: number;
+}
+
+export async function benchDelivery(
+  say: (text: string) => void,
+  subjects: SubjectName[],
+): Promise<DeliveryFigure[]> {
+  const figures: DeliveryFigure[] = [];
+  const { length } = await frameOf();
+  for (const subscribers of [10, 100, 1000]) {
+    const costs = new Map<SubjectName, number[]>(subjects.map((name) => [name, []]));
+    for (let round = 0; round < ROUNDS; round += 1) {
+      for (const name of subjects) costs.get(name)?.push(await measure(name, subscribers, length));
+    }
+    const ours = median(costs.get("this server") ?? []);
+    for (const [subject, values] of costs) {
+      const microseconds = median(values);
+      figures.push({ subject, subscribers, microseconds });
+      say(
+        `N=${String(subscribers).padEnd(4)} ${subject.padEnd(30)} ${microseconds.toFixed(2)} µs per delivered event, ${(microseconds / ours).toFixed(2)}× this server`,
+      );
+    }
+  }
+  return figures;
+}
+
+async function measure(name: SubjectName, subscribers: number, frameLength: number): Promise<number> {
+  const subject = await startSubject(name, frameLength);
+  try {
+    const events = Math.ceil(DELIVERIES / subscribers / (SLOW.has(name) ? 30 : 1));
+    const count = { received: 0 };
+    const clients = await Promise.all(Array.from({ length: subscribers }, () => join(subject, count)));
+    const producer = await join(subject, { received: 0 });
+    await send(producer, Math.ceil(events / 10));
+    await until(() => count.received >= Math.ceil(events / 10) * subscribers);
+    count.received = 0;
+    const before = subject.cpu();
+    await send(producer, events);
+    await until(() => count.received >= events * subscribers);
+    const spent = subject.cpu() - before;
+    for (const client of [...clients, producer]) client.ws.close();
+    return (spent / (events * subscribers)) * 1e6;
+  } finally {
+    subject.stop();
+  }
+}
+
+interface Client {
+  ws: WebSocket;
+  onAck: () => void;
+}
+
+/** Joins as a Socket.IO client does, on a bare WebSocket so that the client's own cost stays small. */
+function join(
+  { port }: Subject,
+  count: { received: number },
+  onFrame?: (frame: string) => void,
+): Promise<Client> {
+  const ws = new WebSocket(`ws://127.0.0.1:${port}/socket.io/?EIO=4&transport=websocket`);
+  const client: Client = { ws, onAck: () => {} };
+  return new Promise((resolve, reject) => {
+    ws.addEventListener("error", () => reject(new Error("no connection")));
+    ws.addEventListener("open", () => {
+      ws.send("40");
+      // The bare server says nothing of its own accord.
+      setTimeout(() => resolve(client), 200);
+    });
+    ws.addEventListener("message", ({ data }) => {
+      const text = data as string;
+      if (text === "2") ws.send("3");
+      else if (text.startsWith("43")) client.onAck();
+      else if (text.startsWith('42["claude_event"') || text.startsWith("xx")) {
+        count.received += 1;
+        onFrame?.(text);
+      }
+    });
+  });
+}
+
+function send(producer: Client, events: number): Promise<void> {
+  return new Promise((resolve) => {
+    let [sent, acknowledged] = [0, 0];
+    const next = () => {
+      producer.ws.send(`42${sent}${JSON.stringify(["claude_event", PAYLOAD])}`);
+      sent += 1;
+    };
+    producer.onAck = () => {
+      acknowledged += 1;
+      if (acknowledged === events) resolve();
+      else if (sent < events) next();
+    };
+    while (sent < Math.min(IN_FLIGHT, events)) next();
+  });
+}
+
+/** A frame as this server sends it: the bare one sends frames of the same length. */
+async function frameOf(): Promise<string> {
+  const subject = await startSubject("this server", 0);
+  const frames: string[] = [];
+  await join(subject, { received: 0 }, (frame) => frames.push(frame));
+  const producer = await join(subject, { received: 0 });
+  await send(producer, 1);
+  await until(() => frames.length > 0);
+  subject.stop();
+  return frames[0] as string;
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await Bun.sleep(1);
+}

@@ -1,0 +1,72 @@
+/** The servers that are measured side by side, each as a process of its own. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { account, binary } from "../support/binary.ts";
+import { freePort } from "../support/ports.ts";
+
+export interface Subject {
+  port: number;
+  pid: number;
+  /** Seconds of CPU the process has used, user and system. */
+  cpu(): number;
+  stop(): void;
+}
+
+export type SubjectName =
+  | "this server"
+  | "bare Bun publish"
+  | "Socket.IO on Node"
+  | "stock Socket.IO on bun-engine"
+  | "python-socketio";
+
+const HERE = join(import.meta.dir, "subjects");
+const TICKS_PER_SECOND = 100;
+
+/** @param frameLength characters of a frame the bare server publishes */
+export async function startSubject(name: SubjectName, frameLength: number): Promise<Subject> {
+  switch (name) {
+    case "this server":
+      return startServer();
+    case "bare Bun publish":
+      return spawnSubject([process.execPath, join(HERE, "bare.ts"), `${frameLength}`]);
+    case "Socket.IO on Node":
+      return spawnSubject(["node", join(HERE, "node.mjs")]);
+    case "stock Socket.IO on bun-engine":
+      return spawnSubject([process.execPath, join(HERE, "bun-stock.ts")]);
+    case "python-socketio":
+      return spawnSubject(["/usr/bin/python3", join(HERE, "python_server.py")]);
+  }
+}
+
+/** The compiled binary, with the durable log on, as everybody runs it. */
+async function startServer(): Promise<Subject> {
+  const user = account();
+  const port = await freePort();
+  const child = Bun.spawn([await binary(), "serve", "--port", `${port}`], {
+    env: user.env,
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  await child.stdout.getReader().read();
+  return subjectOf(port, child);
+}
+
+async function spawnSubject(command: string[]): Promise<Subject> {
+  const child = Bun.spawn(command, { stdio: ["ignore", "pipe", "inherit"] });
+  const { value } = await child.stdout.getReader().read();
+  return subjectOf(Number(new TextDecoder().decode(value).trim()), child);
+}
+
+function subjectOf(port: number, child: Bun.Subprocess): Subject {
+  return {
+    port,
+    pid: child.pid,
+    cpu: () => cpuSeconds(child.pid),
+    stop: () => child.kill("SIGKILL"),
+  };
+}
+
+/** Fields 14 and 15 of proc(5)'s stat. */
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ") ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
