@@ -5,6 +5,7 @@
 import { loadavg } from "node:os";
 import { cleanUp } from "../support/cleanup.ts";
 import { benchDelivery } from "./delivery.ts";
+import { benchIngest } from "./ingest.ts";
 import { benchStart } from "./start.ts";
 import type { SubjectName } from "./subjects.ts";
 
@@ -26,6 +27,7 @@ else say("left out: python-socketio, which is not installed");
 say(`load before: ${load()}`);
 try {
   await benchStart(say);
+  await benchIngest(say);
   await benchDelivery(say, subjects);
 } finally {
   await cleanUp();

@@ -15,6 +15,7 @@ export interface Subject {
 export type SubjectName =
   | "this server"
   | "bare Bun publish"
+  | "bare Bun.serve, JSON parsed"
   | "Socket.IO on Node"
   | "stock Socket.IO on bun-engine"
   | "python-socketio";
@@ -29,6 +30,8 @@ export async function startSubject(name: SubjectName, frameLength: number): Prom
       return startServer();
     case "bare Bun publish":
       return spawnSubject([process.execPath, join(HERE, "bare.ts"), `${frameLength}`]);
+    case "bare Bun.serve, JSON parsed":
+      return spawnSubject([process.execPath, join(HERE, "bare-json.ts")]);
     case "Socket.IO on Node":
       return spawnSubject(["node", join(HERE, "node.mjs")]);
     case "stock Socket.IO on bun-engine":

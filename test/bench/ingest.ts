@@ -1,0 +1,61 @@
+/** HTTP ingest with the durable log on, against a bare endpoint that parses the same JSON; loaded by wrk. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { temporaryDirectory } from "../support/temporary.ts";
+import { median } from "./measure.ts";
+import { startSubject, type SubjectName } from "./subjects.ts";
+
+const ROUNDS = 5;
+const SECONDS = 2;
+const BATCH = 100;
+const SUBJECTS: SubjectName[] = ["this server", "bare Bun.serve, JSON parsed"];
+
+const EVENT = JSON.stringify({
+  type: "hook.pre_tool_use",
+  session_id: "8d7c2f6e",
+  cwd: "/work/app",
+  data: { tool_name: "Bash", tool_input: { command: "ls -la" }, text: "x".repeat(70) },
+});
+
+export async function benchIngest(say: (text: string) => void): Promise<void> {
+  if (!Bun.which("wrk")) {
+    say("left out: HTTP ingest, which wants wrk (Debian: apt-get install wrk)");
+    return;
+  }
+  const cases = [
+    { name: "single events, 16 connections", connections: 16, perRequest: 1 },
+    { name: "single events, 64 connections", connections: 64, perRequest: 1 },
+    { name: `batches of ${BATCH}, 16 connections`, connections: 16, perRequest: BATCH },
+  ];
+  for (const { name, connections, perRequest } of cases) {
+    const rates = new Map<SubjectName, number[]>(SUBJECTS.map((subject) => [subject, []]));
+    for (let round = 0; round < ROUNDS; round += 1) {
+      for (const subject of SUBJECTS) rates.get(subject)?.push(await load(subject, connections, perRequest));
+    }
+    const [ours = 0, bare = 0] = SUBJECTS.map((subject) => median(rates.get(subject) ?? []) * perRequest);
+    say(
+      `${name}: ${Math.round(ours)} events/s, ${(ours / bare).toFixed(2)}× a bare endpoint (${Math.round(bare)} events/s)`,
+    );
+  }
+}
+
+/** Requests per second. */
+async function load(name: SubjectName, connections: number, perRequest: number): Promise<number> {
+  const script = join(temporaryDirectory(), "post.lua");
+  const body = perRequest === 1 ? EVENT : `[${Array.from({ length: perRequest }, () => EVENT).join(",")}]`;
+  writeFileSync(
+    script,
+    `wrk.method = "POST"\nwrk.body = [==[${body}]==]\nwrk.headers["Content-Type"] = "application/json"\n`,
+  );
+  const subject = await startSubject(name, 0);
+  try {
+    const url = `http://127.0.0.1:${subject.port}/api/events`;
+    const command = ["wrk", "-t1", `-c${connections}`, `-d${SECONDS}`, "-s", script, url];
+    const child = Bun.spawn(command, { stdout: "pipe" });
+    const text = await new Response(child.stdout).text();
+    if (/Non-2xx/.test(text)) throw new Error(`${name} refused events`);
+    return Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]);
+  } finally {
+    subject.stop();
+  }
+}
