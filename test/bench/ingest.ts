@@ -13,7 +13,7 @@ const SUBJECTS: SubjectName[] = ["this server", "bare Bun.serve, JSON parsed"];
 const EVENT = JSON.stringify({
   type: "hook.pre_tool_use",
   session_id: "8d7c2f6e",
-  cwd: "/work/app",
+  cwd: "/home/me/app",
   data: { tool_name: "Bash", tool_input: { command: "ls -la" }, text: "x".repeat(70) },
 });
 

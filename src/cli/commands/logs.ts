@@ -1,7 +1,7 @@
 import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from "node:fs";
-import { serverPaths } from "../../config/paths.ts";
 import { readInstance } from "../../daemon/instance.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS, wholeNumber } from "../flags.ts";
+import { logFileOf } from "../log-file.ts";
 import { CommandError, EXIT, print, printJson } from "../output.ts";
 import type { Command } from "../root.ts";
 
@@ -23,11 +23,10 @@ export default {
     follow: { type: "boolean", alias: "f", description: "Go on as lines are written" },
   },
   async run({ args, rawArgs }) {
-    const { port, state_dir: stateDir, log_file_path } = loadForCommand(rawArgs).values;
+    const { values } = loadForCommand(rawArgs);
     const count = wholeNumber(String(args.lines), "-n");
-    const file = readInstance(stateDir, port);
-    const named = file.found === "instance" ? file.instance.settings?.log_file_path : null;
-    const path = typeof named === "string" ? named : (log_file_path ?? serverPaths(stateDir, port).log);
+    const file = readInstance(values.state_dir, values.port);
+    const path = logFileOf(file.found === "instance" ? file.instance : null, values);
     if (!existsSync(path)) {
       throw new CommandError(
         `There is no log at ${path}`,

@@ -9,6 +9,7 @@ import { displayUrl } from "../../protocol/hosts.ts";
 import type { Health, Stats } from "../../protocol/messages.ts";
 import { RELEASE_VERSION } from "../../version.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
+import { logFileOf } from "../log-file.ts";
 import { duration, EXIT, print, printJson, style, table } from "../output.ts";
 import type { Command } from "../root.ts";
 
@@ -40,7 +41,7 @@ export default {
     const { health, instance, url } = found;
     const details = args.verbose === true ? await detailsOf(url) : null;
     const paths = serverPaths(stateDir, port);
-    const logFile = logFileOf(instance?.settings) ?? loaded.values.log_file_path ?? paths.log;
+    const logFile = logFileOf(instance, loaded.values);
     const lastErrors = details ? lastProblems(logFile) : [];
     if (args.json === true) {
       const more = details
@@ -124,10 +125,6 @@ function settingRows(instance: Instance | null): string[][] {
 
 async function detailsOf(url: string): Promise<Stats> {
   return JSON.parse((await request(`${url}/stats`, { timeoutMs: 2000 })).text) as Stats;
-}
-
-function logFileOf(settings: Record<string, unknown> | undefined): string | null {
-  return typeof settings?.log_file_path === "string" ? settings.log_file_path : null;
 }
 
 /** The newest warnings and errors of a log file, oldest first. */
