@@ -89,6 +89,20 @@ test("a WebSocket that probes again and again is closed: the engine would keep a
   await expectHealthy();
 });
 
+test("a second WebSocket for a session that has one is opened and closed at once, and the first goes on", async () => {
+  const { ws, said } = await rawSocket();
+  const { sid } = JSON.parse((said[0] as string).slice(1));
+  const second = new WebSocket(`${websocketUrl()}&sid=${sid}`);
+  const seen: string[] = [];
+  second.addEventListener("open", () => void seen.push("open"));
+  second.addEventListener("close", () => void seen.push("close"));
+  await eventually(() => seen.includes("close"));
+  expect(seen).toEqual(["open", "close"]);
+  ws.send("40");
+  await eventually(() => said.some((text) => text.startsWith("40")));
+  ws.close();
+});
+
 describe("over polling", () => {
   const polling = "/socket.io/?EIO=4&transport=polling";
   const open = async () => JSON.parse((await server.get(polling)).body.slice(1)).sid as string;

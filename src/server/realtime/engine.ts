@@ -43,8 +43,17 @@ const ERROR_CODES: readonly ErrorCode[] = [
 ];
 const BAD_REQUEST = { code: ERROR_CODES.indexOf("bad_request"), message: "Bad request" };
 
+/**
+ * The transport of a second WebSocket for a session that has one: the protocol lets it open and closes it at once,
+ * where the engine would refuse it.
+ */
+const SURPLUS = {
+  transport: { onOpen: (ws: { close(): void }) => ws.close(), onMessage() {}, onCloseEvent() {} },
+} as unknown as WebSocketData;
+
 /** The engine's socket, as far as its types leave it out. */
 interface EngineSocket {
+  id: string;
   transport: {
     name: string;
     writable: boolean;
@@ -65,11 +74,11 @@ export function createEngine({ pingInterval, pingTimeout, maxMessageBytes }: Eng
     // The answer to an upgrade is made inside the engine, so the header has to be set there.
     editResponseHeaders: (headers) => headers.set("X-Server-Version", SERVER_VERSION),
   });
-  const sockets = new Set<EngineSocket>();
+  const sockets = new Map<string, EngineSocket>();
   io.on("connection", (connected) => {
     const socket = connected as unknown as EngineSocket;
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
+    sockets.set(socket.id, socket);
+    socket.once("close", () => sockets.delete(socket.id));
     limitPolls(socket);
   });
 
@@ -85,6 +94,10 @@ export function createEngine({ pingInterval, pingTimeout, maxMessageBytes }: Eng
       const { searchParams } = new URL(request.url);
       if (searchParams.get("transport") === "websocket" && !request.headers.has("upgrade")) {
         return errorResponse(new CodedError("bad_request"), BAD_REQUEST);
+      }
+      const session = sockets.get(searchParams.get("sid") ?? "");
+      if (session?.transport.name === "websocket" && server.upgrade(request, { data: SURPLUS })) {
+        return new Response(null);
       }
       // A long poll is answered when there is something to say, which may take a whole ping interval.
       const isPoll = request.method === "GET" && !request.headers.has("upgrade");
@@ -102,7 +115,7 @@ export function createEngine({ pingInterval, pingTimeout, maxMessageBytes }: Eng
     },
 
     close() {
-      for (const socket of sockets) {
+      for (const socket of sockets.values()) {
         refusePoll(socket);
         socket.close();
       }
