@@ -5,6 +5,7 @@
 import type { Database, SQLQueryBindings } from "bun:sqlite";
 import { matchesProject, matchesType, type StoredEvent } from "../protocol/event.ts";
 import { type EventFilter, matchesFilter } from "../protocol/query.ts";
+import { MAX_PAGE_CHARS } from "./log.ts";
 
 export interface FilterIndex {
   /** How many events it still has to take in, and to take out. */
@@ -16,7 +17,10 @@ export interface FilterIndex {
   advance(firstSeq: number, lastSeq: number, budgetMs: number): boolean;
   /** Remembers the names a filter can ask for. */
   note(event: Pick<StoredEvent, "type" | "project">): void;
-  /** The matching events within a range of seqs, both ends inclusive, newest or oldest first. */
+  /**
+   * The matching events within a range of seqs, both ends inclusive, newest or oldest first: up to
+   * `limit` of them, and no more than fill an answer.
+   */
   find(
     filter: EventFilter,
     range: { from: number; to: number; limit: number; newest: boolean },
@@ -195,7 +199,12 @@ export function createFilterIndex(database: Database): FilterIndex {
 
     find(filter, { from, to, limit, newest }) {
       const found: StoredEvent[] = [];
-      if (limit > 0) scan(filter, from, to, newest, (event) => found.push(event) < limit);
+      let chars = 0;
+      const take = (event: StoredEvent) => {
+        chars += event.json.length;
+        return found.push(event) < limit && chars <= MAX_PAGE_CHARS;
+      };
+      if (limit > 0) scan(filter, from, to, newest, take);
       return found;
     },
 

@@ -90,6 +90,9 @@ function createLog(
   const between = database.query<StoredEvent, [number, number, number]>(
     "SELECT * FROM events WHERE seq BETWEEN ? AND ? ORDER BY seq DESC LIMIT ?",
   );
+  const onwards = database.query<StoredEvent, [number, number, number]>(
+    "SELECT * FROM events WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?",
+  );
   const oldest = database.query<{ received_at: number }, [number]>(
     "SELECT received_at FROM events WHERE seq = ?",
   );
@@ -114,7 +117,7 @@ function createLog(
   let closed = false;
   let indexTimer: Timer | null = null;
   let appendedAt = Number.NEGATIVE_INFINITY;
-  const retention = setInterval(trim, RETENTION_CHECK_MS);
+  const retention = setInterval(trimQuietly, RETENTION_CHECK_MS);
   scheduleIndex();
 
   /** Moves the start of what is held; the rows themselves go in the pauses. */
@@ -123,6 +126,15 @@ function createLog(
     if (maxAge <= 0) return;
     const oldestAllowed = now() - maxAge * 1000;
     while (firstSeq <= lastSeq && (oldest.get(firstSeq)?.received_at ?? 0) < oldestAllowed) firstSeq += 1;
+  }
+
+  /** Retention that fails is tried again with the next batch, and a second later at the latest. */
+  function trimQuietly(): void {
+    try {
+      trim();
+    } catch (error) {
+      problem = (error as Error).message;
+    }
   }
 
   function pace(): (typeof INDEX_PACE)[keyof typeof INDEX_PACE] {
@@ -199,18 +211,20 @@ function createLog(
     locate: (resume) => locateIn(epochs, lastSeq, resume),
 
     async append(batch) {
+      let appended: AppendedEvent[];
       try {
-        const appended = append(batch);
-        appendedAt = performance.now();
-        problem = null;
-        for (const { stored } of appended) if (stored) index.note(stored);
-        trim();
-        scheduleIndex();
-        return appended;
+        appended = append(batch);
       } catch (error) {
         problem = (error as Error).message;
         throw new CodedError("log_unavailable", `The log cannot be written: ${problem}`);
       }
+      // They are stored: what fails from here on is no reason to tell their senders otherwise.
+      problem = null;
+      appendedAt = performance.now();
+      for (const { stored } of appended) if (stored) index.note(stored);
+      trimQuietly();
+      scheduleIndex();
+      return appended;
     },
 
     async readAfter(seq, maxChars) {
@@ -227,8 +241,9 @@ function createLog(
       const found = !all
         ? index.find(filter, { from: low, to: high, limit, newest })
         : newest
-          ? between.all(low, high, limit)
-          : after.all(low - 1, limit).filter(({ seq }) => seq <= high);
+          ? between.iterate(low, high, limit)
+          : onwards.iterate(low, high, limit);
+      // Row by row, as above: 1,000 large events are never in memory at once.
       const page = withinChars(found);
       return {
         epoch,

@@ -187,6 +187,12 @@ for (const [kind, make] of KINDS) {
       await log.append(Array.from({ length: 5 }, (_, n) => event(`e${n}`, { body })));
       expect(ids(await log.query({ filter: {}, limit: 100, after: 0 }))).toEqual(["e0", "e1", "e2"]);
       expect(ids(await log.query({ filter: {}, limit: 100 }))).toEqual(["e2", "e3", "e4"]);
+      const filter = { q: "yyyy" };
+      expect(ids(await log.query({ filter, limit: 100, after: 0 }))).toEqual(["e0", "e1", "e2"]);
+      expect(await log.query({ filter, limit: 100 })).toMatchObject({
+        total_available: 5,
+        events: [{ id: "e2" }, {}, {}],
+      });
       expect((await log.readAfter(3, 2_500_000)).events.map(({ id }) => id)).toEqual(["e3", "e4"]);
     });
 

@@ -171,8 +171,9 @@ describe("connections", () => {
   test("half-open handshakes hold nobody up and are dropped in the end", async () => {
     const quick = await startTestServer({ ping_interval: "0.1", ping_timeout: "0.1" });
     // Sessions that are opened and never polled, WebSockets that never say anything, requests that never end.
-    const polls = Array.from({ length: 50 }, () => quick.get("/socket.io/?EIO=4&transport=polling"));
-    await Promise.all(polls);
+    const polling = "/socket.io/?EIO=4&transport=polling";
+    const handshakes = await Promise.all(Array.from({ length: 50 }, () => quick.get(polling)));
+    const sessions = handshakes.map(({ body }) => JSON.parse(body.slice(1)).sid as string);
     const sockets = Array.from({ length: 50 }, () => {
       return new WebSocket(`${quick.url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`);
     });
@@ -186,6 +187,10 @@ describe("connections", () => {
     expect((await quick.get("/health")).body.status).toBe("healthy");
     // A stock client answers pings; these do not, so the heartbeat ends them.
     await eventually(() => sockets.every(({ readyState }) => readyState === WebSocket.CLOSED));
+    await eventually(async () => {
+      const answers = await Promise.all(sessions.map((sid) => quick.get(`${polling}&sid=${sid}`)));
+      return answers.every(({ body }) => body.error?.code === "session_unknown");
+    });
     const client = await connect(quick.url);
     expect(await client.socket.emitWithAck("ping")).toHaveProperty("server_id");
     for (const half of halves) half.destroy();
