@@ -112,7 +112,10 @@ function createLog(
   trim();
   rebuild(database, firstSeq, ids, index);
 
+  /** Why events are refused. */
   let problem: string | null = null;
+  /** Why the index and retention stand still; questions are answered all the same. */
+  let indexProblem: string | null = null;
   let probedAt = 0;
   let closed = false;
   let indexTimer: Timer | null = null;
@@ -132,8 +135,9 @@ function createLog(
   function trimQuietly(): void {
     try {
       trim();
+      if (indexProblem !== null) scheduleIndex();
     } catch (error) {
-      problem = (error as Error).message;
+      indexProblem = (error as Error).message;
     }
   }
 
@@ -147,8 +151,9 @@ function createLog(
       indexTimer = null;
       try {
         if (index.advance(firstSeq, lastSeq, pace().sliceMs)) scheduleIndex();
+        indexProblem = null;
       } catch (error) {
-        problem = (error as Error).message;
+        indexProblem = (error as Error).message;
       }
     }, pace().pauseMs);
   }
@@ -264,6 +269,10 @@ function createLog(
       probe();
       if (problem !== null) {
         const message = `events are refused, as the log cannot be written: ${problem}`;
+        return { name: "log", status: "degraded", message };
+      }
+      if (indexProblem !== null) {
+        const message = `filters, search and retention fall behind: ${indexProblem}`;
         return { name: "log", status: "degraded", message };
       }
       return { name: "log", status: "healthy", message: `${lastSeq - firstSeq + 1} events on disk` };
