@@ -25,6 +25,8 @@ interface Waiting {
   reject: (error: unknown) => void;
 }
 
+const MAX_GATHER_MS = 2;
+
 /** Collects events and hands them to the log in batches, one at a time and in order. */
 export function createIngest({ log, onStored, maxWaiting = 64 * 1024 * 1024 }: IngestOptions): Ingest {
   let queue: Waiting[] = [];
@@ -33,14 +35,25 @@ export function createIngest({ log, onStored, maxWaiting = 64 * 1024 * 1024 }: I
   let running: Promise<void> | null = null;
 
   async function run(): Promise<void> {
-    // setImmediate ends the turn: a microtask would give batches of one, a timer would delay a lone event.
-    await new Promise((resolve) => setImmediate(resolve));
     while (queue.length > 0) {
+      await gather();
       const group = queue;
       queue = [];
       await commit(group);
     }
     running = null;
+  }
+
+  /**
+   * Waits for the end of the turn, and on for as long as every further turn brings more: a commit costs as much as
+   * many events. A lone event waits for one turn and no timer.
+   */
+  async function gather(): Promise<void> {
+    const deadline = performance.now() + MAX_GATHER_MS;
+    for (let before = 0; before < queue.length && performance.now() < deadline;) {
+      before = queue.length;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   async function commit(group: Waiting[]): Promise<void> {

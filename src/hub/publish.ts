@@ -20,9 +20,10 @@ export function createStamp({
     const event = checkEvent(input);
     const receivedAt = now();
     const id = typeof event.id === "string" ? event.id : Bun.randomUUIDv7();
-    const { seq: _replaced, ...rest } = event;
     const body = JSON.stringify({
-      ...rest,
+      ...event,
+      // The log gives it; what is undefined is left out.
+      seq: undefined,
       id,
       server_id: serverId,
       received_at: new Date(receivedAt).toISOString(),

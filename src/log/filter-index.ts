@@ -15,6 +15,12 @@ export interface FilterIndex {
    * there is more to do.
    */
   advance(firstSeq: number, lastSeq: number, budgetMs: number): boolean;
+  /**
+   * Removes events that were trimmed before the index came to them, which costs next to nothing: the index takes a
+   * hundred times as long for each. To be called within a transaction; `rolledBack` when that one fails.
+   */
+  skipTrimmed(firstSeq: number): void;
+  rolledBack(): void;
   /** Remembers the names a filter can ask for. */
   note(event: Pick<StoredEvent, "type" | "project">): void;
   /**
@@ -40,18 +46,20 @@ interface Row {
 
 /** Events in one transaction of the index; the text of ten takes about a millisecond. */
 const SLICE = 10;
-/** Rows the index has never seen go by the range. */
-const BULK = 2000;
+/** Rows that are worth a statement of their own. */
+const MIN_SKIP = 256;
 /** Trigrams need three characters. */
 const MIN_SEARCH = 3;
 
 export function createFilterIndex(database: Database): FilterIndex {
   const types = new Set<string>();
   const projects = new Set<string>();
-  const stored = database.query("SELECT value FROM meta WHERE key = 'indexed_seq'").get() as {
-    value: string;
-  } | null;
-  let indexed = Number(stored?.value ?? 0);
+  const savedIndexed = database.query<{ value: string }, []>(
+    "SELECT value FROM meta WHERE key = 'indexed_seq'",
+  );
+  const readIndexed = () => Number(savedIndexed.get()?.value ?? 0);
+  /** Events up to here have been taken in; or, if they were trimmed first, removed. */
+  let indexed = readIndexed();
 
   const saveIndexed = database.query(
     "INSERT INTO meta VALUES ('indexed_seq', ?1) ON CONFLICT DO UPDATE SET value = ?1",
@@ -74,22 +82,26 @@ export function createFilterIndex(database: Database): FilterIndex {
   const removeRow = database.query("DELETE FROM events WHERE seq = ?");
 
   const removeRange = database.query("DELETE FROM events WHERE seq BETWEEN ? AND ?");
-  /** Removes some of the rows before a seq; false when none is left. */
+  /** Removes what was trimmed and never indexed; the rows up to `indexed` that are left are indexed ones. */
+  function skip(firstSeq: number): void {
+    if (firstSeq - 1 <= indexed) return;
+    removeRange.run(indexed + 1, firstSeq - 1);
+    saveIndexed.run(`${firstSeq - 1}`);
+    indexed = firstSeq - 1;
+  }
+
+  /** Removes some of the rows before a seq, and their entries; returns how many. */
   const removeSlice = database.transaction((firstSeq: number) => {
-    const oldest = oldestRow.get()?.seq ?? firstSeq;
-    if (oldest >= firstSeq) return false;
-    if (oldest > indexed) {
-      removeRange.run(oldest, Math.min(firstSeq - 1, oldest + BULK));
-      return true;
-    }
-    for (const { seq, type, session_id, project } of oldRows.all(Math.min(firstSeq, indexed + 1), SLICE)) {
+    skip(firstSeq);
+    const rows = oldRows.all(firstSeq, SLICE);
+    for (const { seq, type, session_id, project } of rows) {
       if (session_id !== null) removeSession.run(session_id, seq);
       if (type !== null) removeType.run(type, seq);
       if (project !== null) removeProject.run(project, seq);
       removeText.run(seq);
       removeRow.run(seq);
     }
-    return true;
+    return rows.length;
   });
 
   const indexSlice = database.transaction((lastSeq: number) => {
@@ -182,14 +194,24 @@ export function createFilterIndex(database: Database): FilterIndex {
     advance(firstSeq, lastSeq, budgetMs) {
       const end = performance.now() + budgetMs;
       let old = true;
-      while (performance.now() < end && (old || indexed < lastSeq)) {
-        // The newest row stays, so that a log that has forgotten everything still knows where it was.
-        if (old) old = removeSlice(Math.min(firstSeq, lastSeq));
-        // What has been trimmed already needs no index any more.
-        indexed = Math.max(indexed, Math.min(firstSeq - 1, lastSeq));
-        if (indexed < lastSeq) indexed = indexSlice(lastSeq);
+      try {
+        while (performance.now() < end && (old || indexed < lastSeq)) {
+          // The newest row stays, so that a log that has forgotten everything still knows where it was.
+          if (old) old = removeSlice(Math.min(firstSeq, lastSeq)) === SLICE;
+          if (indexed < lastSeq) indexed = indexSlice(lastSeq);
+        }
+      } catch (error) {
+        indexed = readIndexed();
+        throw error;
       }
       return old || indexed < lastSeq;
+    },
+
+    skipTrimmed(firstSeq) {
+      if (firstSeq - 1 - indexed >= MIN_SKIP) skip(firstSeq);
+    },
+    rolledBack() {
+      indexed = readIndexed();
     },
 
     note({ type, project }) {

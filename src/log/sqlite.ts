@@ -26,12 +26,18 @@ export interface SqliteLogOptions {
 }
 
 /**
- * How long the index may keep others waiting, and how long it then lets them go first: while events come in it
- * takes a twentieth of the time, else most of it.
+ * How long the index may keep others waiting at a time, and the share of the time it takes. A slice ends with a
+ * commit, which can take much longer than the slice was given.
  */
-const INDEX_PACE = { busy: { sliceMs: 1, pauseMs: 20 }, idle: { sliceMs: 4, pauseMs: 2 } };
-/** The log counts as busy for so long after an append. */
-const BUSY_MS = 50;
+const INDEX_PACE = {
+  quiet: { sliceMs: 4, share: 0.7 },
+  busy: { sliceMs: 1, share: 0.3 },
+  flood: { sliceMs: 1, share: 0.02 },
+};
+/** About what the index can take in with all of a core's time. */
+const FLOOD_PER_SECOND = 5000;
+/** Before the first slice: what came in since the last one tells how busy it is. */
+const INDEX_PAUSE_MS = 5;
 const RETENTION_CHECK_MS = 1000;
 /** A log that refuses to write is tried again at most this often when only health asks. */
 const PROBE_MS = 1000;
@@ -61,6 +67,8 @@ function openLog(options: SqliteLogOptions): EventLog {
     database.run("PRAGMA locking_mode = EXCLUSIVE");
     database.run("PRAGMA journal_mode = WAL");
     database.run(`PRAGMA synchronous = ${options.durability === "full" ? "FULL" : "NORMAL"}`);
+    // A checkpoint forces the disk: rarer ones write a page that changed often only once. The WAL is 16 MiB then.
+    database.run("PRAGMA wal_autocheckpoint = 4000");
     migrate(database);
     return createLog(database, options);
   } catch (error) {
@@ -119,7 +127,7 @@ function createLog(
   let probedAt = 0;
   let closed = false;
   let indexTimer: Timer | null = null;
-  let appendedAt = Number.NEGATIVE_INFINITY;
+  let lastSlice = { seq: lastSeq, at: performance.now() };
   const retention = setInterval(trimQuietly, RETENTION_CHECK_MS);
   scheduleIndex();
 
@@ -141,21 +149,29 @@ function createLog(
     }
   }
 
-  function pace(): (typeof INDEX_PACE)[keyof typeof INDEX_PACE] {
-    return performance.now() - appendedAt < BUSY_MS ? INDEX_PACE.busy : INDEX_PACE.idle;
-  }
-
-  function scheduleIndex(): void {
+  /** Goes on with the index after a while. */
+  function scheduleIndex(pauseMs = INDEX_PAUSE_MS): void {
     if (closed || indexTimer !== null) return;
     indexTimer = setTimeout(() => {
       indexTimer = null;
       try {
-        if (index.advance(firstSeq, lastSeq, pace().sliceMs)) scheduleIndex();
+        runIndex();
         indexProblem = null;
       } catch (error) {
         indexProblem = (error as Error).message;
       }
-    }, pace().pauseMs);
+    }, pauseMs);
+  }
+
+  /** One slice of the index, and a pause that makes up for it. */
+  function runIndex(): void {
+    const start = performance.now();
+    const perSecond = ((lastSeq - lastSlice.seq) / (start - lastSlice.at)) * 1000;
+    const { sliceMs, share } =
+      INDEX_PACE[perSecond === 0 ? "quiet" : perSecond < FLOOD_PER_SECOND ? "busy" : "flood"];
+    const more = index.advance(firstSeq, lastSeq, sliceMs);
+    lastSlice = { seq: lastSeq, at: performance.now() };
+    if (more) scheduleIndex((lastSlice.at - start) * (1 / share - 1));
   }
 
   function known(id: string): number | null {
@@ -188,9 +204,11 @@ function createLog(
         fresh.set(event.id, reached);
         appended.push({ id: event.id, seq: reached, stored: store(event, reached) });
       }
+      index.skipTrimmed(Math.min(firstSeq, lastSeq));
       commit.run();
     } catch (error) {
       if (database.inTransaction) rollback.run();
+      index.rolledBack();
       throw error;
     }
     lastSeq = reached;
@@ -225,7 +243,6 @@ function createLog(
       }
       // They are stored: what fails from here on is no reason to tell their senders otherwise.
       problem = null;
-      appendedAt = performance.now();
       for (const { stored } of appended) if (stored) index.note(stored);
       trimQuietly();
       scheduleIndex();
@@ -294,7 +311,8 @@ function createLog(
 
 /** The oldest and newest seq that are stored; the newest row is never removed, so that no seq comes again. */
 function readRange(database: Database): { first: number; last: number } {
-  const range = "SELECT min(seq) AS first, max(seq) AS last FROM events";
+  // Each in a query of its own: only then SQLite takes them from the ends, and does not read every row.
+  const range = "SELECT (SELECT min(seq) FROM events) AS first, (SELECT max(seq) FROM events) AS last";
   const row = database.query<{ first: number | null; last: number | null }, []>(range).get();
   return { first: row?.first ?? 1, last: row?.last ?? 0 };
 }

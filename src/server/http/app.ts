@@ -25,15 +25,14 @@ export function createHttpApp(context: ServerContext, logger: Logger): HttpHandl
     }
     return errorResponse(error);
   });
-  app.notFound((c) => errorResponse(new CodedError("not_found", `There is nothing at ${c.req.path}`)));
-
   healthRoutes(app, context);
   compatibilityRoutes(app, context);
   statsRoutes(app, context);
   eventRoutes(app, context);
   streamRoutes(app, context);
   indexRoutes(app);
-  refuseOtherMethods(app);
+  // Here and not by a second handler on each path: hono calls a lone handler without its middleware chain.
+  app.notFound((c) => refuse(app, c.req.method, c.req.path));
 
   // Bun answers HEAD from a whole answer to GET, its length included; hono would leave it with a length of 0.
   return (request) =>
@@ -41,16 +40,11 @@ export function createHttpApp(context: ServerContext, logger: Logger): HttpHandl
 }
 
 /** A known path asked with a method it does not have is 405, not 404. */
-function refuseOtherMethods(app: Hono): void {
-  const methodsByPath = Map.groupBy(app.routes, ({ path }) => path);
-  for (const [path, routes] of methodsByPath) {
-    const allow = routes.map(({ method }) => method).join(", ");
-    app.all(path, (c) => {
-      const response = errorResponse(
-        new CodedError("method_not_allowed", `${c.req.method} is not for ${path}`),
-      );
-      response.headers.set("Allow", allow);
-      return response;
-    });
-  }
+function refuse(app: Hono, method: string, path: string): Response {
+  const methods = new Set(app.routes.map((route) => route.method));
+  const allowed = [...methods].filter((other) => app.router.match(other, path)[0].length > 0);
+  if (allowed.length === 0) return errorResponse(new CodedError("not_found", `There is nothing at ${path}`));
+  const response = errorResponse(new CodedError("method_not_allowed", `${method} is not for ${path}`));
+  response.headers.set("Allow", allowed.join(", "));
+  return response;
 }

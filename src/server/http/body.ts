@@ -2,6 +2,9 @@
 import { CodedError } from "../../protocol/errors.ts";
 import { parseExactJson } from "../../protocol/json.ts";
 
+/** One for all: without `stream` a decoder keeps nothing from one call to the next. */
+const UTF_8 = new TextDecoder("utf-8", { fatal: true });
+
 /**
  * The body as text; throws `body_too_large`, before keeping any of it where its length is announced, or
  * `invalid_json` when it is no UTF-8.
@@ -15,7 +18,7 @@ export async function readText(request: Request, maxBytes: number): Promise<stri
   const bytes = await request.bytes();
   if (bytes.length > maxBytes) throw tooLarge(maxBytes);
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return UTF_8.decode(bytes);
   } catch {
     throw new CodedError("invalid_json", "The body is not valid UTF-8");
   }

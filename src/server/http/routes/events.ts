@@ -23,7 +23,7 @@ export function eventRoutes(app: Hono, context: ServerContext): void {
       const text = await readText(c.req.raw, MAX_BODY_BYTES);
       const body = parseBody(text, c.req.header("content-type") ?? "");
       const appended = Array.isArray(body) ? await hub.publishBatch(body) : [await hub.publish(body)];
-      return c.json(summary(appended));
+      return Response.json(summary(appended));
     } catch (error) {
       if (error instanceof CodedError) hub.countError();
       throw error;
@@ -89,12 +89,18 @@ function orError(read: () => unknown): unknown {
 }
 
 function summary(appended: readonly AppendedEvent[]): IngestResult {
-  const seqs = appended.map(({ seq }) => seq);
-  const accepted = appended.filter(({ stored }) => stored !== null).length;
+  let accepted = 0;
+  let [first, last] = [Number.POSITIVE_INFINITY, 0];
+  for (const { seq, stored } of appended) {
+    if (stored !== null) accepted += 1;
+    first = Math.min(first, seq);
+    last = Math.max(last, seq);
+  }
+  const empty = appended.length === 0;
   return {
     accepted,
     duplicates: appended.length - accepted,
-    first_seq: seqs.length > 0 ? seqs.reduce((a, b) => Math.min(a, b)) : null,
-    last_seq: seqs.length > 0 ? seqs.reduce((a, b) => Math.max(a, b)) : null,
+    first_seq: empty ? null : first,
+    last_seq: empty ? null : last,
   };
 }
