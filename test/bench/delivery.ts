@@ -19,13 +19,13 @@ export interface DeliveryFigure {
 export async function benchDelivery(
   say: (text: string) => void,
   subjects: SubjectName[],
+  frameLength: number,
 ): Promise<DeliveryFigure[]> {
   const figures: DeliveryFigure[] = [];
-  const { length } = await frameOf();
   for (const subscribers of [10, 100, 1000]) {
     const costs = new Map<SubjectName, number[]>(subjects.map((name) => [name, []]));
     for (let round = 0; round < ROUNDS; round += 1) {
-      for (const name of subjects) costs.get(name)?.push(await measure(name, subscribers, length));
+      for (const name of subjects) costs.get(name)?.push(await measure(name, subscribers, frameLength));
     }
     const ours = median(costs.get("this server") ?? []);
     for (const [subject, values] of costs) {
@@ -44,8 +44,11 @@ async function measure(name: SubjectName, subscribers: number, frameLength: numb
   try {
     const events = Math.ceil(DELIVERIES / subscribers / (SLOW.has(name) ? 30 : 1));
     const count = { received: 0 };
-    const clients = await Promise.all(Array.from({ length: subscribers }, () => join(subject, count)));
-    const producer = await join(subject, { received: 0 });
+    const onFrame = () => {
+      count.received += 1;
+    };
+    const clients = await Promise.all(Array.from({ length: subscribers }, () => join(subject, onFrame)));
+    const producer = await join(subject, () => {});
     await send(producer, Math.ceil(events / 10));
     await until(() => count.received >= Math.ceil(events / 10) * subscribers);
     count.received = 0;
@@ -60,17 +63,13 @@ async function measure(name: SubjectName, subscribers: number, frameLength: numb
   }
 }
 
-interface Client {
+export interface Client {
   ws: WebSocket;
   onAck: () => void;
 }
 
 /** Joins as a Socket.IO client does, on a bare WebSocket so that the client's own cost stays small. */
-function join(
-  { port }: Subject,
-  count: { received: number },
-  onFrame?: (frame: string) => void,
-): Promise<Client> {
+export function join({ port }: Subject, onFrame: (frame: string) => void): Promise<Client> {
   const ws = new WebSocket(`ws://127.0.0.1:${port}/socket.io/?EIO=4&transport=websocket`);
   const client: Client = { ws, onAck: () => {} };
   return new Promise((resolve, reject) => {
@@ -85,8 +84,7 @@ function join(
       if (text === "2") ws.send("3");
       else if (text.startsWith("43")) client.onAck();
       else if (text.startsWith('42["claude_event"') || text.startsWith("xx")) {
-        count.received += 1;
-        onFrame?.(text);
+        onFrame(text);
       }
     });
   });
@@ -108,16 +106,16 @@ function send(producer: Client, events: number): Promise<void> {
   });
 }
 
-/** A frame as this server sends it: the bare one sends frames of the same length. */
-async function frameOf(): Promise<string> {
+/** Characters of a frame as this server sends it: the bare one sends frames of the same length. */
+export async function lengthOfFrame(): Promise<number> {
   const subject = await startSubject("this server", 0);
   const frames: string[] = [];
-  await join(subject, { received: 0 }, (frame) => frames.push(frame));
-  const producer = await join(subject, { received: 0 });
+  await join(subject, (frame) => frames.push(frame));
+  const producer = await join(subject, () => {});
   await send(producer, 1);
   await until(() => frames.length > 0);
   subject.stop();
-  return frames[0] as string;
+  return (frames[0] as string).length;
 }
 
 async function until(condition: () => boolean): Promise<void> {

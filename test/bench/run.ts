@@ -1,13 +1,25 @@
 /**
- * `bun run bench`: what the product promises in time, measured side by side and given as ratios. Every figure is the
- * median of interleaved runs; absolute times on a shared machine say little.
+ * `bun run bench`: what the product promises in time and memory, measured side by side and given as ratios. Every
+ * figure is the median of interleaved runs; absolute times on a shared machine say little. `--only start,growth` runs
+ * some of it. The results go to dist/bench.json.
  */
-import { loadavg } from "node:os";
+import { mkdirSync } from "node:fs";
+import { cpus, loadavg, platform, release, totalmem } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { cleanUp } from "../support/cleanup.ts";
-import { benchDelivery } from "./delivery.ts";
+import { benchDelivery, lengthOfFrame } from "./delivery.ts";
+import { benchGrowth } from "./growth.ts";
 import { benchIngest } from "./ingest.ts";
+import { benchBesideSlow, benchLatency } from "./latency.ts";
+import { benchResume } from "./resume.ts";
 import { benchStart } from "./start.ts";
 import type { SubjectName } from "./subjects.ts";
+
+const RESULTS = join(import.meta.dir, "../../dist/bench.json");
+
+const { values } = parseArgs({ options: { only: { type: "string" } } });
+const wanted = values.only?.split(",");
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
@@ -24,12 +36,43 @@ if (Bun.which("node")) subjects.push("Socket.IO on Node");
 if (python) subjects.push("python-socketio");
 else say("left out: python-socketio, which is not installed");
 
-say(`load before: ${load()}`);
+const loadBefore = load();
+const results: Record<string, unknown> = {};
+let frame: Promise<number> | undefined;
+const frameLength = () => (frame ??= lengthOfFrame());
+
+const parts: Record<string, () => Promise<unknown>> = {
+  start: () => benchStart(say),
+  ingest: () => benchIngest(say),
+  delivery: async () => benchDelivery(say, subjects, await frameLength()),
+  latency: async () => benchLatency(say, subjects, await frameLength()),
+  slow: () => benchBesideSlow(say),
+  resume: () => benchResume(say),
+  growth: () => benchGrowth(say),
+};
+
 try {
-  await benchStart(say);
-  await benchIngest(say);
-  await benchDelivery(say, subjects);
+  for (const [name, run] of Object.entries(parts)) {
+    if (wanted && !wanted.includes(name)) continue;
+    say(`\n${name}`);
+    results[name] = await run();
+  }
 } finally {
   await cleanUp();
 }
-say(`load after: ${load()}`);
+
+const machine = {
+  cpu: cpus()[0]?.model,
+  cores: cpus().length,
+  memory_gib: Math.round(totalmem() / 2 ** 30),
+  os: `${platform()} ${release()}`,
+  bun: Bun.version,
+  load_before: loadBefore,
+  load_after: load(),
+};
+mkdirSync(join(RESULTS, ".."), { recursive: true });
+await Bun.write(
+  RESULTS,
+  `${JSON.stringify({ date: new Date().toISOString(), machine, ...results }, null, 2)}\n`,
+);
+say(`\nload before: ${machine.load_before}, after: ${machine.load_after}; all figures: dist/bench.json`);

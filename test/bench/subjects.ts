@@ -23,11 +23,18 @@ export type SubjectName =
 const HERE = join(import.meta.dir, "subjects");
 const TICKS_PER_SECOND = 100;
 
-/** @param frameLength characters of a frame the bare server publishes */
-export async function startSubject(name: SubjectName, frameLength: number): Promise<Subject> {
+/**
+ * @param frameLength characters of a frame the bare server publishes
+ * @param settings further flags of this server
+ */
+export async function startSubject(
+  name: SubjectName,
+  frameLength: number,
+  settings: string[] = [],
+): Promise<Subject> {
   switch (name) {
     case "this server":
-      return startServer();
+      return startServer(settings);
     case "bare Bun publish":
       return spawnSubject([process.execPath, join(HERE, "bare.ts"), `${frameLength}`]);
     case "bare Bun.serve, JSON parsed":
@@ -42,10 +49,10 @@ export async function startSubject(name: SubjectName, frameLength: number): Prom
 }
 
 /** The compiled binary, with the durable log on, as everybody runs it. */
-async function startServer(): Promise<Subject> {
+async function startServer(settings: string[]): Promise<Subject> {
   const user = account();
   const port = await freePort();
-  const child = Bun.spawn([await binary(), "serve", "--port", `${port}`], {
+  const child = Bun.spawn([await binary(), "serve", "--port", `${port}`, ...settings], {
     env: user.env,
     stdio: ["ignore", "pipe", "ignore"],
   });

@@ -11,6 +11,7 @@ const server = Bun.serve({
     open: (ws) => void ws.subscribe("all"),
     message(ws, message) {
       const [, number] = /^42(\d+)/.exec(String(message)) ?? [];
+      if (number === undefined) return;
       ws.publish("all", frame);
       ws.send(`43${number}[{"ok":true}]`);
     },
