@@ -6,6 +6,7 @@ import { loadavg } from "node:os";
 import { cleanUp } from "../support/cleanup.ts";
 import { benchDelivery } from "./delivery.ts";
 import { benchIngest } from "./ingest.ts";
+import { benchMemory } from "./memory.ts";
 import { benchStart } from "./start.ts";
 import type { SubjectName } from "./subjects.ts";
 
@@ -29,6 +30,7 @@ try {
   await benchStart(say);
   await benchIngest(say);
   await benchDelivery(say, subjects);
+  await benchMemory(say, subjects);
 } finally {
   await cleanUp();
 }

@@ -7,6 +7,8 @@ import { freePort } from "../support/ports.ts";
 export interface Subject {
   port: number;
   pid: number;
+  /** Whether it answers the packet that joins a namespace, as all but the bare ones do. */
+  greets: boolean;
   /** Seconds of CPU the process has used, user and system. */
   cpu(): number;
   stop(): void;
@@ -23,29 +25,40 @@ export type SubjectName =
 const HERE = join(import.meta.dir, "subjects");
 const TICKS_PER_SECOND = 100;
 
-/** @param frameLength characters of a frame the bare server publishes */
-export async function startSubject(name: SubjectName, frameLength: number): Promise<Subject> {
+/** Makes a subject collect garbage on SIGUSR2; the one in Python does so by itself. */
+const COLLECT = join(HERE, "collect.mjs");
+const BUN = [process.execPath, "--preload", COLLECT];
+
+/**
+ * @param frameLength characters of a frame the bare server publishes
+ * @param program what runs as this server, in place of the product's binary
+ */
+export async function startSubject(
+  name: SubjectName,
+  frameLength: number,
+  program?: string,
+): Promise<Subject> {
   switch (name) {
     case "this server":
-      return startServer();
+      return startServer(program ?? (await binary()));
     case "bare Bun publish":
-      return spawnSubject([process.execPath, join(HERE, "bare.ts"), `${frameLength}`]);
+      return { ...(await spawnSubject([...BUN, join(HERE, "bare.ts"), `${frameLength}`])), greets: false };
     case "bare Bun.serve, JSON parsed":
-      return spawnSubject([process.execPath, join(HERE, "bare-json.ts")]);
+      return { ...(await spawnSubject([...BUN, join(HERE, "bare-json.ts")])), greets: false };
     case "Socket.IO on Node":
-      return spawnSubject(["node", join(HERE, "node.mjs")]);
+      return spawnSubject(["node", "--expose-gc", "--import", COLLECT, join(HERE, "node.mjs")]);
     case "stock Socket.IO on bun-engine":
-      return spawnSubject([process.execPath, join(HERE, "bun-stock.ts")]);
+      return spawnSubject([...BUN, join(HERE, "bun-stock.ts")]);
     case "python-socketio":
       return spawnSubject(["/usr/bin/python3", join(HERE, "python_server.py")]);
   }
 }
 
-/** The compiled binary, with the durable log on, as everybody runs it. */
-async function startServer(): Promise<Subject> {
+/** A compiled binary, with the durable log on, as everybody runs it. */
+async function startServer(program: string): Promise<Subject> {
   const user = account();
   const port = await freePort();
-  const child = Bun.spawn([await binary(), "serve", "--port", `${port}`], {
+  const child = Bun.spawn([program, "serve", "--port", `${port}`], {
     env: user.env,
     stdio: ["ignore", "pipe", "ignore"],
   });
@@ -63,6 +76,7 @@ function subjectOf(port: number, child: Bun.Subprocess): Subject {
   return {
     port,
     pid: child.pid,
+    greets: true,
     cpu: () => cpuSeconds(child.pid),
     stop: () => child.kill("SIGKILL"),
   };
