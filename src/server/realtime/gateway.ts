@@ -58,6 +58,7 @@ export function createGateway(
   io.on("connection", (socket: ClientSocket) => {
     const subscriber = new SocketSubscriber(socket, channel, drains);
     connect(subscriber, listeners, context, logger);
+    engine.lighten(socket);
   });
   const websockets = new Set<Bun.ServerWebSocket<WebSocketData>>();
   const probed = new WeakSet<Bun.ServerWebSocket<WebSocketData>>();
