@@ -15,16 +15,16 @@ export interface Clients {
 }
 
 export function createClients(): Clients {
-  const bySid = new Map<string, ClientInfo>();
+  const versions = new Map<string, string>();
   let served = 0;
   return {
-    add(client) {
-      bySid.set(client.sid, client);
+    add({ sid, version }) {
+      versions.set(sid, version);
       served += 1;
     },
-    remove: (sid) => void bySid.delete(sid),
-    count: () => bySid.size,
+    remove: (sid) => void versions.delete(sid),
+    count: () => versions.size,
     served: () => served,
-    versions: () => Object.fromEntries([...bySid.values()].map(({ sid, version }) => [sid, version])),
+    versions: () => Object.fromEntries(versions),
   };
 }

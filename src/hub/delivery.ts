@@ -56,14 +56,32 @@ export interface Delivery {
   stats(): { lagging_clients: number; catch_ups: number; dropped: number };
 }
 
-interface Feed {
-  subscriber: Subscriber;
+/** One subscriber's place in the feed. There is one for every connection: what it rarely needs is made when needed. */
+class Feed implements Subscription {
+  readonly subscriber: Subscriber;
   filter: EventFilter | null;
   /** The last event given out, while the feed reads from the log; null while it is live. */
-  catchingUpFrom: number | null;
+  catchingUpFrom: number | null = null;
   /** What this connection itself sent while it was catching up: nobody gets their own events back. */
-  ownSeqs: Set<number>;
-  closed: boolean;
+  ownSeqs: Set<number> | null = null;
+  closed = false;
+  readonly #place: (feed: Feed) => void;
+
+  constructor(subscriber: Subscriber, filter: EventFilter | null, place: (feed: Feed) => void) {
+    this.subscriber = subscriber;
+    this.filter = filter;
+    this.#place = place;
+  }
+
+  setFilter(filter: EventFilter | null): void {
+    this.filter = filter;
+    this.#place(this);
+  }
+
+  close(): void {
+    this.closed = true;
+    this.#place(this);
+  }
 }
 
 /** Characters of JSON a feed reads from the log at a time. */
@@ -117,11 +135,6 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
     else single.add(feed);
   }
 
-  function remove(feed: Feed): void {
-    feed.closed = true;
-    place(feed);
-  }
-
   /** Takes a feed with too much waiting off the live feed; true when it had. */
   function fallsBehind(feed: Feed, seq: number): boolean {
     if (feed.subscriber.buffered() <= HIGH_WATER) return false;
@@ -149,7 +162,7 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
   function startCatchUp(feed: Feed): void {
     catchUps += 1;
     catchUp(feed).catch((error: unknown) => {
-      remove(feed);
+      feed.close();
       onError(error);
       feed.subscriber.onFailure();
     });
@@ -160,7 +173,7 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
       const after = feed.catchingUpFrom;
       if (after >= delivered) {
         feed.catchingUpFrom = null;
-        feed.ownSeqs.clear();
+        feed.ownSeqs = null;
         place(feed);
         return;
       }
@@ -175,11 +188,11 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
       if (missingTo > after) {
         feed.subscriber.onGap({ from_seq: after + 1, to_seq: missingTo, reason: "trimmed" });
         feed.catchingUpFrom = missingTo;
-        for (const seq of feed.ownSeqs) if (seq <= missingTo) feed.ownSeqs.delete(seq);
+        for (const seq of feed.ownSeqs ?? []) if (seq <= missingTo) feed.ownSeqs?.delete(seq);
       }
       for (const event of page.events) {
         if (event.seq > delivered) break;
-        if (!feed.ownSeqs.delete(event.seq)) give(feed, event);
+        if (!feed.ownSeqs?.delete(event.seq)) give(feed, event);
         feed.catchingUpFrom = event.seq;
       }
       if (feed.catchingUpFrom === after) throw new Error(`the log gave nothing after seq ${after}`);
@@ -200,23 +213,11 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
 
   return {
     subscribe(subscriber, { filter = null, resume = null } = {}) {
-      const feed: Feed = {
-        subscriber,
-        filter,
-        catchingUpFrom: null,
-        ownSeqs: new Set(),
-        closed: false,
-      };
+      const feed = new Feed(subscriber, filter, place);
       if (resume !== null) feed.catchingUpFrom = startOf(resume, subscriber);
       place(feed);
       if (feed.catchingUpFrom !== null) startCatchUp(feed);
-      return {
-        setFilter(next) {
-          feed.filter = next;
-          place(feed);
-        },
-        close: () => remove(feed),
-      };
+      return feed;
     },
 
     deliver(appended, origins) {
@@ -227,7 +228,7 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
         for (const feed of single) {
           const own = feed.subscriber.id === origin;
           if (feed.catchingUpFrom !== null) {
-            if (own) feed.ownSeqs.add(seq);
+            if (own) (feed.ownSeqs ??= new Set()).add(seq);
           } else if (!own) {
             give(feed, stored);
             if (fallsBehind(feed, seq)) behind.push(feed);

@@ -40,7 +40,7 @@ export async function benchDelivery(
 }
 
 async function measure(name: SubjectName, subscribers: number, frameLength: number): Promise<number> {
-  const subject = await startSubject(name, frameLength);
+  const subject = await startSubject(name, { frameLength });
   try {
     const events = Math.ceil(DELIVERIES / subscribers / (SLOW.has(name) ? 30 : 1));
     const count = { received: 0 };
@@ -108,7 +108,7 @@ function send(producer: Client, events: number): Promise<void> {
 
 /** Characters of a frame as this server sends it: the bare one sends frames of the same length. */
 export async function lengthOfFrame(): Promise<number> {
-  const subject = await startSubject("this server", 0);
+  const subject = await startSubject("this server");
   const frames: string[] = [];
   await join(subject, (frame) => frames.push(frame));
   const producer = await join(subject, () => {});

@@ -19,7 +19,7 @@ export interface GrowthFigure {
 }
 
 export async function benchGrowth(say: (text: string) => void): Promise<GrowthFigure[]> {
-  const subjects = await Promise.all(SIZES.map(() => startSubject("this server", 0, SETTINGS)));
+  const subjects = await Promise.all(SIZES.map(() => startSubject("this server", { settings: SETTINGS })));
   try {
     for (const [index, subject] of subjects.entries()) await fill(subject, SIZES[index] as number, say);
     const asks: Record<string, string> = {

@@ -47,7 +47,7 @@ async function load(name: SubjectName, connections: number, perRequest: number):
     script,
     `wrk.method = "POST"\nwrk.body = [==[${body}]==]\nwrk.headers["Content-Type"] = "application/json"\n`,
   );
-  const subject = await startSubject(name, 0);
+  const subject = await startSubject(name);
   try {
     const url = `http://127.0.0.1:${subject.port}/api/events`;
     const command = ["wrk", "-t1", `-c${connections}`, `-d${SECONDS}`, "-s", script, url];

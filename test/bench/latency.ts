@@ -28,7 +28,7 @@ export async function benchLatency(
   const measured = new Map<SubjectName, Latency[]>(subjects.map((name) => [name, []]));
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const name of subjects) {
-      const subject = await startSubject(name, frameLength);
+      const subject = await startSubject(name, { frameLength });
       try {
         measured.get(name)?.push(await measure(subject, SUBSCRIBERS, SMALL));
       } finally {
@@ -45,7 +45,7 @@ export async function benchBesideSlow(say: (text: string) => void): Promise<Late
   const measured = new Map<number, Latency[]>(counts.map((count) => [count, []]));
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const count of counts) {
-      const subject = await startSubject("this server", 0);
+      const subject = await startSubject("this server");
       const slow = await Promise.all(Array.from({ length: count }, () => joinWithoutReading(subject)));
       try {
         measured.get(count)?.push(await measure(subject, 1, LARGE));

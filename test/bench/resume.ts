@@ -15,7 +15,7 @@ export interface ResumeFigure {
 }
 
 export async function benchResume(say: (text: string) => void): Promise<ResumeFigure[]> {
-  const subject = await startSubject("this server", 0);
+  const subject = await startSubject("this server");
   try {
     const body = JSON.stringify(
       Array.from({ length: BATCH }, () => ({ type: "bench", text: "x".repeat(170) })),

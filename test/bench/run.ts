@@ -12,6 +12,7 @@ import { benchDelivery, lengthOfFrame } from "./delivery.ts";
 import { benchGrowth } from "./growth.ts";
 import { benchIngest } from "./ingest.ts";
 import { benchBesideSlow, benchLatency } from "./latency.ts";
+import { benchMemory } from "./memory.ts";
 import { benchResume } from "./resume.ts";
 import { benchStart } from "./start.ts";
 import type { SubjectName } from "./subjects.ts";
@@ -47,6 +48,7 @@ const parts: Record<string, () => Promise<unknown>> = {
   delivery: async () => benchDelivery(say, subjects, await frameLength()),
   latency: async () => benchLatency(say, subjects, await frameLength()),
   slow: () => benchBesideSlow(say),
+  memory: () => benchMemory(say, subjects),
   resume: () => benchResume(say),
   growth: () => benchGrowth(say),
 };

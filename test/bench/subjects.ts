@@ -7,6 +7,8 @@ import { freePort } from "../support/ports.ts";
 export interface Subject {
   port: number;
   pid: number;
+  /** Whether it answers the packet that joins a namespace, as all but the bare ones do. */
+  greets: boolean;
   /** Seconds of CPU the process has used, user and system. */
   cpu(): number;
   stop(): void;
@@ -23,36 +25,44 @@ export type SubjectName =
 const HERE = join(import.meta.dir, "subjects");
 const TICKS_PER_SECOND = 100;
 
-/**
- * @param frameLength characters of a frame the bare server publishes
- * @param settings further flags of this server
- */
+/** Makes a subject collect garbage on SIGUSR2; the one in Python does so by itself. */
+const COLLECT = join(HERE, "collect.mjs");
+const BUN = [process.execPath, "--preload", COLLECT];
+
+export interface SubjectOptions {
+  /** Characters of a frame the bare server publishes. */
+  frameLength?: number;
+  /** Further flags of this server. */
+  settings?: string[];
+  /** What runs as this server, in place of the product's binary. */
+  program?: string;
+}
+
 export async function startSubject(
   name: SubjectName,
-  frameLength: number,
-  settings: string[] = [],
+  { frameLength = 0, settings = [], program }: SubjectOptions = {},
 ): Promise<Subject> {
   switch (name) {
     case "this server":
-      return startServer(settings);
+      return startServer(program ?? (await binary()), settings);
     case "bare Bun publish":
-      return spawnSubject([process.execPath, join(HERE, "bare.ts"), `${frameLength}`]);
+      return { ...(await spawnSubject([...BUN, join(HERE, "bare.ts"), `${frameLength}`])), greets: false };
     case "bare Bun.serve, JSON parsed":
-      return spawnSubject([process.execPath, join(HERE, "bare-json.ts")]);
+      return { ...(await spawnSubject([...BUN, join(HERE, "bare-json.ts")])), greets: false };
     case "Socket.IO on Node":
-      return spawnSubject(["node", join(HERE, "node.mjs")]);
+      return spawnSubject(["node", "--expose-gc", "--import", COLLECT, join(HERE, "node.mjs")]);
     case "stock Socket.IO on bun-engine":
-      return spawnSubject([process.execPath, join(HERE, "bun-stock.ts")]);
+      return spawnSubject([...BUN, join(HERE, "bun-stock.ts")]);
     case "python-socketio":
       return spawnSubject(["/usr/bin/python3", join(HERE, "python_server.py")]);
   }
 }
 
-/** The compiled binary, with the durable log on, as everybody runs it. */
-async function startServer(settings: string[]): Promise<Subject> {
+/** A compiled binary, with the durable log on, as everybody runs it. */
+async function startServer(program: string, settings: string[]): Promise<Subject> {
   const user = account();
   const port = await freePort();
-  const child = Bun.spawn([await binary(), "serve", "--port", `${port}`, ...settings], {
+  const child = Bun.spawn([program, "serve", "--port", `${port}`, ...settings], {
     env: user.env,
     stdio: ["ignore", "pipe", "ignore"],
   });
@@ -70,6 +80,7 @@ function subjectOf(port: number, child: Bun.Subprocess): Subject {
   return {
     port,
     pid: child.pid,
+    greets: true,
     cpu: () => cpuSeconds(child.pid),
     stop: () => child.kill("SIGKILL"),
   };

@@ -115,6 +115,51 @@ for (const kind of ["stock", "native"]) {
       expect(await got(setup.io, members)).toEqual(members.map(({ socket }) => [`you ${socket.id}`]));
     });
 
+    test("sends to a socket's own room, whoever else has joined it and until it has left", async () => {
+      const setup = setUp(kind);
+      const members = await everybody(setup);
+      const [owner, guest] = members.map(({ socket }) => socket) as [Socket, Socket, Socket];
+      const { rooms, sids } = setup.io.of("/").adapter;
+      expect([rooms.has(owner.id), rooms.get(owner.id)?.has(owner.id)]).toEqual([true, true]);
+      guest.join(owner.id);
+      expect([...guest.rooms]).toEqual([guest.id, owner.id]);
+      setup.io.to(owner.id).emit("both", 1);
+      setup.io.except(guest.id).emit("all but the guest", 2);
+      owner.leave(owner.id);
+      setup.io.to(owner.id).emit("guest", 3);
+      guest.leave(guest.id);
+      setup.io.to(guest.id).emit("nobody", 4);
+      expect(await got(setup.io, members)).toEqual([
+        ["both 1", "all but the guest 2"],
+        ["both 1", "guest 3"],
+        ["all but the guest 2"],
+      ]);
+      for (const { client } of members) client.socket.disconnect();
+      await eventually(() => sids.size === 0);
+      expect(rooms.size).toBe(0);
+    });
+
+    test("tells of sockets that enter and leave rooms", async () => {
+      const setup = setUp(kind);
+      const told: string[] = [];
+      for (const event of ["create-room", "join-room", "leave-room", "delete-room"])
+        setup.io.of("/").adapter.on(event, (room: string) => void told.push(`${event} ${room}`));
+      const { socket } = await setup.join("websocket");
+      socket.join("a");
+      socket.disconnect(true);
+      const { id } = socket;
+      expect(told).toEqual([
+        `create-room ${id}`,
+        `join-room ${id}`,
+        "create-room a",
+        "join-room a",
+        `leave-room ${id}`,
+        `delete-room ${id}`,
+        "leave-room a",
+        "delete-room a",
+      ]);
+    });
+
     test("forgets who left a room, and who disconnected", async () => {
       const setup = setUp(kind);
       const members = await everybody(setup);

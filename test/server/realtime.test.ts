@@ -115,6 +115,19 @@ describe("claude_event", () => {
     expect(await other.next("claude_event")).toMatchObject({ note: "no type" });
   });
 
+  test("sent in the same breath as a disconnect is stored, and one sent after it is not", async () => {
+    const other = await connect(server.url);
+    const path = "/socket.io/?EIO=4&transport=polling";
+    const { sid } = JSON.parse((await server.get(path)).body.slice(1));
+    await server.post(`${path}&sid=${sid}`, "40");
+    await eventually(async () => (await server.get(`${path}&sid=${sid}`)).body.includes("server_status"));
+    const packets = ['42["claude_event",{"n":"before"}]', "41", '42["claude_event",{"n":"after"}]'];
+    await server.post(`${path}&sid=${sid}`, packets.join("\x1e"));
+    await server.post("/api/events", { n: "last" });
+    await eventually(() => other.events().at(-1)?.n === "last");
+    expect(other.events().map(({ n }) => n)).toEqual(["before", "last"]);
+  });
+
   test("from HTTP reaches every socket", async () => {
     const client = await connect(server.url);
     const { body } = await server.post("/api/events", { type: "over http" });

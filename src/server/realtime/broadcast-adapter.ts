@@ -8,10 +8,12 @@
  * rooms that are one socket's own. Sockets on polling get each packet written as ever. `except` takes the excepted
  * sockets off the topic for the moment of the publish; subscriptions take effect at once.
  *
- * Two things differ from the stock adapter: `onAnyOutgoing` listeners do not see broadcasts, nor does the engine's
- * `packetCreate`; and nothing is compressed.
+ * Three things differ from the stock adapter: `onAnyOutgoing` listeners do not see broadcasts, nor does the engine's
+ * `packetCreate`; nothing is compressed; and going through `rooms` does not show the sockets' own ones, which are there
+ * as soon as they are asked for by name.
  */
 import { Adapter, type BroadcastOptions, type Room, type SocketId } from "socket.io-adapter";
+import { SmallSet } from "./small-collections.ts";
 
 export interface BroadcastAdapterOptions {
   /**
@@ -51,6 +53,29 @@ const MESSAGE = "4";
 const MAX_EXCEPTED = 16;
 const NOBODY: ReadonlySet<SocketId> = new Set();
 
+/** Rooms by name. A socket's own room is made when somebody looks into it: hardly ever, and it takes half a kilobyte. */
+class Rooms extends Map<Room, Set<SocketId>> {
+  readonly #sids: ReadonlyMap<SocketId, ReadonlySet<Room>>;
+
+  constructor(sids: ReadonlyMap<SocketId, ReadonlySet<Room>>) {
+    super();
+    this.#sids = sids;
+  }
+
+  override has(room: Room): boolean {
+    return super.has(room) || this.#isOwn(room);
+  }
+
+  override get(room: Room): Set<SocketId> | undefined {
+    if (!super.has(room) && this.#isOwn(room)) this.set(room, new Set([room]));
+    return super.get(room);
+  }
+
+  #isOwn(room: Room): boolean {
+    return this.#sids.get(room)?.has(room) ?? false;
+  }
+}
+
 export type BroadcastAdapter = InstanceType<ReturnType<typeof createBroadcastAdapter>>;
 
 /** Makes the adapter's class, as Socket.IO's `adapter` option wants it. */
@@ -64,11 +89,13 @@ export function createBroadcastAdapter({ publish }: BroadcastAdapterOptions) {
     constructor(nsp: any) {
       super(nsp);
       this.#members = nsp;
+      this.rooms = new Rooms(this.sids);
     }
 
     override addAll(id: SocketId, rooms: Set<Room>): void {
       const isNew = !this.sids.has(id);
-      super.addAll(id, rooms);
+      if (isNew) this.#enter(id, rooms);
+      else super.addAll(id, rooms);
       const conn = this.#members.sockets.get(id)?.conn;
       if (!conn) return;
       if (isNew && conn.transport.name !== "websocket") this.#awaitUpgrade(id, conn);
@@ -76,6 +103,17 @@ export function createBroadcastAdapter({ publish }: BroadcastAdapterOptions) {
       if (!socket || this.#polling.has(id)) return;
       if (isNew) socket.subscribe(this.#topic(null));
       for (const room of rooms) if (room !== id) socket.subscribe(this.#topic(room));
+    }
+
+    /** A socket that comes is in a small set of rooms, and its own room has none at all. */
+    #enter(id: SocketId, rooms: ReadonlySet<Room>): void {
+      const others = new Set(rooms);
+      const isInOwn = others.delete(id);
+      this.sids.set(id, new SmallSet(...(isInOwn ? [id] : [])) as unknown as Set<Room>);
+      super.addAll(id, others);
+      if (!isInOwn) return;
+      this.emit("create-room", id);
+      this.emit("join-room", id, id);
     }
 
     override del(id: SocketId, room: Room): void {

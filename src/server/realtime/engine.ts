@@ -3,6 +3,7 @@ import { Server as BunEngine, type WebSocketData } from "@socket.io/bun-engine";
 import { CodedError, type ErrorCode } from "../../protocol/errors.ts";
 import { SERVER_VERSION } from "../../version.ts";
 import { errorResponse } from "../errors.ts";
+import { createLightener, type Session } from "./lean.ts";
 
 export type { WebSocketData };
 
@@ -18,6 +19,8 @@ export interface EngineOptions {
 export interface Engine {
   /** What Socket.IO binds to. */
   io: BunEngine;
+  /** Takes off a connected Socket.IO socket what it needs no more: see `Lightener`. */
+  lighten(socket: object): void;
   /** Answers one request on the engine's path; a refusal carries both the engine's own body and ours. */
   handle(request: Request, server: Bun.Server<WebSocketData>): Promise<Response>;
   /** Ends all sessions in a way that lets their clients come again. */
@@ -52,16 +55,13 @@ const SURPLUS = {
 } as unknown as WebSocketData;
 
 /** The engine's socket, as far as its types leave it out. */
-interface EngineSocket {
-  id: string;
-  transport: {
+interface EngineSocket extends Session {
+  transport: Session["transport"] & {
     name: string;
     writable: boolean;
     pollingPromise?: { resolve(response: Response): void } | undefined;
   };
   writeBuffer: unknown[];
-  flush(): void;
-  once(event: "close", listener: () => void): void;
   close(): void;
 }
 
@@ -74,16 +74,27 @@ export function createEngine({ pingInterval, pingTimeout, maxMessageBytes }: Eng
     // The answer to an upgrade is made inside the engine, so the header has to be set there.
     editResponseHeaders: (headers) => headers.set("X-Server-Version", SERVER_VERSION),
   });
-  const sockets = new Map<string, EngineSocket>();
+  const { clients } = io as unknown as { clients?: unknown };
+  /** By id; the engine's own map, where it has one. */
+  const sessions = clients instanceof Map ? (clients as Map<string, EngineSocket>) : new Map();
+  function forget(this: { id: string }): void {
+    sessions.delete(this.id);
+  }
+  const lighten = createLightener(forget);
   io.on("connection", (connected) => {
-    const socket = connected as unknown as EngineSocket;
-    sockets.set(socket.id, socket);
-    socket.once("close", () => sockets.delete(socket.id));
-    limitPolls(socket);
+    const session = connected as unknown as EngineSocket;
+    sessions.set(session.id, session);
+    // The engine's listener does the same to its map, but is a closure that keeps the `Request`, its URL and two
+    // `Headers` for as long as the session lives: 1.5 KB.
+    if (sessions === clients) session.off("close");
+    session.on("close", forget);
+    session.flush = limitedFlush;
+    lighten.session(session);
   });
 
   return {
     io,
+    lighten: (socket) => lighten.socket(socket),
 
     async handle(request, server) {
       if (Number(request.headers.get("content-length") ?? 0) > maxMessageBytes) {
@@ -95,7 +106,7 @@ export function createEngine({ pingInterval, pingTimeout, maxMessageBytes }: Eng
       if (searchParams.get("transport") === "websocket" && !request.headers.has("upgrade")) {
         return errorResponse(new CodedError("bad_request"), BAD_REQUEST);
       }
-      const session = sockets.get(searchParams.get("sid") ?? "");
+      const session = sessions.get(searchParams.get("sid") ?? "");
       if (session?.transport.name === "websocket" && server.upgrade(request, { data: SURPLUS })) {
         return new Response(null);
       }
@@ -115,7 +126,7 @@ export function createEngine({ pingInterval, pingTimeout, maxMessageBytes }: Eng
     },
 
     close() {
-      for (const socket of sockets.values()) {
+      for (const socket of sessions.values()) {
         refusePoll(socket);
         socket.close();
       }
@@ -123,15 +134,16 @@ export function createEngine({ pingInterval, pingTimeout, maxMessageBytes }: Eng
   };
 }
 
-/** Sends a polling client no more packets at a time than every stock client takes; the rest waits for its next poll. */
-function limitPolls(socket: EngineSocket): void {
-  const flush = socket.flush.bind(socket);
-  socket.flush = () => {
-    if (socket.transport.name !== "polling" || !socket.transport.writable) return flush();
-    const rest = socket.writeBuffer.splice(MAX_PACKETS_PER_POLL);
-    flush();
-    socket.writeBuffer.unshift(...rest);
-  };
+/**
+ * Stands for the `flush` of all the engine's sockets, before the one of their class: sends a polling client no more
+ * packets at a time than every stock client takes; the rest waits for its next poll.
+ */
+function limitedFlush(this: EngineSocket): void {
+  const { flush } = Object.getPrototypeOf(this) as EngineSocket;
+  if (this.transport.name !== "polling" || !this.transport.writable) return flush.call(this);
+  const rest = this.writeBuffer.splice(MAX_PACKETS_PER_POLL);
+  flush.call(this);
+  this.writeBuffer.unshift(...rest);
 }
 
 /**

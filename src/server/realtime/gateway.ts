@@ -1,8 +1,8 @@
 /** Socket.IO on the engine: connections in, the hub's events out. This folder alone imports socket.io. */
-import { Server, type Socket } from "socket.io";
+import { Server } from "socket.io";
 import type { Channel, Subscriber } from "../../hub/delivery.ts";
 import type { StoredEvent } from "../../protocol/event.ts";
-import type { ConnectionAck } from "../../protocol/messages.ts";
+import type { ConnectionAck, HistoryGap } from "../../protocol/messages.ts";
 import type { Logger } from "../../logging.ts";
 import { compatibilityOf, isoTime, type ServerContext, serverStatus } from "../context.ts";
 import {
@@ -13,7 +13,7 @@ import {
 import { serveBundle } from "./bundle.ts";
 import { createEngine, ENGINE_PATH, type EngineOptions, type WebSocketData } from "./engine.ts";
 import { tolerantParser } from "./parser.ts";
-import { registerHandlers } from "./handlers.ts";
+import { type ClientSocket, createRequestListener } from "./handlers.ts";
 import { readHandshake } from "./handshake.ts";
 
 export interface Gateway {
@@ -54,9 +54,12 @@ export function createGateway(
   io.bind(engine.io);
   const drains: Drains = new WeakMap();
   const channel = createChannel(io.of("/").adapter as BroadcastAdapter, createPacketWriter());
-  io.on("connection", (socket) =>
-    connect(socket, (one) => subscriberOf(one, channel, drains), context, logger),
-  );
+  const listeners = createListeners(context, logger);
+  io.on("connection", (socket: ClientSocket) => {
+    const subscriber = new SocketSubscriber(socket, channel, drains);
+    connect(subscriber, listeners, context, logger);
+    engine.lighten(socket);
+  });
   const websockets = new Set<Bun.ServerWebSocket<WebSocketData>>();
   const probed = new WeakSet<Bun.ServerWebSocket<WebSocketData>>();
 
@@ -92,12 +95,30 @@ export function createGateway(
   };
 }
 
+/** Every socket is given the same functions, with itself as `this`: see `createRequestListener`. */
+function createListeners(context: ServerContext, logger: Logger) {
+  const { hub } = context;
+  return {
+    onRequest: createRequestListener(context, logger),
+    onError(this: ClientSocket, error: unknown): void {
+      hub.countError();
+      logger.debug("client sent what cannot be read", { sid: this.id, error: String(error) });
+    },
+    onDisconnect(this: ClientSocket, reason: string): void {
+      this.data.subscription.close();
+      hub.clients.remove(this.id);
+      logger.debug("client disconnected", { sid: this.id, reason });
+    },
+  };
+}
+
 function connect(
-  socket: Socket,
-  subscriberFor: (socket: Socket) => Subscriber,
+  subscriber: SocketSubscriber,
+  { onRequest, onError, onDisconnect }: ReturnType<typeof createListeners>,
   context: ServerContext,
   logger: Logger,
 ): void {
+  const { socket } = subscriber;
   const { hub, serverId } = context;
   const { version, filter, resume, problems } = readHandshake(socket.handshake.auth);
   const compatibility = compatibilityOf(context, version);
@@ -117,18 +138,11 @@ function connect(
   for (const problem of problems) socket.emit("event_error", problem.toBody());
 
   // From here on to `subscribe` nothing may wait, or an event could pass between the two.
-  const subscription = hub.subscribe(subscriberFor(socket), { filter, resume });
-  registerHandlers(socket, subscription, context, logger);
+  socket.data.subscription = hub.subscribe(subscriber, { filter, resume });
+  socket.onAny(onRequest);
   // Without a listener Socket.IO prints to the console.
-  socket.on("error", (error) => {
-    hub.countError();
-    logger.debug("client sent what cannot be read", { sid: socket.id, error: String(error) });
-  });
-  socket.on("disconnect", (reason) => {
-    subscription.close();
-    hub.clients.remove(socket.id);
-    logger.debug("client disconnected", { sid: socket.id, reason });
-  });
+  socket.on("error", onError);
+  socket.on("disconnect", onDisconnect);
 }
 
 /** The engine's socket below one of Socket.IO's. */
@@ -139,6 +153,8 @@ interface EngineConnection {
   write(packet: string): void;
   close(): void;
 }
+
+const connectionOf = ({ conn }: ClientSocket) => conn as unknown as EngineConnection;
 
 type PacketWriter = (event: StoredEvent) => string;
 
@@ -193,31 +209,52 @@ function createChannel(adapter: BroadcastAdapter, packetOf: PacketWriter): Socke
   };
 }
 
-function subscriberOf(socket: Socket, channel: SocketChannel, drains: Drains): Subscriber {
-  const conn = socket.conn as unknown as EngineConnection;
-  return {
-    id: socket.id,
-    channel,
-    onEvent(event) {
-      if (conn.readyState === "open") conn.write(channel.packetOf(event));
-    },
-    onGap: (gap) => void socket.emit("history_gap", gap),
-    // A lost transport, not a "disconnect": the client comes again and resumes.
-    onFailure: () => conn.close(),
-    buffered: () => (conn.transport.socket?.getBufferedAmount() ?? 0) + waitingFor(conn),
-    drained: () => {
-      return new Promise((resolve) => {
-        const timer = setTimeout(resolve, LOOK_AGAIN_MS);
-        const ws = conn.transport.socket;
-        if (!ws) return;
-        drains.set(ws, () => {
-          clearTimeout(timer);
-          drains.delete(ws);
-          resolve();
-        });
+class SocketSubscriber implements Subscriber {
+  readonly socket: ClientSocket;
+  readonly channel: SocketChannel;
+  readonly #drains: Drains;
+
+  constructor(socket: ClientSocket, channel: SocketChannel, drains: Drains) {
+    this.socket = socket;
+    this.channel = channel;
+    this.#drains = drains;
+  }
+
+  get id(): string {
+    return this.socket.id;
+  }
+
+  onEvent(event: StoredEvent): void {
+    const conn = connectionOf(this.socket);
+    if (conn.readyState === "open") conn.write(this.channel.packetOf(event));
+  }
+
+  onGap(gap: HistoryGap): void {
+    this.socket.emit("history_gap", gap);
+  }
+
+  /** A lost transport, not a "disconnect": the client comes again and resumes. */
+  onFailure(): void {
+    connectionOf(this.socket).close();
+  }
+
+  buffered(): number {
+    const conn = connectionOf(this.socket);
+    return (conn.transport.socket?.getBufferedAmount() ?? 0) + waitingFor(conn);
+  }
+
+  drained(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, LOOK_AGAIN_MS);
+      const ws = connectionOf(this.socket).transport.socket;
+      if (!ws) return;
+      this.#drains.set(ws, () => {
+        clearTimeout(timer);
+        this.#drains.delete(ws);
+        resolve();
       });
-    },
-  };
+    });
+  }
 }
 
 /** Characters a polling client has not asked for yet; a WebSocket takes everything at once. */

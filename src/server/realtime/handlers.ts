@@ -1,5 +1,5 @@
 /** What a connected client can ask, one entry per event. */
-import type { Socket } from "socket.io";
+import type { DefaultEventsMap, Socket } from "socket.io";
 import type { Subscription } from "../../hub/delivery.ts";
 import { CodedError, toCodedError } from "../../protocol/errors.ts";
 import type { JsonObject } from "../../protocol/event.ts";
@@ -9,23 +9,33 @@ import { parseHistoryQuery, parseSubscription } from "../../protocol/query.ts";
 import type { Logger } from "../../logging.ts";
 import { isoTime, type ServerContext, serverStatus, versionInfo } from "../context.ts";
 
+/** A connection of a client; `data` is what this server keeps with it. */
+export type ClientSocket = Socket<
+  DefaultEventsMap,
+  DefaultEventsMap,
+  DefaultEventsMap,
+  { subscription: Subscription }
+>;
+
 interface Request {
   /** The event that carries the answer besides the acknowledgement. */
   answer?: string;
-  handle(payload: unknown): unknown;
+  handle(payload: unknown, socket: ClientSocket): unknown;
 }
 
-export function registerHandlers(
-  socket: Socket,
-  subscription: Subscription,
+/**
+ * Makes the listener for whatever clients send, to be registered with `socket.onAny`. All sockets share it and are
+ * its `this`: a function for each event and socket came to 4 KB of memory for every idle connection.
+ */
+export function createRequestListener(
   context: ServerContext,
   logger: Logger,
-): void {
+): (this: ClientSocket, name: string, ...args: unknown[]) => Promise<void> {
   const { hub, serverId } = context;
 
   const requests: Record<ClientEvent, Request> = {
     claude_event: {
-      async handle(payload): Promise<EventAck> {
+      async handle(payload, socket): Promise<EventAck> {
         if (!context.isReady()) throw new CodedError("not_ready");
         const { seq, id } = await hub.publish(payload, socket.id);
         return { ok: true, seq, id };
@@ -50,47 +60,41 @@ export function registerHandlers(
       },
     },
     subscribe: {
-      handle(payload) {
-        subscription.setFilter(parseSubscription(payload));
+      handle(payload, { data }) {
+        data.subscription.setFilter(parseSubscription(payload));
         return { ok: true };
       },
     },
     unsubscribe: {
-      handle() {
-        subscription.setFilter(null);
+      handle(_payload, { data }) {
+        data.subscription.setFilter(null);
         return { ok: true };
       },
     },
   };
 
-  for (const [name, { answer, handle }] of Object.entries(requests)) {
-    socket.on(name, async (...args: unknown[]) => {
-      const acknowledge = takeCallback(args);
-      try {
-        // The parser hands on what it could not read as the error it is.
-        if (args[0] instanceof CodedError) throw args[0];
-        const result = await handle(args[0]);
-        if (answer) socket.emit(answer, result);
-        acknowledge?.(result);
-      } catch (error) {
-        refuse(error, acknowledge, name);
-      }
-    });
-  }
-
-  // An unknown event is no harm, but whoever waits for its acknowledgement must not wait for ever.
-  socket.onAny((name: string, ...args: unknown[]) => {
-    if (Object.hasOwn(requests, name)) return;
+  return async function (name, ...args) {
+    // Sent in the same breath as a "disconnect", after it.
+    if (!this.connected) return;
     const acknowledge = takeCallback(args);
-    if (acknowledge)
-      refuse(
-        new CodedError("unknown_event", `The server does not know the event "${name.slice(0, 100)}"`),
-        acknowledge,
-        name,
-      );
-  });
+    try {
+      if (!Object.hasOwn(requests, name)) {
+        // An unknown event is no harm, but whoever waits for its acknowledgement must not wait for ever.
+        if (!acknowledge) return;
+        throw new CodedError("unknown_event", `The server does not know the event "${name.slice(0, 100)}"`);
+      }
+      // The parser hands on what it could not read as the error it is.
+      if (args[0] instanceof CodedError) throw args[0];
+      const { answer, handle } = requests[name as ClientEvent];
+      const result = await handle(args[0], this);
+      if (answer) this.emit(answer, result);
+      acknowledge?.(result);
+    } catch (error) {
+      refuse(this, error, acknowledge, name);
+    }
+  };
 
-  function refuse(error: unknown, acknowledge: Acknowledge | null, name: string): void {
+  function refuse(socket: ClientSocket, error: unknown, acknowledge: Acknowledge | null, name: string): void {
     const coded = toCodedError(error);
     hub.countError();
     const level = coded.code === "internal" ? "error" : "debug";

@@ -1,5 +1,9 @@
 """The original's stack: python-socketio on aiohttp."""
 import asyncio
+import gc
+import resource
+import signal
+
 import socketio
 from aiohttp import web
 
@@ -15,6 +19,10 @@ async def claude_event(sid, event):
 
 
 async def main():
+    # Bun and Node do this by themselves.
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    signal.signal(signal.SIGUSR2, lambda *_: gc.collect())
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
