@@ -5,7 +5,7 @@
 import type { Database, SQLQueryBindings } from "bun:sqlite";
 import { matchesProject, matchesType, type StoredEvent } from "../protocol/event.ts";
 import { type EventFilter, matchesFilter } from "../protocol/query.ts";
-import { MAX_PAGE_CHARS } from "./log.ts";
+import { MAX_PAGE_CHARS, withinChars } from "./log.ts";
 
 export interface FilterIndex {
   /** How many events it still has to take in, and to take out. */
@@ -44,8 +44,11 @@ interface Row {
   json: string;
 }
 
-/** Events in one transaction of the index; the text of ten takes about a millisecond. */
+/** Events in one transaction of the index, and characters of theirs, which take about a millisecond. */
 const SLICE = 10;
+const SLICE_CHARS = 4000;
+/** The index would keep everybody waiting for a tenth of a second with an event of half a megabyte. */
+const MAX_SEARCHED_CHARS = 64 * 1024;
 /** Rows that are worth a statement of their own. */
 const MIN_SKIP = 256;
 /** Trigrams need three characters. */
@@ -71,14 +74,19 @@ export function createFilterIndex(database: Database): FilterIndex {
   const addType = database.query("INSERT OR IGNORE INTO by_type VALUES (?, ?)");
   const addProject = database.query("INSERT OR IGNORE INTO by_project VALUES (?, ?)");
   const addText = database.query("INSERT OR REPLACE INTO search (rowid, json) VALUES (?, ?)");
+  const addUnsearched = database.query("INSERT OR IGNORE INTO unsearched VALUES (?)");
+  const unsearched = database.query<Row, [number, number]>(
+    "SELECT * FROM events WHERE seq IN (SELECT seq FROM unsearched WHERE seq BETWEEN ? AND ?)",
+  );
   const oldestRow = database.query<{ seq: number | null }, []>("SELECT min(seq) AS seq FROM events");
-  const oldRows = database.query<Row, [number, number]>(
-    "SELECT * FROM events WHERE seq < ? ORDER BY seq LIMIT ?",
+  const oldRows = database.query<Omit<Row, "json">, [number, number]>(
+    "SELECT seq, type, session_id, project FROM events WHERE seq < ? ORDER BY seq LIMIT ?",
   );
   const removeSession = database.query("DELETE FROM by_session WHERE session_id = ? AND seq = ?");
   const removeType = database.query("DELETE FROM by_type WHERE type = ? AND seq = ?");
   const removeProject = database.query("DELETE FROM by_project WHERE project = ? AND seq = ?");
   const removeText = database.query("DELETE FROM search WHERE rowid = ?");
+  const removeUnsearched = database.query("DELETE FROM unsearched WHERE seq = ?");
   const removeRow = database.query("DELETE FROM events WHERE seq = ?");
 
   const removeRange = database.query("DELETE FROM events WHERE seq BETWEEN ? AND ?");
@@ -99,26 +107,34 @@ export function createFilterIndex(database: Database): FilterIndex {
       if (type !== null) removeType.run(type, seq);
       if (project !== null) removeProject.run(project, seq);
       removeText.run(seq);
+      removeUnsearched.run(seq);
       removeRow.run(seq);
     }
     return rows.length;
   });
 
   const indexSlice = database.transaction((lastSeq: number) => {
-    const rows = nextRows.all(indexed, lastSeq, SLICE);
+    const rows = withinChars(nextRows.iterate(indexed, lastSeq, SLICE), SLICE_CHARS);
     for (const { seq, session_id, type, project, json } of rows) {
       if (session_id !== null) addSession.run(session_id, seq);
       if (type !== null) addType.run(type, seq);
       if (project !== null) addProject.run(project, seq);
-      addText.run(seq, json);
+      if (json.length > MAX_SEARCHED_CHARS) addUnsearched.run(seq);
+      else addText.run(seq, json);
     }
     const reached = rows.at(-1)?.seq ?? lastSeq;
     saveIndexed.run(`${reached}`);
     return reached;
   });
 
-  /** The part of a filter the index answers, as SQL conditions on the events' table. */
-  function conditions(filter: EventFilter): { sql: string[]; values: SQLQueryBindings[]; exact: boolean } {
+  /**
+   * The part of a filter the index answers, as SQL conditions on the events' table. Of a search these are all events
+   * it may be in, or those it is in for certain.
+   */
+  function conditions(
+    filter: EventFilter,
+    certain = false,
+  ): { sql: string[]; values: SQLQueryBindings[]; exact: boolean } {
     const sql: string[] = [];
     const values: SQLQueryBindings[] = [];
     const among = (table: string, column: string, names: string[]) => {
@@ -152,7 +168,8 @@ export function createFilterIndex(database: Database): FilterIndex {
     }
     if (filter.q !== undefined && filter.q.length >= MIN_SEARCH) {
       // A phrase of trigrams is a substring; quotes are doubled within a phrase.
-      sql.push("seq IN (SELECT rowid FROM search WHERE search MATCH ?)");
+      const found = "SELECT rowid FROM search WHERE search MATCH ?";
+      sql.push(`seq IN (${certain ? found : `${found} UNION ALL SELECT seq FROM unsearched`})`);
       values.push(`"${filter.q.replaceAll('"', '""')}"`);
     }
     return { sql, values, exact: filter.q === undefined || filter.q.length >= MIN_SEARCH };
@@ -179,7 +196,8 @@ export function createFilterIndex(database: Database): FilterIndex {
         )
         .iterate(low, high, ...values);
       for (const row of rows) {
-        if ((exact || matchesFilter(row, filter)) && !visit(row)) return false;
+        const fits = (exact && row.json.length <= MAX_SEARCHED_CHARS) || matchesFilter(row, filter);
+        if (fits && !visit(row)) return false;
       }
     }
     return true;
@@ -231,7 +249,7 @@ export function createFilterIndex(database: Database): FilterIndex {
     },
 
     count(filter, firstSeq, lastSeq) {
-      const { sql, values, exact } = conditions(filter);
+      const { sql, values, exact } = conditions(filter, true);
       let tail = 0;
       const countOne = () => {
         tail += 1;
@@ -246,6 +264,10 @@ export function createFilterIndex(database: Database): FilterIndex {
         .query<{ count: number }, SQLQueryBindings[]>(`SELECT count(*) AS count FROM events WHERE ${where}`)
         .get(firstSeq, Math.min(indexed, lastSeq), ...values);
       scan(filter, Math.max(firstSeq, indexed + 1), lastSeq, false, countOne);
+      if (filter.q !== undefined) {
+        for (const large of unsearched.iterate(firstSeq, lastSeq))
+          if (matchesFilter(large, filter)) countOne();
+      }
       return (row?.count ?? 0) + tail;
     },
   };

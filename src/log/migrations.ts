@@ -22,6 +22,10 @@ const STEPS: readonly string[] = [
   -- Trigrams find fragments of words; without content, as the events are stored already.
   CREATE VIRTUAL TABLE search USING fts5(json, content='', contentless_delete=1, tokenize='trigram');
   `,
+  `
+  -- Events too large for the search's index, which are looked through one by one.
+  CREATE TABLE unsearched (seq INTEGER PRIMARY KEY);
+  `,
 ];
 
 /** A log written by a newer release; nothing has been touched. */

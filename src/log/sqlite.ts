@@ -32,15 +32,16 @@ export interface SqliteLogOptions {
 const INDEX_PACE = {
   quiet: { sliceMs: 4, share: 0.7 },
   busy: { sliceMs: 1, share: 0.3 },
-  flood: { sliceMs: 1, share: 0.02 },
+  flood: { sliceMs: 1, share: 0.01 },
 };
-/** About what the index can take in with all of a core's time. */
-const FLOOD_PER_SECOND = 5000;
+/** Characters that take the index about a twentieth of the time; with more it falls behind, and catches up later. */
+const FLOOD_CHARS_PER_SECOND = 300_000;
 /** Before the first slice: what came in since the last one tells how busy it is. */
 const INDEX_PAUSE_MS = 5;
 const RETENTION_CHECK_MS = 1000;
 /** A log that refuses to write is tried again at most this often when only health asks. */
 const PROBE_MS = 1000;
+const MAX_PROBE_CHARS = 1024 * 1024;
 const READ_BATCH = 1000;
 
 /**
@@ -67,8 +68,6 @@ function openLog(options: SqliteLogOptions): EventLog {
     database.run("PRAGMA locking_mode = EXCLUSIVE");
     database.run("PRAGMA journal_mode = WAL");
     database.run(`PRAGMA synchronous = ${options.durability === "full" ? "FULL" : "NORMAL"}`);
-    // A checkpoint forces the disk: rarer ones write a page that changed often only once. The WAL is 16 MiB then.
-    database.run("PRAGMA wal_autocheckpoint = 4000");
     migrate(database);
     return createLog(database, options);
   } catch (error) {
@@ -125,9 +124,12 @@ function createLog(
   /** Why the index and retention stand still; questions are answered all the same. */
   let indexProblem: string | null = null;
   let probedAt = 0;
+  let refusedChars = 0;
   let closed = false;
   let indexTimer: Timer | null = null;
-  let lastSlice = { seq: lastSeq, at: performance.now() };
+  let lastSliceAt = performance.now();
+  /** Stored since then. */
+  let newChars = 0;
   const retention = setInterval(trimQuietly, RETENTION_CHECK_MS);
   scheduleIndex();
 
@@ -166,12 +168,13 @@ function createLog(
   /** One slice of the index, and a pause that makes up for it. */
   function runIndex(): void {
     const start = performance.now();
-    const perSecond = ((lastSeq - lastSlice.seq) / (start - lastSlice.at)) * 1000;
+    const perSecond = (newChars / (start - lastSliceAt)) * 1000;
     const { sliceMs, share } =
-      INDEX_PACE[perSecond === 0 ? "quiet" : perSecond < FLOOD_PER_SECOND ? "busy" : "flood"];
+      INDEX_PACE[perSecond === 0 ? "quiet" : perSecond < FLOOD_CHARS_PER_SECOND ? "busy" : "flood"];
     const more = index.advance(firstSeq, lastSeq, sliceMs);
-    lastSlice = { seq: lastSeq, at: performance.now() };
-    if (more) scheduleIndex((lastSlice.at - start) * (1 / share - 1));
+    lastSliceAt = performance.now();
+    newChars = 0;
+    if (more) scheduleIndex((lastSliceAt - start) * (1 / share - 1));
   }
 
   function known(id: string): number | null {
@@ -216,12 +219,13 @@ function createLog(
     return appended;
   }
 
-  /** Whether writing works again, found out without an event. */
+  /** Whether as much as was refused can be written again, found out without an event. */
   function probe(): void {
     if (problem === null || now() - probedAt < PROBE_MS) return;
     probedAt = now();
     try {
-      setMeta.run("probe", `${probedAt}`);
+      setMeta.run("probe", "0".repeat(refusedChars));
+      dropMeta.run("probe");
       problem = null;
       scheduleIndex();
     } catch (error) {
@@ -239,11 +243,19 @@ function createLog(
         appended = append(batch);
       } catch (error) {
         problem = (error as Error).message;
+        refusedChars = Math.min(
+          MAX_PROBE_CHARS,
+          batch.reduce((sum, { body }) => sum + body.length, 0),
+        );
         throw new CodedError("log_unavailable", `The log cannot be written: ${problem}`);
       }
       // They are stored: what fails from here on is no reason to tell their senders otherwise.
       problem = null;
-      for (const { stored } of appended) if (stored) index.note(stored);
+      for (const { stored } of appended) {
+        if (!stored) continue;
+        index.note(stored);
+        newChars += stored.json.length;
+      }
       trimQuietly();
       scheduleIndex();
       return appended;

@@ -53,7 +53,7 @@ async function collectableServer(): Promise<string> {
 
 /** Kilobytes for each connection. */
 async function measure(name: SubjectName, program: string): Promise<number> {
-  const subject = await startSubject(name, { frameLength: 200, ...(program !== undefined && { program }) });
+  const subject = await startSubject(name, { frameLength: 200, program });
   try {
     await close(await open(subject, WARM_UP));
     const before = await settledBytes(subject);

@@ -77,6 +77,54 @@ describe("closed and opened again", () => {
     }
     database.close();
   });
+
+  test("what is trimmed in a flood, before the index has come to it, goes with the next batches", async () => {
+    const path = newPath();
+    const log = open(path, { maxEvents: 1000 });
+    for (let from = 0; from < 20_000; from += 100) await log.append(many(100, from));
+    // No turn of the event loop has passed: the index itself has done nothing yet.
+    expect(log.size().index_backlog).toBeLessThan(2000);
+    expect((await log.query({ filter: { q: "e19999" }, limit: 5 })).events).toMatchObject([{ seq: 20_000 }]);
+    await eventually(() => log.size().index_backlog === 0);
+    expect((await log.query({ filter: { session_id: "s" }, limit: 5 })).total_available).toBe(1000);
+    await log.close();
+  });
+});
+
+describe("events too large for the search's index", () => {
+  const large = (id: string, text: string) =>
+    event(id, { body: `{"id":"${id}","x":"${"y".repeat(100_000)}${text}"}` });
+
+  test("are found and counted like all others, before and after the index has seen them", async () => {
+    const log = open(newPath());
+    await log.append([
+      event("a"),
+      large("b", "Needle"),
+      large("c", "hay"),
+      event("d", { body: '{"x":"needle"}' }),
+    ]);
+    const search = async () => {
+      const { events, total_available } = await log.query({ filter: { q: "needle" }, limit: 9 });
+      return { seqs: events.map(({ seq }) => seq), total_available };
+    };
+    expect(await search()).toEqual({ seqs: [2, 4], total_available: 2 });
+    await eventually(() => log.size().index_backlog === 0);
+    expect(await search()).toEqual({ seqs: [2, 4], total_available: 2 });
+    await log.close();
+  });
+
+  test("are forgotten like all others", async () => {
+    const path = newPath();
+    const log = open(path, { maxEvents: 2 });
+    await log.append([large("a", ""), large("b", "")]);
+    await eventually(() => log.size().index_backlog === 0);
+    await log.append([event("c"), event("d")]);
+    await eventually(() => log.size().index_backlog === 0);
+    await log.close();
+    const database = new Database(path, { readonly: true });
+    expect(database.query("SELECT count(*) AS n FROM unsearched").get()).toEqual({ n: 0 });
+    database.close();
+  });
 });
 
 describe("epochs", () => {
