@@ -44,7 +44,7 @@ interface Row {
   json: string;
 }
 
-/** Events in one transaction of the index, and characters of theirs, which take about a millisecond. */
+/** Events and characters in one transaction of the index for each millisecond it is given; fewer and larger ones cost half. */
 const SLICE = 10;
 const SLICE_CHARS = 4000;
 /** The index would keep everybody waiting for a tenth of a second with an event of half a megabyte. */
@@ -99,9 +99,9 @@ export function createFilterIndex(database: Database): FilterIndex {
   }
 
   /** Removes some of the rows before a seq, and their entries; returns how many. */
-  const removeSlice = database.transaction((firstSeq: number) => {
+  const removeSlice = database.transaction((firstSeq: number, limit: number) => {
     skip(firstSeq);
-    const rows = oldRows.all(firstSeq, SLICE);
+    const rows = oldRows.all(firstSeq, limit);
     for (const { seq, type, session_id, project } of rows) {
       if (session_id !== null) removeSession.run(session_id, seq);
       if (type !== null) removeType.run(type, seq);
@@ -113,8 +113,8 @@ export function createFilterIndex(database: Database): FilterIndex {
     return rows.length;
   });
 
-  const indexSlice = database.transaction((lastSeq: number) => {
-    const rows = withinChars(nextRows.iterate(indexed, lastSeq, SLICE), SLICE_CHARS);
+  const indexSlice = database.transaction((lastSeq: number, budgetMs: number) => {
+    const rows = withinChars(nextRows.iterate(indexed, lastSeq, SLICE * budgetMs), SLICE_CHARS * budgetMs);
     for (const { seq, session_id, type, project, json } of rows) {
       if (session_id !== null) addSession.run(session_id, seq);
       if (type !== null) addType.run(type, seq);
@@ -215,8 +215,9 @@ export function createFilterIndex(database: Database): FilterIndex {
       try {
         while (performance.now() < end && (old || indexed < lastSeq)) {
           // The newest row stays, so that a log that has forgotten everything still knows where it was.
-          if (old) old = removeSlice(Math.min(firstSeq, lastSeq)) === SLICE;
-          if (indexed < lastSeq) indexed = indexSlice(lastSeq);
+          const limit = SLICE * budgetMs;
+          if (old) old = removeSlice(Math.min(firstSeq, lastSeq), limit) === limit;
+          if (indexed < lastSeq) indexed = indexSlice(lastSeq, budgetMs);
         }
       } catch (error) {
         indexed = readIndexed();

@@ -14,6 +14,8 @@ export interface DeliveryFigure {
   subscribers: number;
   /** Microseconds of server CPU for each delivered event. */
   microseconds: number;
+  /** Deliveries a second; the subscribers, all in one process, are part of it. */
+  perSecond: number;
 }
 
 export async function benchDelivery(
@@ -23,23 +25,27 @@ export async function benchDelivery(
 ): Promise<DeliveryFigure[]> {
   const figures: DeliveryFigure[] = [];
   for (const subscribers of [10, 100, 1000]) {
-    const costs = new Map<SubjectName, number[]>(subjects.map((name) => [name, []]));
+    const runs = new Map<SubjectName, Run[]>(subjects.map((name) => [name, []]));
     for (let round = 0; round < ROUNDS; round += 1) {
-      for (const name of subjects) costs.get(name)?.push(await measure(name, subscribers, frameLength));
+      for (const name of subjects) runs.get(name)?.push(await measure(name, subscribers, frameLength));
     }
-    const ours = median(costs.get("this server") ?? []);
-    for (const [subject, values] of costs) {
-      const microseconds = median(values);
-      figures.push({ subject, subscribers, microseconds });
+    const cost = (name: SubjectName) => median((runs.get(name) ?? []).map((run) => run.microseconds));
+    const ours = cost("this server");
+    for (const [subject, values] of runs) {
+      const microseconds = cost(subject);
+      const perSecond = median(values.map((run) => run.perSecond));
+      figures.push({ subject, subscribers, microseconds, perSecond });
       say(
-        `N=${String(subscribers).padEnd(4)} ${subject.padEnd(30)} ${microseconds.toFixed(2)} µs per delivered event, ${(microseconds / ours).toFixed(2)}× this server`,
+        `N=${String(subscribers).padEnd(4)} ${subject.padEnd(30)} ${microseconds.toFixed(2)} µs per delivered event, ${(microseconds / ours).toFixed(2)}× this server; ${Math.round(perSecond)} deliveries/s`,
       );
     }
   }
   return figures;
 }
 
-async function measure(name: SubjectName, subscribers: number, frameLength: number): Promise<number> {
+type Run = Pick<DeliveryFigure, "microseconds" | "perSecond">;
+
+async function measure(name: SubjectName, subscribers: number, frameLength: number): Promise<Run> {
   const subject = await startSubject(name, { frameLength });
   try {
     const events = Math.ceil(DELIVERIES / subscribers / (SLOW.has(name) ? 30 : 1));
@@ -52,12 +58,13 @@ async function measure(name: SubjectName, subscribers: number, frameLength: numb
     await send(producer, Math.ceil(events / 10));
     await until(() => count.received >= Math.ceil(events / 10) * subscribers);
     count.received = 0;
-    const before = subject.cpu();
+    const [start, before] = [performance.now(), subject.cpu()];
     await send(producer, events);
     await until(() => count.received >= events * subscribers);
-    const spent = subject.cpu() - before;
+    const [seconds, spent] = [(performance.now() - start) / 1000, subject.cpu() - before];
     for (const client of [...clients, producer]) client.ws.close();
-    return (spent / (events * subscribers)) * 1e6;
+    const deliveries = events * subscribers;
+    return { microseconds: (spent / deliveries) * 1e6, perSecond: deliveries / seconds };
   } finally {
     subject.stop();
   }

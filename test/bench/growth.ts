@@ -7,6 +7,8 @@ const BATCH = 1000;
 /** As many in either log, so that an answer holds the same and counts the same. */
 const IN_SESSION = 200;
 const ROUNDS = 5;
+/** Events sent to either, those of the small log again and again: their code is then equally warm. */
+const WARM_UP = 300_000;
 const PUBLISHED = 2000;
 const ASKED = 200;
 const SETTINGS = ["--set", "max_history_size=2000000"];
@@ -60,11 +62,12 @@ export async function benchGrowth(say: (text: string) => void): Promise<GrowthFi
 /** Fills a log, and waits until its index has come to the end. */
 async function fill(subject: Subject, size: number, say: (text: string) => void): Promise<void> {
   const start = performance.now();
-  for (let sent = 0; sent < size; sent += BATCH) {
+  for (let sent = 0; sent < Math.max(size, WARM_UP); sent += BATCH) {
     const events = Array.from({ length: BATCH }, (_, index) => {
-      const n = sent + index;
+      const n = (sent + index) % size;
       const wanted = n % (size / IN_SESSION) === 0;
       return {
+        id: `event-${n}`,
         type: `hook.${["pre_tool_use", "post_tool_use", "stop"][n % 3]}`,
         session_id: wanted ? "wanted" : `s${n % 50}`,
         cwd: "/home/me/app",

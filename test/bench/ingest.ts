@@ -7,6 +7,8 @@ import { startSubject, type SubjectName } from "./subjects.ts";
 
 const ROUNDS = 5;
 const SECONDS = 2;
+/** Until both are compiled. */
+const WARM_UP_SECONDS = 1;
 const BATCH = 100;
 const SUBJECTS: SubjectName[] = ["this server", "bare Bun.serve, JSON parsed"];
 
@@ -17,11 +19,19 @@ const EVENT = JSON.stringify({
   data: { tool_name: "Bash", tool_input: { command: "ls -la" }, text: "x".repeat(70) },
 });
 
-export async function benchIngest(say: (text: string) => void): Promise<void> {
+export interface IngestFigure {
+  load: string;
+  /** Events per second. */
+  ours: number;
+  bare: number;
+}
+
+export async function benchIngest(say: (text: string) => void): Promise<IngestFigure[]> {
   if (!Bun.which("wrk")) {
     say("left out: HTTP ingest, which wants wrk (Debian: apt-get install wrk)");
-    return;
+    return [];
   }
+  const figures: IngestFigure[] = [];
   const cases = [
     { name: "single events, 16 connections", connections: 16, perRequest: 1 },
     { name: "single events, 64 connections", connections: 64, perRequest: 1 },
@@ -33,10 +43,12 @@ export async function benchIngest(say: (text: string) => void): Promise<void> {
       for (const subject of SUBJECTS) rates.get(subject)?.push(await load(subject, connections, perRequest));
     }
     const [ours = 0, bare = 0] = SUBJECTS.map((subject) => median(rates.get(subject) ?? []) * perRequest);
+    figures.push({ load: name, ours, bare });
     say(
       `${name}: ${Math.round(ours)} events/s, ${(ours / bare).toFixed(2)}× a bare endpoint (${Math.round(bare)} events/s)`,
     );
   }
+  return figures;
 }
 
 /** Requests per second. */
@@ -50,11 +62,14 @@ async function load(name: SubjectName, connections: number, perRequest: number):
   const subject = await startSubject(name);
   try {
     const url = `http://127.0.0.1:${subject.port}/api/events`;
-    const command = ["wrk", "-t1", `-c${connections}`, `-d${SECONDS}`, "-s", script, url];
-    const child = Bun.spawn(command, { stdout: "pipe" });
-    const text = await new Response(child.stdout).text();
-    if (/Non-2xx/.test(text)) throw new Error(`${name} refused events`);
-    return Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]);
+    const run = async (seconds: number) => {
+      const command = ["wrk", "-t1", `-c${connections}`, `-d${seconds}`, "-s", script, url];
+      const text = await new Response(Bun.spawn(command, { stdout: "pipe" }).stdout).text();
+      if (/Non-2xx/.test(text)) throw new Error(`${name} refused events`);
+      return Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]);
+    };
+    await run(WARM_UP_SECONDS);
+    return await run(SECONDS);
   } finally {
     subject.stop();
   }

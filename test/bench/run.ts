@@ -1,7 +1,7 @@
 /**
  * `bun run bench`: what the product promises in time and memory, measured side by side and given as ratios. Every
  * figure is the median of interleaved runs; absolute times on a shared machine say little. `--only start,growth` runs
- * some of it. The results go to dist/bench.json.
+ * some of it, `--readme` puts the results into README. They go to dist/bench.json as well.
  */
 import { mkdirSync } from "node:fs";
 import { cpus, loadavg, platform, release, totalmem } from "node:os";
@@ -13,13 +13,15 @@ import { benchGrowth } from "./growth.ts";
 import { benchIngest } from "./ingest.ts";
 import { benchBesideSlow, benchLatency } from "./latency.ts";
 import { benchMemory } from "./memory.ts";
+import { intoReadme, type Results } from "./report.ts";
 import { benchResume } from "./resume.ts";
 import { benchStart } from "./start.ts";
 import type { SubjectName } from "./subjects.ts";
 
+const README = join(import.meta.dir, "../../README.md");
 const RESULTS = join(import.meta.dir, "../../dist/bench.json");
 
-const { values } = parseArgs({ options: { only: { type: "string" } } });
+const { values } = parseArgs({ options: { only: { type: "string" }, readme: { type: "boolean" } } });
 const wanted = values.only?.split(",");
 
 function say(text: string): void {
@@ -73,8 +75,8 @@ const machine = {
   load_after: load(),
 };
 mkdirSync(join(RESULTS, ".."), { recursive: true });
-await Bun.write(
-  RESULTS,
-  `${JSON.stringify({ date: new Date().toISOString(), machine, ...results }, null, 2)}\n`,
-);
+const all = { date: new Date().toISOString(), machine, ...results };
+await Bun.write(RESULTS, `${JSON.stringify(all, null, 2)}\n`);
+if (values.readme)
+  await Bun.write(README, intoReadme(await Bun.file(README).text(), all as unknown as Results));
 say(`\nload before: ${machine.load_before}, after: ${machine.load_after}; all figures: dist/bench.json`);

@@ -10,7 +10,15 @@ import { interleaved, median, wholeProcess } from "./measure.ts";
 const ROUNDS = 20;
 const POLL_MS = 1;
 
-export async function benchStart(say: (text: string) => void): Promise<void> {
+export interface StartFigures {
+  /** Milliseconds, whole processes. */
+  version: number;
+  empty: number;
+  health: number;
+  healthSlowest: number;
+}
+
+export async function benchStart(say: (text: string) => void): Promise<StartFigures> {
   const directory = temporaryDirectory();
   const entry = join(directory, "empty.ts");
   const empty = join(directory, "out", "empty-program");
@@ -26,12 +34,14 @@ export async function benchStart(say: (text: string) => void): Promise<void> {
     health: () => startUntilHealthy(program, user.env),
   });
   const [version, nothing, health] = [median(times.version), median(times.empty), median(times.health)];
+  const healthSlowest = Math.max(...times.health);
   say(
     `--version: ${version.toFixed(1)} ms, an empty compiled program ${nothing.toFixed(1)} ms: ${(version / nothing).toFixed(2)}× (at most 2)`,
   );
   say(
-    `start until /health answers: ${health.toFixed(0)} ms, slowest ${Math.max(...times.health).toFixed(0)} ms (at most 250)`,
+    `start until /health answers: ${health.toFixed(0)} ms, slowest ${healthSlowest.toFixed(0)} ms (at most 250)`,
   );
+  return { version, empty: nothing, health, healthSlowest };
 }
 
 /** Milliseconds from calling `start` to the first answer of `/health`, whichever of the two returns first. */

@@ -1,0 +1,98 @@
+/** The results as README shows them. */
+import type { DeliveryFigure } from "./delivery.ts";
+import type { GrowthFigure } from "./growth.ts";
+import type { IngestFigure } from "./ingest.ts";
+import type { LatencyFigure } from "./latency.ts";
+import type { MemoryFigure } from "./memory.ts";
+import type { ResumeFigure } from "./resume.ts";
+import type { StartFigures } from "./start.ts";
+
+export interface Results {
+  date: string;
+  machine: { cpu: string; cores: number; memory_gib: number; os: string; bun: string; load_before: string };
+  start: StartFigures;
+  ingest: IngestFigure[];
+  delivery: DeliveryFigure[];
+  latency: LatencyFigure[];
+  slow: LatencyFigure[];
+  memory: MemoryFigure[];
+  resume: ResumeFigure[];
+  growth: GrowthFigure[];
+}
+
+const [START, END] = ["<!-- bench: made by `npm run bench -- --readme` -->", "<!-- /bench -->"];
+
+/** Puts the results in the place of the earlier ones. */
+export function intoReadme(readme: string, results: Results): string {
+  const [before, rest = ""] = readme.split(START);
+  const [, after] = rest.split(END);
+  if (after === undefined) throw new Error(`README has no part between ${START} and ${END}`);
+  return `${before}${START}\n\n${report(results)}\n\n${END}${after}`;
+}
+
+function report({ date, machine, ...parts }: Results): string {
+  const { start, ingest, delivery, latency, slow, memory, resume, growth } = parts;
+  const subjects = delivery.filter(({ subscribers }) => subscribers === 1000).map(({ subject }) => subject);
+  const row = (name: string, valueOf: (subject: string) => string) =>
+    `| ${name} | ${subjects.map(valueOf).join(" | ")} |`;
+  const deliveryAt = (count: number) => (subject: string) => {
+    const found = delivery.find((figure) => figure.subject === subject && figure.subscribers === count);
+    return found ? `${digits(found.microseconds)} µs` : "–";
+  };
+  const latencyOf = (subject: string) => {
+    const found = latency.find((figure) => figure.subject === subject);
+    return found ? `${digits(found.p50)} / ${digits(found.p99)} ms` : "–";
+  };
+  const perConnection = (subject: string) => {
+    const found = memory.find((figure) => figure.subject === subject);
+    return found ? `${digits(found.kilobytes)} KB` : "–";
+  };
+  const times = (small = Number.NaN, large = Number.NaN) => `${(large / small).toFixed(2)}×`;
+  return [
+    `Measured on ${date.slice(0, 10)}: ${machine.cores} cores of ${machine.cpu}, ${machine.os}, Bun ${machine.bun}, load before ${machine.load_before}.`,
+    "",
+    `| | ${subjects.join(" | ")} |`,
+    `| --- |${subjects.map(() => " --- |").join("")}`,
+    ...[10, 100, 1000].map((count) =>
+      row(
+        `server CPU for each delivered event, ${count} subscribers, 50 events in flight`,
+        deliveryAt(count),
+      ),
+    ),
+    row("100 events/s to 100 subscribers: p50 / p99", latencyOf),
+    row("an idle connection, of 5,000", perConnection),
+    "",
+    "| HTTP ingest, events/s | this server | a bare endpoint that parses the same JSON | |",
+    "| --- | --- | --- | --- |",
+    ...ingest.map(
+      ({ load, ours, bare }) =>
+        `| ${load} | ${thousands(ours)} | ${thousands(bare)} | ${(ours / bare).toFixed(2)}× |`,
+    ),
+    "",
+    "| as the log grows | 1,000 events | 1,000,000 events | |",
+    "| --- | --- | --- | --- |",
+    ...growth.map(
+      ({ operation, milliseconds: [small, large] }) =>
+        `| ${operation} | ${small?.toFixed(2)} ms | ${large?.toFixed(2)} ms | ${times(small, large)} |`,
+    ),
+    "",
+    ...resume.map(
+      ({ way, milliseconds, cpuMilliseconds }) =>
+        `- ${way}, 10,000 events: ${digits(milliseconds)} ms, ${digits(cpuMilliseconds)} ms of server CPU`,
+    ),
+    ...slow.map(
+      ({ subject, p50, p99 }) =>
+        `- A client that gets 500 events of 10 KB a second, ${subject}: p50 ${digits(p50)} ms, p99 ${digits(p99)} ms`,
+    ),
+    `- \`--version\`: ${start.version.toFixed(1)} ms, an empty compiled program ${start.empty.toFixed(1)} ms; \`start\` until it answers: ${digits(start.health)} ms`,
+  ].join("\n");
+}
+
+/** Two significant digits, or whole numbers. */
+function digits(value: number): string {
+  return value >= 10 ? value.toFixed(0) : value.toPrecision(2);
+}
+
+function thousands(value: number): string {
+  return Math.round(value).toLocaleString("en");
+}
