@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { scripts } from "../package.json";
 import { markdownTable } from "../src/config/documents.ts";
-import { account } from "./support/binary.ts";
+import { account, type Finished, type RunOptions } from "./support/binary.ts";
 import { freePort } from "./support/ports.ts";
 
 const path = join(import.meta.dir, "..", "README.md");
@@ -20,6 +20,7 @@ test("the table of configuration keys is the schema's (UPDATE=1 writes it)", () 
 });
 
 describe("commands", () => {
+  const user = account();
   const blocks = [...readme.matchAll(/```sh\n([\s\S]*?)```/g)].flatMap(([, block]) =>
     (block ?? "").trim().split("\n"),
   );
@@ -34,7 +35,6 @@ describe("commands", () => {
   });
 
   test("every command of the binary that is shown works, in the order shown", async () => {
-    const user = account();
     const env = { CLAUDE_MPM_SOCKETIO_PORT: `${await freePort()}` };
     const lines = blocks.filter((line) => line.startsWith("claude-mpm-socketio "));
     expect(lines.length).toBeGreaterThan(8);
@@ -45,13 +45,21 @@ describe("commands", () => {
         .split(/\s+/)
         .slice(1)
         .filter((arg) => arg !== "-f");
-      const { exitCode, stderr } = await user.run(args, { env });
+      const { exitCode, stderr } = await (args[0] === "tail" ? follow : user.run)(args, { env });
       expect([line, exitCode, stderr]).toEqual([line, 0, ""]);
     }
   });
 
+  /** Until it has shown something. */
+  async function follow(args: string[], options: RunOptions): Promise<Pick<Finished, "exitCode" | "stderr">> {
+    const child = await user.spawn(args, options);
+    const reader = child.stdout.getReader();
+    await reader.read();
+    child.kill("SIGINT");
+    return { exitCode: await child.exited, stderr: await new Response(child.stderr).text() };
+  }
+
   test.skipIf(Bun.which("curl") === null)("every curl command that is shown works", async () => {
-    const user = account();
     const port = `${await freePort()}`;
     await user.run(["start", "--port", port]);
     const lines = blocks.filter((line) => line.startsWith("curl ") && !line.includes("/stream"));

@@ -135,12 +135,23 @@ export function wholeNumber(text: string, flag: string): number {
   return Number(text);
 }
 
-function* flagPairs(rawArgs: readonly string[]): Generator<[name: string, value: string]> {
+/** All values of a flag that may be repeated, each of them split at commas. */
+export function listOf(rawArgs: readonly string[], name: string): string[] {
+  return [...flagPairs(rawArgs, { [name]: true })]
+    .flatMap(([, value]) => value.split(","))
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
+}
+
+function* flagPairs(
+  rawArgs: readonly string[],
+  names: object = SERVER_ARGS,
+): Generator<[name: string, value: string]> {
   for (let index = 0; index < rawArgs.length; index += 1) {
     const arg = rawArgs[index] as string;
     if (!arg.startsWith("--")) continue;
     const [name = "", value] = splitFlag(arg);
-    if (!(name in SERVER_ARGS)) continue;
+    if (!(name in names)) continue;
     yield [name, value ?? rawArgs[(index += 1)] ?? ""];
   }
 }

@@ -39,6 +39,8 @@ const COMMANDS: Record<string, Lazy | Group> = {
   status: lazy("Show whether the server runs, and how it does", () => import("./commands/status.ts")),
   health: lazy("Ask the server whether it is healthy", () => import("./commands/health.ts")),
   logs: lazy("Show the server's log", () => import("./commands/logs.ts")),
+  tail: lazy("Show events as they come", () => import("./commands/tail.ts")),
+  history: lazy("Show stored events", () => import("./commands/history.ts")),
   doctor: lazy(
     "Check everything that can be wrong, and say how to mend it",
     () => import("./commands/doctor.ts"),
@@ -149,6 +151,10 @@ function describe(error: unknown): { messages: string[]; hint: string; exitCode:
     return { messages: error.problems, hint, exitCode: EXIT.config };
   }
   const message = error instanceof Error ? error.message : String(error);
+  // The server's own refusal, known by its form: to load its class would make every command slower to start.
+  if (error instanceof Error && "hint" in error && typeof error.hint === "string") {
+    return { messages: [message], hint: error.hint, exitCode: EXIT.failed };
+  }
   return { messages: [message], hint: `Find out more: ${NAME} doctor`, exitCode: EXIT.failed };
 }
 

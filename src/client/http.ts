@@ -46,6 +46,27 @@ export function request(url: string, { method = "GET", body, timeoutMs }: Reques
   });
 }
 
+/** What the server said instead of an answer: what failed, and what to do next. */
+export class ServerRefusal extends Error {
+  readonly status: number;
+  readonly hint: string;
+
+  constructor(status: number, message: string, hint: string) {
+    super(message);
+    this.name = "ServerRefusal";
+    this.status = status;
+    this.hint = hint;
+  }
+}
+
+/** The refusal in an answer's body; null when that is not in the form in which our server refuses. */
+export function refusalIn(status: number, text: string): ServerRefusal | null {
+  const { message, hint } = parse(text)?.error ?? {};
+  return status >= 400 && typeof message === "string" && typeof hint === "string"
+    ? new ServerRefusal(status, message, hint)
+    : null;
+}
+
 /** What is found behind a URL. */
 export type Probe =
   | { answer: "ours"; health: Health }
@@ -75,7 +96,7 @@ export async function probe(url: string, timeoutMs = 1000): Promise<Probe> {
   }
 }
 
-function parse(text: string): { error?: { code?: string } } | null {
+function parse(text: string): { error?: { code?: unknown; message?: unknown; hint?: unknown } } | null {
   try {
     return JSON.parse(text);
   } catch {

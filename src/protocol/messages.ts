@@ -110,6 +110,12 @@ export interface HistoryGap {
   reason: "trimmed" | "unknown_epoch" | "beyond_end";
 }
 
+export function isHistoryGap(value: unknown): value is HistoryGap {
+  if (!isObject(value)) return false;
+  const { from_seq, to_seq, reason } = value;
+  return typeof from_seq === "number" && typeof to_seq === "number" && typeof reason === "string";
+}
+
 /** The answer to `get_history`. */
 export interface EventHistory extends LogPosition {
   events: JsonObject[];

@@ -28,7 +28,7 @@ export interface HistoryQuery {
   limit: number;
 }
 
-/** Reads `GET /api/events` parameters or a `get_history` payload; throws `invalid_query`. */
+/** Reads `GET /api/events` parameters or a `get_history` payload, `type` one or a list; throws `invalid_query`. */
 export function parseHistoryQuery(input: unknown): HistoryQuery {
   const fields = objectOrNothing(input);
   const query: HistoryQuery = {
@@ -94,13 +94,13 @@ function parseFilter(fields: JsonObject): EventFilter {
   const filter: EventFilter = {};
   const session = text(fields, "session_id");
   const project = text(fields, "project");
-  const type = text(fields, "type");
+  const types = texts(fields, "type");
   const q = text(fields, "q");
   const since = time(fields, "since");
   const until = time(fields, "until");
   if (session !== undefined) filter.session_id = session;
   if (project !== undefined) filter.project = project;
-  if (type !== undefined) filter.types = [type];
+  if (types.length > 0) filter.types = types;
   if (q !== undefined) filter.q = q;
   if (since !== undefined) filter.since = since;
   if (until !== undefined) filter.until = until;
@@ -124,6 +124,13 @@ function text(fields: JsonObject, name: string): string | undefined {
   if (value === undefined) return undefined;
   if (typeof value !== "string") throw new CodedError("invalid_query", `\`${name}\` must be a string`);
   return value;
+}
+
+/** One text, or a list of them as a parameter that is repeated. */
+function texts(fields: JsonObject, name: string): string[] {
+  const value = fields[name];
+  const items: unknown[] = Array.isArray(value) ? value : [value];
+  return items.flatMap((item) => text({ [name]: item }, name) ?? []);
 }
 
 function integer(

@@ -237,6 +237,7 @@ describe("curl asks for events", () => {
     { query: ["type=hook.pre_tool_use"], seqs: [1, 3] },
     { query: ["type=hook.*"], seqs: [1, 2, 3] },
     { query: ["type=hook"], seqs: [] },
+    { query: ["type=session.*", "type=", "type=hookless"], seqs: [4, 5] },
     { query: ["project=/home/dev/other"], seqs: [3, 4] },
     { query: ["project=app"], seqs: [1, 2] },
     { query: ["project=my app"], seqs: [5] },

@@ -14,6 +14,8 @@ const COMMANDS = [
   ["status"],
   ["health"],
   ["logs"],
+  ["tail"],
+  ["history"],
   ["doctor"],
   ["version"],
   ["install-deps"],
@@ -64,6 +66,14 @@ describe("usage errors exit 2 with what to do next", () => {
     [["start", "--set", "port"], "--set port is not KEY=VALUE"],
     [["logs", "-n", "many"], "-n many is not a whole number"],
     [["--port", "1"], "before a command"],
+    [["history", "--limit", "many"], "--limit many is not a whole number"],
+    [["history", "--since", "yesterday"], "--since yesterday is no duration, time or seq"],
+    [["history", "--until", "10 m"], "--until 10 m is no duration, time or seq"],
+    [["history", "--search", ""], "--search needs a value"],
+    [["tail", "--since", "-5m"], "--since -5m is no duration, time or seq"],
+    [["tail", "--type", ","], "--type needs a value"],
+    [["tail", "--session", ""], "--session needs a value"],
+    [["tail", "--sesion", "x"], "Did you mean --session?"],
   ];
   for (const [args, says] of wrong) {
     test(args.join(" "), async () => {
@@ -209,6 +219,7 @@ test("every command that reports takes --json and prints one document", async ()
     "status",
     "health",
     "logs",
+    "history",
     "doctor",
     "version",
     "install-deps",

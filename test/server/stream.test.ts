@@ -111,6 +111,7 @@ describe("GET /api/events/stream", () => {
     };
     expect(await of("")).toEqual([1, 2, 3]);
     expect(await of("type=hook.*")).toEqual([1, 3]);
+    expect(await of("type=x&type=hook.b")).toEqual([2, 3]);
     expect(await of("session_id=st")).toEqual([1]);
     expect(await of("project=app")).toEqual([3]);
   });

@@ -1,23 +1,24 @@
 import { findServer } from "../../daemon/find.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
 import { EXIT, print, printError, printJson, table } from "../output.ts";
+import { whyNotRunning } from "../reach.ts";
 import type { Command } from "../root.ts";
-import { whyNotRunning } from "./status.ts";
 
 export default {
   description: "Ask the running server; exit 0 healthy or degraded, 1 unhealthy, 3 when none runs",
   args: { ...SERVER_ARGS, ...JSON_ARG },
   async run({ args, rawArgs }) {
-    const { host, port, state_dir: stateDir } = loadForCommand(rawArgs).values;
+    const loaded = loadForCommand(rawArgs);
+    const { host, port, state_dir: stateDir } = loaded.values;
     const found = await findServer({ stateDir, host, port });
     if (found.state === "hung") {
-      if (args.json === true) printJson({ status: "unhealthy", reason: whyNotRunning(found, port) });
-      else printError(whyNotRunning(found, port));
+      if (args.json === true) printJson({ status: "unhealthy", reason: whyNotRunning(found, loaded) });
+      else printError(whyNotRunning(found, loaded));
       return EXIT.failed;
     }
     if (found.state !== "running") {
-      if (args.json === true) printJson({ status: "not_running", reason: whyNotRunning(found, port) });
-      else printError(whyNotRunning(found, port));
+      if (args.json === true) printJson({ status: "not_running", reason: whyNotRunning(found, loaded) });
+      else printError(whyNotRunning(found, loaded));
       return EXIT.notRunning;
     }
     const { health } = found;

@@ -1,16 +1,15 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { request } from "../../client/http.ts";
 import { serverPaths } from "../../config/paths.ts";
-import type { Found } from "../../daemon/find.ts";
 import { findServer } from "../../daemon/find.ts";
 import type { Instance } from "../../daemon/instance.ts";
-import { describeHolder } from "../../daemon/failure.ts";
 import { displayUrl } from "../../protocol/hosts.ts";
 import type { Health, Stats } from "../../protocol/messages.ts";
 import { RELEASE_VERSION } from "../../version.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
 import { logFileOf } from "../log-file.ts";
 import { duration, EXIT, print, printJson, style, table } from "../output.ts";
+import { whyNotRunning } from "../reach.ts";
 import type { Command } from "../root.ts";
 
 const LAST_ERRORS = 5;
@@ -32,7 +31,7 @@ export default {
     const { host, port, state_dir: stateDir } = loaded.values;
     const found = await findServer({ stateDir, host, port });
     if (found.state !== "running") {
-      const reason = whyNotRunning(found, port);
+      const reason = whyNotRunning(found, loaded);
       if (args.json === true) printJson({ running: false, port, state: found.state, reason });
       else print(reason);
       return EXIT.notRunning;
@@ -83,22 +82,6 @@ export default {
     return EXIT.done;
   },
 } satisfies Command;
-
-/** In words, for whoever expected a server. */
-export function whyNotRunning(found: Found, port: number): string {
-  switch (found.state) {
-    case "hung":
-      return `The server on port ${port} (PID ${found.pid}) does not answer. Start it anew: claude-mpm-socketio restart`;
-    case "busy":
-      return `The server on port ${port} is starting or stopping`;
-    case "foreign":
-      return `Port ${port} is held by ${describeHolder(found.holder)}, which is no server of ours`;
-    case "none":
-      return `No server runs on port ${port}${found.stale ? ` (removed ${found.stale})` : ""}. Start one: claude-mpm-socketio start`;
-    case "running":
-      return `The server runs on port ${port}`;
-  }
-}
 
 function summaryRows(health: Health): string[][] {
   const { events_processed, errors, last_activity } = health.health_stats;

@@ -32,7 +32,7 @@ export function eventRoutes(app: Hono, context: ServerContext): void {
 
   app.get("/api/events", async (c) => {
     const { events, epoch, first_seq, last_seq, total_available } = await hub.history(
-      parseHistoryQuery(c.req.query()),
+      parseHistoryQuery({ ...c.req.query(), type: c.req.queries("type") }),
     );
     const rest = JSON.stringify({
       epoch,

@@ -13,7 +13,7 @@ const QUEUE_BYTES = 64 * 1024;
  */
 export function streamRoutes(app: Hono, { hub }: ServerContext): void {
   app.get("/api/events/stream", (c) => {
-    const { filter, after } = parseHistoryQuery(c.req.query());
+    const { filter, after } = parseHistoryQuery({ ...c.req.query(), type: c.req.queries("type") });
     const { epoch } = hub.position();
     const resume =
       parseLastEventId(c.req.header("last-event-id")) ?? (after === undefined ? null : { epoch, seq: after });

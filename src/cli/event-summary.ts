@@ -1,0 +1,144 @@
+/** What matters in an event, in a few words: tool and argument, prompt, failure; of kinds nobody knows, the data. */
+import { isObject, type JsonObject } from "../protocol/event.ts";
+import { duration } from "./output.ts";
+
+export interface Summary {
+  /** As the sender wrote it: not fit for a terminal yet. */
+  text: string;
+  /** What is worth its room even where the text has to be cut; may be empty. */
+  suffix: string;
+  failed: boolean;
+}
+
+/** Kinds whose fields have a meaning we know: hooks of Claude Code, and what claude-mpm sends. */
+const KNOWN_KINDS = /^(hook|session|agent|todo|claude)\b/;
+
+/** What every event has, or what the line shows already. */
+const COMMON = new Set([
+  ..."seq id server_id received_at timestamp type subtype source namespace event client_version".split(" "),
+  ..."session_id sessionId cwd working_directory correlation_id hook_event_name transcript_path".split(" "),
+  ..."prompt_id permission_mode effort tool_use_id tool_name agent_id agent_type stop_hook_active".split(" "),
+]);
+
+/** Where a tool's input holds what it is called on, the most telling first. */
+const ARGUMENTS =
+  "command file_path notebook_path pattern query url skill subject description prompt path".split(" ");
+
+/** How deep claude-mpm nests an event's payload under `data`. */
+const MAX_DATA_DEPTH = 3;
+
+/** Reads an event as its sender made it: every field may be missing, or of any type. */
+export function summarise(event: JsonObject): Summary {
+  const fields = fieldsOf(event);
+  const kind = textOf(event.type) || textOf(fields.hook_event_name);
+  const failure = failureOf(kind, fields);
+  const known = KNOWN_KINDS.test(kind) || fields.hook_event_name !== undefined;
+  return {
+    text: (known && knownText(fields, failure)) || plain(payloadOf(event)),
+    suffix: tookText(fields.duration_ms),
+    failed: failure !== "",
+  };
+}
+
+/** The fields of an event and of its nested `data` side by side; of the same name, the innermost. */
+function fieldsOf(event: JsonObject): JsonObject {
+  // Beside a payload, `source` names the program that sends; within it, a hook's own reason.
+  const fields: JsonObject = isObject(event.data) ? { ...event, source: undefined } : { ...event };
+  let level = event.data;
+  for (let depth = 1; depth <= MAX_DATA_DEPTH && isObject(level); depth += 1) {
+    Object.assign(fields, level);
+    level = level.data;
+  }
+  if (isObject(fields.data)) delete fields.data;
+  return fields;
+}
+
+/** "failed: no such file", "denied"; empty when nothing did. */
+function failureOf(kind: string, { error, reason, is_interrupt: interrupted }: JsonObject): string {
+  const denied = /denied$/i.test(kind);
+  const verb = denied ? "denied" : interrupted === true ? "interrupted" : "failed";
+  const why = isObject(error) ? textOf(error.message) || compact(error) : textOf(error);
+  if (why === "" && !denied && !/fail(ed|ure)$/i.test(kind)) return "";
+  return [verb, why || (denied ? textOf(reason) : "")].filter(Boolean).join(": ");
+}
+
+function knownText(fields: JsonObject, failure: string): string {
+  const agent = textOf(fields.agent_type) || textOf(fields.agent_id);
+  const tool = textOf(fields.tool_name);
+  if (tool !== "") return toolText(agent === "" ? tool : `[${agent}] ${tool}`, argumentOf(fields), failure);
+  if (Array.isArray(fields.tool_calls)) return callsText(fields.tool_calls);
+  if (Array.isArray(fields.todos)) return todosText(fields.todos);
+
+  const said = firstText(fields, ["prompt", "task", "message", "last_assistant_message"]);
+  const names = failure === "" ? ["status", "reason", "source", "model", "launch_method"] : [];
+  const state = names
+    .map((name) => textOf(fields[name]))
+    .filter(Boolean)
+    .join(" ");
+  const who = agent || textOf(fields.agent);
+  const what = said !== "" && state !== "" ? `${said} (${state})` : said || state;
+  return [who, failure, what].filter(Boolean).join(": ");
+}
+
+function toolText(tool: string, argument: string, failure: string): string {
+  if (failure === "") return `${tool} ${argument}`;
+  return argument === "" ? `${tool} ${failure}` : `${tool} ${failure} [${argument}]`;
+}
+
+function argumentOf(fields: JsonObject): string {
+  const input = fields.tool_input ?? fields.tool_parameters;
+  if (input === undefined) return fields.error === undefined ? compact(payloadOf(fields)) : "";
+  if (!isObject(input)) return plain(input);
+  const kind = textOf(input.subagent_type);
+  if (kind !== "") return `${kind}: ${firstText(input, ["description", "prompt"])}`;
+  const argument = firstText(input, ARGUMENTS) || compact(input);
+  const directory = firstText(fields, ["cwd", "working_directory"]);
+  return directory !== "" && argument.startsWith(`${directory}/`)
+    ? argument.slice(directory.length + 1)
+    : argument;
+}
+
+function callsText(calls: readonly unknown[]): string {
+  const names = calls.map((call) => (isObject(call) && textOf(call.tool_name)) || "?");
+  return `${calls.length} ${calls.length === 1 ? "call" : "calls"}: ${names.join(", ")}`;
+}
+
+function todosText(todos: readonly unknown[]): string {
+  const items = todos.filter(isObject);
+  const done = items.filter(({ status }) => status === "completed").length;
+  const current = items.find(({ status }) => status === "in_progress");
+  return [`${done} of ${todos.length} done`, textOf(current?.activeForm) || textOf(current?.content)]
+    .filter(Boolean)
+    .join(": ");
+}
+
+function tookText(milliseconds: unknown): string {
+  if (typeof milliseconds !== "number" || !(milliseconds >= 0)) return "";
+  if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
+  return milliseconds < 60_000 ? `${(milliseconds / 1000).toFixed(1)} s` : duration(milliseconds / 1000);
+}
+
+/** What an event says beyond what every event has: its `data`, or its own further fields. */
+function payloadOf(level: JsonObject): unknown {
+  const own = Object.entries(level).filter(([name]) => !COMMON.has(name));
+  const [[name, data] = []] = own;
+  if (own.length !== 1 || name !== "data") return Object.fromEntries(own);
+  return isObject(data) ? payloadOf(data) : data;
+}
+
+function firstText(fields: JsonObject, names: readonly string[]): string {
+  return names.map((name) => textOf(fields[name])).find(Boolean) ?? "";
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value.trim() : "";
+}
+
+function plain(value: unknown): string {
+  return textOf(value) || compact(value);
+}
+
+function compact(value: unknown): string {
+  if (isObject(value) && Object.keys(value).length === 0) return "";
+  return JSON.stringify(value) ?? "";
+}

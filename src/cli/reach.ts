@@ -1,0 +1,79 @@
+/** The server a command talks to: found, started where that is wanted, or its absence explained. */
+import { checkReach, type LoadedConfig } from "../config/load.ts";
+import { describeHolder } from "../daemon/failure.ts";
+import { findSettledServer, type Found, type ServerAddress } from "../daemon/find.ts";
+import { startServer } from "../daemon/start.ts";
+import { displayUrl, localUrl } from "../protocol/hosts.ts";
+import { serverArgs } from "./flags.ts";
+import { CommandError, EXIT, printError } from "./output.ts";
+import { selfCommand } from "./self.ts";
+
+type Absent = Exclude<Found, { state: "running" }>;
+
+/** The URL of the server that runs; throws with exit code 3 when there is none, 1 when it does not answer. */
+export async function runningServer(loaded: LoadedConfig): Promise<string> {
+  const found = await findSettledServer(addressOf(loaded));
+  if (found.state !== "running") throw absence(found, loaded);
+  return found.url;
+}
+
+/**
+ * As `runningServer`, but starts one in the background where none runs, and says so on stderr, unless the
+ * configuration's `auto_start` is false.
+ */
+export async function runningOrStartedServer(
+  loaded: LoadedConfig,
+  rawArgs: readonly string[],
+): Promise<string> {
+  const found = await findSettledServer(addressOf(loaded));
+  if (found.state === "running") return found.url;
+  if (found.state === "hung" || !loaded.values.auto_start) throw absence(found, loaded);
+  checkReach(loaded);
+  const args = serverArgs(rawArgs, loaded);
+  const started = await startServer({ command: selfCommand(), args, ...addressOf(loaded) });
+  if (started.outcome === "failed") throw new CommandError(started.message, started.hint, started.exitCode);
+  const { host, port } = started.health;
+  if (started.outcome === "started") {
+    printError(`No server was running; started one: ${displayUrl(host, port)} (PID ${started.pid})`);
+  }
+  return localUrl(host, port);
+}
+
+/** In one line, for whoever expected a server. */
+export function whyNotRunning(found: Absent, loaded: LoadedConfig): string {
+  const { message, hint } = absence(found, loaded);
+  return `${message}. ${hint}`;
+}
+
+function addressOf({ values: { host, port, state_dir: stateDir } }: LoadedConfig): ServerAddress {
+  return { stateDir, host, port };
+}
+
+function absence(found: Absent, { values: { port }, origins }: LoadedConfig): CommandError {
+  const flag = origins.port.kind === "flag" ? ` --port ${port}` : "";
+  switch (found.state) {
+    case "hung":
+      return new CommandError(
+        `The server on port ${port} (PID ${found.pid}) does not answer`,
+        `Start it anew: claude-mpm-socketio restart${flag}`,
+      );
+    case "busy":
+      return new CommandError(
+        `The server on port ${port} is starting or stopping`,
+        "Try again in a moment",
+        EXIT.notRunning,
+      );
+    case "foreign":
+      return new CommandError(
+        `Port ${port} is held by ${describeHolder(found.holder)}, which is no server of ours`,
+        "Name the port of the server: --port N",
+        EXIT.notRunning,
+      );
+    case "none":
+      return new CommandError(
+        `No server runs on port ${port}${found.stale ? ` (removed ${found.stale})` : ""}`,
+        `Start one: claude-mpm-socketio start${flag}`,
+        EXIT.notRunning,
+      );
+  }
+}
