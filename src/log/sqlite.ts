@@ -1,14 +1,14 @@
 /** The event log on disk: SQLite in WAL mode, each batch one transaction. */
 import { Database } from "bun:sqlite";
-import { randomBytes } from "node:crypto";
 import { existsSync, renameSync, statSync } from "node:fs";
 import { CodedError } from "../protocol/errors.ts";
 import { type PendingEvent, type StoredEvent, withSeq } from "../protocol/event.ts";
 import type { HealthCheck } from "../protocol/messages.ts";
-import type { HistoryQuery } from "../protocol/query.ts";
-import { bootId } from "./boot.ts";
-import { createFilterIndex, type FilterIndex } from "./filter-index.ts";
-import { createIdIndex, type IdIndex } from "./id-index.ts";
+import type { EventFilter, HistoryQuery } from "../protocol/query.ts";
+import { openEpoch } from "./epochs.ts";
+import type { PageRequest, Range } from "./filtered.ts";
+import { createFilterIndex } from "./filter-index.ts";
+import { createIdIndex } from "./id-index.ts";
 import { type AppendedEvent, type Epoch, type EventLog, locateIn, type LogPage, withinChars } from "./log.ts";
 import { migrate, NewerLogError } from "./migrations.ts";
 
@@ -100,9 +100,10 @@ function createLog(
   const onwards = database.query<StoredEvent, [number, number, number]>(
     "SELECT * FROM events WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?",
   );
-  const oldest = database.query<{ received_at: number }, [number]>(
+  const arrival = database.query<{ received_at: number }, [number]>(
     "SELECT received_at FROM events WHERE seq = ?",
   );
+  const arrivalOf = (seq: number) => arrival.get(seq)?.received_at ?? 0;
   const setMeta = database.query("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2");
   const dropMeta = database.query("DELETE FROM meta WHERE key = ?");
   const pages = database.query<{ bytes: number }, []>(
@@ -116,8 +117,10 @@ function createLog(
   const { epoch } = epochs.at(-1) as Epoch;
   const ids = createIdIndex(() => firstSeq);
   const index = createFilterIndex(database);
+  /** Clocks are set back now and then: the last event that arrived before the one ahead of it. */
+  const clock = { latest: 0, disorderedAt: 0 };
   trim();
-  rebuild(database, firstSeq, ids, index);
+  for (const row of allRows(database, firstSeq)) note(row);
 
   /** Why events are refused. */
   let problem: string | null = null;
@@ -133,12 +136,20 @@ function createLog(
   const retention = setInterval(trimQuietly, RETENTION_CHECK_MS);
   scheduleIndex();
 
+  /** Takes a stored event into what is known of all of them. */
+  function note(event: Noted): void {
+    ids.add(event.id, event.seq);
+    index.note(event);
+    if (event.received_at < clock.latest) clock.disorderedAt = event.seq;
+    clock.latest = event.received_at;
+  }
+
   /** Moves the start of what is held; the rows themselves go in the pauses. */
   function trim(): void {
     firstSeq = Math.max(firstSeq, lastSeq - maxEvents + 1);
     if (maxAge <= 0) return;
     const oldestAllowed = now() - maxAge * 1000;
-    while (firstSeq <= lastSeq && (oldest.get(firstSeq)?.received_at ?? 0) < oldestAllowed) firstSeq += 1;
+    while (firstSeq <= lastSeq && arrivalOf(firstSeq) < oldestAllowed) firstSeq += 1;
   }
 
   /** Retention that fails is tried again with the next batch, and a second later at the latest. */
@@ -175,6 +186,23 @@ function createLog(
     lastSliceAt = performance.now();
     newChars = 0;
     if (more) scheduleIndex((lastSliceAt - start) * (1 / share - 1));
+  }
+
+  /** Row by row: 1,000 large events are never in memory at once. */
+  function readPage({ low, high, limit, newest }: PageRequest): StoredEvent[] {
+    return withinChars((newest ? between : onwards).iterate(low, high, limit));
+  }
+
+  /** The seqs of a filter's span of time, where times of arrival have their order, and what is left of the filter. */
+  function withinTime(filter: EventFilter): { range: Range; rest: EventFilter } {
+    const all = { low: firstSeq, high: lastSeq };
+    const { since, until, ...rest } = filter;
+    if ((since === undefined && until === undefined) || clock.disorderedAt > firstSeq) {
+      return { range: all, rest: filter };
+    }
+    const low = since === undefined ? firstSeq : firstWhere(all, (seq) => arrivalOf(seq) >= since);
+    const end = until === undefined ? lastSeq + 1 : firstWhere(all, (seq) => arrivalOf(seq) > until);
+    return { range: { low, high: Math.max(end, low) - 1 }, rest };
   }
 
   function known(id: string): number | null {
@@ -215,7 +243,6 @@ function createLog(
       throw error;
     }
     lastSeq = reached;
-    for (const [id, seq] of fresh) ids.add(id, seq);
     return appended;
   }
 
@@ -253,7 +280,7 @@ function createLog(
       problem = null;
       for (const { stored } of appended) {
         if (!stored) continue;
-        index.note(stored);
+        note(stored);
         newChars += stored.json.length;
       }
       trimQuietly();
@@ -271,20 +298,18 @@ function createLog(
       const newest = from === undefined;
       const low = Math.max(firstSeq, (from ?? 0) + 1);
       const high = Math.min(lastSeq, (before ?? lastSeq + 1) - 1);
-      const all = Object.keys(filter).length === 0;
-      const found = !all
-        ? index.find(filter, { from: low, to: high, limit, newest })
-        : newest
-          ? between.iterate(low, high, limit)
-          : onwards.iterate(low, high, limit);
-      // Row by row, as above: 1,000 large events are never in memory at once.
-      const page = withinChars(found);
+      const { range, rest } = withinTime(filter);
+      const page = { low: Math.max(low, range.low), high: Math.min(high, range.high), limit, newest };
+      const { events, total } =
+        Object.keys(rest).length === 0
+          ? { events: readPage(page), total: range.high - range.low + 1 }
+          : await index.read(rest, range, page);
       return {
         epoch,
         first_seq: firstSeq,
         last_seq: lastSeq,
-        events: newest ? page.toReversed() : page,
-        total_available: all ? lastSeq - firstSeq + 1 : index.count(filter, firstSeq, lastSeq),
+        events: newest ? events.toReversed() : events,
+        total_available: total,
       };
     },
 
@@ -329,62 +354,30 @@ function readRange(database: Database): { first: number; last: number } {
   return { first: row?.first ?? 1, last: row?.last ?? 0 };
 }
 
-/**
- * The epochs of the log, oldest first, with a new one at the end where its tail may have been lost: the machine went
- * down while the log was open, and commits were not forced to the disk. A position up to what is still there stays
- * good.
- */
-function openEpoch(
-  database: Database,
-  lastSeq: number,
-  {
-    durability,
-    warn,
-    now,
-  }: { durability: string; warn: NonNullable<SqliteLogOptions["warn"]>; now: () => number },
-): Epoch[] {
-  const boot = bootId();
-  const before = database
-    .query<{ value: string }, []>("SELECT value FROM meta WHERE key = 'open_boot'")
-    .get();
-  const list = () => database.query<Epoch, []>("SELECT epoch, start_seq FROM epochs ORDER BY number").all();
-  const lost = before !== null && before.value !== boot;
-  database.transaction(() => {
-    const known = list();
-    if (known.length === 0 || lost) {
-      // Clocks may stand still or go back; an epoch never comes again.
-      const epoch = `${now()}-${randomBytes(3).toString("hex")}`;
-      database.query("INSERT INTO epochs (epoch, start_seq) VALUES (?, ?)").run(epoch, lastSeq);
-      if (lost)
-        warn("the machine went down while the log was open; a new epoch begins", {
-          epoch,
-          start_seq: lastSeq,
-        });
-    }
-    const mark = durability === "full" ? null : (boot ?? "unknown");
-    if (mark === null) database.query("DELETE FROM meta WHERE key = 'open_boot'").run();
-    else
-      database
-        .query("INSERT INTO meta VALUES ('open_boot', ?1) ON CONFLICT DO UPDATE SET value = ?1")
-        .run(mark);
-  })();
-  return list();
-}
+type Noted = Pick<StoredEvent, "seq" | "received_at" | "id" | "type" | "project">;
 
-/** Reads every event's id and names once, which also finds damage before anybody depends on it. */
-function rebuild(database: Database, firstSeq: number, ids: IdIndex, index: FilterIndex): void {
-  const rows = database.query<Pick<StoredEvent, "seq" | "id" | "type" | "project">, [number, number]>(
-    "SELECT seq, id, type, project FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
+/** Every event but for its text, which also finds damage before anybody depends on it. */
+function* allRows(database: Database, firstSeq: number): Iterable<Noted> {
+  const rows = database.query<Noted, [number, number]>(
+    "SELECT seq, received_at, id, type, project FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
   );
   for (let from = firstSeq - 1; ;) {
     const batch = rows.all(from, READ_BATCH);
-    for (const row of batch) {
-      ids.add(row.id, row.seq);
-      index.note(row);
-      from = row.seq;
-    }
+    yield* batch;
     if (batch.length < READ_BATCH) return;
+    from = batch.at(-1)?.seq ?? from;
   }
+}
+
+/** The first seq of a range that fits, where all after it fit too; one beyond its end if none does. */
+function firstWhere({ low, high }: Range, fits: (seq: number) => boolean): number {
+  let [from, to] = [low, high + 1];
+  while (from < to) {
+    const middle = Math.floor((from + to) / 2);
+    if (fits(middle)) to = middle;
+    else from = middle + 1;
+  }
+  return from;
 }
 
 function isDamage(error: unknown): boolean {

@@ -3,6 +3,9 @@ import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { EventLog } from "../../src/log/log.ts";
+import { createMemoryLog } from "../../src/log/memory.ts";
+import type { EventFilter } from "../../src/protocol/query.ts";
 import { openSqliteLog, type SqliteLogOptions } from "../../src/log/sqlite.ts";
 import type { PendingEvent } from "../../src/protocol/event.ts";
 import { onEnd } from "../support/cleanup.ts";
@@ -124,6 +127,92 @@ describe("events too large for the search's index", () => {
     const database = new Database(path, { readonly: true });
     expect(database.query("SELECT count(*) AS n FROM unsearched").get()).toEqual({ n: 0 });
     database.close();
+  });
+});
+
+describe("questions about many events", () => {
+  const COUNT = 6000;
+  const events = Array.from({ length: COUNT }, (_, n) =>
+    event(`e${n}`, {
+      type: n % 7 === 0 ? null : `hook.${["pre", "post", "stop"][n % 3]}`,
+      session_id: `s${n % 11}`,
+      project: n % 13 === 0 ? null : `/w/${n % 2 === 0 ? "app" : "lib"}`,
+      // Set back once in the middle of the second half.
+      received_at: n < 4500 ? n : n - 1000,
+      body: JSON.stringify({
+        n,
+        text: n % 500 === 0 ? `rare "quoted" ${"z".repeat(70_000)}` : "often",
+        end: n % 97,
+      }),
+    }),
+  );
+  const filters: EventFilter[] = [
+    {},
+    { session_id: "s3" },
+    { session_id: "nobody" },
+    { types: ["hook.*"] },
+    { types: ["hook.pre", "hook.stop"], project: "app" },
+    { types: ["hook.post"], session_id: "s5", project: "lib" },
+    { q: "often" },
+    { q: 'RARE "quoted"' },
+    { q: "rare", session_id: "s0" },
+    { q: "of" },
+    { q: '"end":13}', types: ["hook.*"] },
+    { since: 1000, until: 2500 },
+    { since: 3600, until: 4400 },
+    { since: 5000, q: "often" },
+    { since: 9000 },
+    { until: 3999, session_id: "s1" },
+  ];
+  const pages = [
+    { limit: 10 },
+    { limit: 1000, after: 2000 },
+    { limit: 7, before: 1500 },
+    { limit: 0 },
+    { limit: 50, after: 10, before: 40 },
+  ];
+
+  /** What either log says to all the questions. */
+  async function answers(log: EventLog) {
+    const said = [];
+    for (const filter of filters) {
+      for (const page of pages) {
+        const { events: found, total_available } = await log.query({ filter, ...page });
+        said.push({ filter, page, seqs: found.map(({ seq }) => seq), total_available });
+      }
+    }
+    return said;
+  }
+
+  test.each([
+    ["all of them in order of time", 4500, 10_000],
+    ["with the clock set back", COUNT, 10_000],
+    ["half of them trimmed", COUNT, 3000],
+  ])("are answered as by the log in memory: %s", async (_name, count, maxEvents) => {
+    const memory = createMemoryLog({ maxEvents });
+    const log = open(newPath(), { maxEvents });
+    for (const one of [memory, log]) await one.append(events.slice(0, count));
+    const wanted = await answers(memory);
+    expect(await answers(log)).toEqual(wanted);
+    await eventually(() => log.size().index_backlog === 0, { limitMs: 30_000 });
+    expect(await answers(log)).toEqual(wanted);
+    await log.close();
+  });
+
+  test("let others run in between", async () => {
+    const log = open(newPath(), { maxEvents: 1_000_000 });
+    for (let from = 0; from < 100_000; from += 1000) await log.append(many(1000, from));
+    let turns = 0;
+    const count = () => {
+      turns += 1;
+      timer = setImmediate(count);
+    };
+    let timer = setImmediate(count);
+    const { total_available } = await log.query({ filter: { q: "nowhere" }, limit: 10 });
+    clearImmediate(timer);
+    expect(total_available).toBe(0);
+    expect(turns).toBeGreaterThan(2);
+    await log.close();
   });
 });
 
