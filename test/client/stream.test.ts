@@ -82,6 +82,8 @@ describe("a server is followed", () => {
       await server.stop();
       server = await startTestServer({ state_dir, port });
       await server.post("/api/events", [{}, {}]);
+      // Else the next restart could come before it had noticed this one.
+      await eventually(() => followed.kinds().filter((kind) => kind === "connected").length === round + 2);
     }
     await eventually(() => followed.seqs().at(-1) === 15);
     followed.stop();
