@@ -14,6 +14,8 @@ export interface SseMessage {
 export interface SseParser {
   /** The messages that are complete with these bytes; they may be cut anywhere. */
   push(bytes: Uint8Array): SseMessage[];
+  /** Where the stream is; it may have moved without a message. */
+  lastEventId(): string;
 }
 
 /** Makes a parser for one stream. What the stream leaves unfinished at its end is no message. */
@@ -25,9 +27,11 @@ export function createSseParser(): SseParser {
   let afterReturn = false;
   let event = "";
   let data: string[] = [];
+  let id = "";
   let lastEventId = "";
 
   function dispatch(): SseMessage[] {
+    lastEventId = id;
     const message = { event: event || "message", data: data.join("\n"), lastEventId };
     const complete = data.length > 0;
     event = "";
@@ -43,11 +47,13 @@ export function createSseParser(): SseParser {
     const value = colon === -1 ? "" : line.slice(colon + 1).replace(/^ /, "");
     if (field === "event") event = value;
     else if (field === "data") data.push(value);
-    else if (field === "id" && !value.includes("\0")) lastEventId = value;
+    else if (field === "id" && !value.includes("\0")) id = value;
     return [];
   }
 
   return {
+    lastEventId: () => lastEventId,
+
     push(bytes) {
       let text = decoder.decode(bytes, { stream: true });
       if (text === "") return [];

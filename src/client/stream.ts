@@ -56,6 +56,8 @@ export async function* followEvents(options: FollowOptions): AsyncGenerator<Stre
           pauseMs = retry.firstMs;
           yield { kind: "connected", again: lost };
           lost = false;
+        } else if ("position" in item) {
+          if (item.position !== "") lastEventId = item.position;
         } else if (item.event === "message") {
           lastEventId = item.lastEventId;
           yield { kind: "event", json: item.data };
@@ -81,7 +83,7 @@ export async function* followEvents(options: FollowOptions): AsyncGenerator<Stre
 async function* readOnce(
   { url, filter, signal, silenceMs = SILENCE_MS }: FollowOptions,
   lastEventId: string,
-): AsyncGenerator<"open" | SseMessage> {
+): AsyncGenerator<"open" | SseMessage | { position: string }> {
   const headers = { Accept: "text/event-stream", "Last-Event-ID": lastEventId };
   const outgoing = request(`${url}/api/events/stream?${filter}`, { headers, agent: false });
   const abort = () => outgoing.destroy(new Error("ended"));
@@ -100,6 +102,7 @@ async function* readOnce(
       const { value, done } = await within(silenceMs, chunks.next());
       if (done) throw new Error("the server has closed it");
       yield* parser.push(value);
+      yield { position: parser.lastEventId() };
     }
   } finally {
     signal.removeEventListener("abort", abort);

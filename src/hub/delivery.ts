@@ -36,6 +36,8 @@ export interface Subscriber {
 }
 
 export interface Subscription {
+  /** The last event looked at while it reads from the log; null while it is live, and so where the hub is. */
+  readonly catchingUpFrom: number | null;
   /** Narrows what arrives from now on; null is everything. */
   setFilter(filter: EventFilter | null): void;
   close(): void;
@@ -60,7 +62,6 @@ export interface Delivery {
 class Feed implements Subscription {
   readonly subscriber: Subscriber;
   filter: EventFilter | null;
-  /** The last event given out, while the feed reads from the log; null while it is live. */
   catchingUpFrom: number | null = null;
   /** What this connection itself sent while it was catching up: nobody gets their own events back. */
   ownSeqs: Set<number> | null = null;

@@ -171,6 +171,16 @@ describe("what goes wrong", () => {
     expect(followed.updates[2]).toEqual({ kind: "lost", reason: "nothing was heard for 0.03 s" });
   });
 
+  test("or from where a keep-alive said the stream is, beyond events it did not ask for", async () => {
+    const { url, asked } = await answering(
+      `${STREAM}id: e:7\ndata: {"seq":7}\n\n: keep-alive\nid: e:30\n\nid: e:31\n`,
+    );
+    const followed = follow(url, { silenceMs: 30 });
+    await eventually(() => asked.length >= 2);
+    expect(asked[1]).toMatch(/^last-event-id: e:30\r$/im);
+    expect(followed.seqs()[0]).toBe(7);
+  });
+
   test("what was cut off in the middle of an event is no event", async () => {
     const { url, asked, sockets } = await answering(
       `${STREAM}id: e:7\ndata: {"seq":7}\n\nid: e:8\ndata: {"se`,

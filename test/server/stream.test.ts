@@ -174,10 +174,13 @@ describe("GET /api/events/stream", () => {
     await eventually(() => stream.ended());
   });
 
-  test.skipIf(!SOAK)("says every 15 seconds that it is alive", async () => {
-    const stream = await listen();
-    await eventually(() => stream.comments.some((comment) => comment.includes("keep-alive")), {
-      limitMs: 20_000,
-    });
+  test.skipIf(!SOAK)("says every 15 seconds that it is alive, and where it is", async () => {
+    const stream = await listen("?type=wanted");
+    await server.post("/api/events", { type: "another" });
+    const { epoch, last_seq } = (await server.get("/stats")).body.log;
+    await eventually(
+      () => stream.comments.some((comment) => comment === `: keep-alive\nid: ${epoch}:${last_seq}`),
+      { limitMs: 20_000 },
+    );
   });
 });

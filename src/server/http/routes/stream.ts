@@ -37,7 +37,11 @@ export function streamRoutes(app: Hono, { hub }: ServerContext): void {
           // The first bytes say at once that the stream is open.
           write(": connected\n\n");
           const subscription = hub.subscribe(subscriber, { filter, resume });
-          const keepAlive = setInterval(() => write(": keep-alive\n\n"), KEEP_ALIVE_MS);
+          const keepAlive = setInterval(() => {
+            // An id on its own is no message, but the reader remembers it: of events it did not ask for it misses none.
+            const seq = subscription.catchingUpFrom ?? hub.position().last_seq;
+            write(`: keep-alive\nid: ${epoch}:${seq}\n\n`);
+          }, KEEP_ALIVE_MS);
           end = () => {
             end = () => {};
             clearInterval(keepAlive);
