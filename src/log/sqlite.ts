@@ -128,6 +128,8 @@ function createLog(
   let indexProblem: string | null = null;
   let probedAt = 0;
   let refusedChars = 0;
+  /** Where a page is damaged others can still be written, which proves nothing. */
+  let damaged = false;
   let closed = false;
   let indexTimer: Timer | null = null;
   let lastSliceAt = performance.now();
@@ -248,7 +250,7 @@ function createLog(
 
   /** Whether as much as was refused can be written again, found out without an event. */
   function probe(): void {
-    if (problem === null || now() - probedAt < PROBE_MS) return;
+    if (problem === null || damaged || now() - probedAt < PROBE_MS) return;
     probedAt = now();
     try {
       setMeta.run("probe", "0".repeat(refusedChars));
@@ -256,7 +258,7 @@ function createLog(
       problem = null;
       scheduleIndex();
     } catch (error) {
-      problem = (error as Error).message;
+      problem = reasonOf(error);
     }
   }
 
@@ -269,7 +271,8 @@ function createLog(
       try {
         appended = append(batch);
       } catch (error) {
-        problem = (error as Error).message;
+        problem = reasonOf(error);
+        damaged = isDamage(error);
         refusedChars = Math.min(
           MAX_PROBE_CHARS,
           batch.reduce((sum, { body }) => sum + body.length, 0),
@@ -383,6 +386,14 @@ function firstWhere({ low, high }: Range, fits: (seq: number) => boolean): numbe
 function isDamage(error: unknown): boolean {
   const { code = "" } = error as { code?: string };
   return code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_NOTADB";
+}
+
+/** Damage that is met while the server runs: reading may go on for long, so nothing is set aside under its feet. */
+function reasonOf(error: unknown): string {
+  const { message } = error as Error;
+  return isDamage(error)
+    ? `${message}; restart the server, which sets the damaged log aside and begins a new one`
+    : message;
 }
 
 /** Moves a database and what belongs to it out of the way; returns its new path. */

@@ -286,6 +286,31 @@ describe("damage", () => {
     await again.close();
   });
 
+  test("damage met while the log is open refuses events and says what to do; opened again it is set aside", async () => {
+    const path = newPath();
+    const large = (from: number) =>
+      many(1000, from).map((one) => ({ ...one, body: `{"x":"${"y".repeat(4000)}"}` }));
+    const first = open(path, { maxEvents: 1000 });
+    await first.append(large(0));
+    await first.close();
+    const log = open(path, { maxEvents: 1000 });
+    // All but the first page; most of them have left the cache, and are read again to be removed.
+    const bytes = new Uint8Array(await Bun.file(path).arrayBuffer());
+    bytes.fill(0xa5, 4096);
+    writeFileSync(path, bytes);
+    const refused = await log
+      .append(large(1000))
+      .then(() => log.append(large(2000)))
+      .catch((error) => error);
+    expect(refused).toMatchObject({ code: "log_unavailable", message: expect.stringContaining("restart") });
+    expect(log.check()).toMatchObject({ status: "degraded", message: expect.stringContaining("restart") });
+    await log.close().catch(() => {});
+    const warnings: string[] = [];
+    const again = open(path, { warn: (message) => warnings.push(message) });
+    expect(warnings).toEqual([expect.stringContaining("set aside")]);
+    await again.close();
+  });
+
   test("a log of a newer release is refused and left as it is", async () => {
     const path = newPath();
     const database = new Database(path, { create: true });
