@@ -36,7 +36,7 @@ export interface Subscriber {
 }
 
 export interface Subscription {
-  /** The last event looked at while it reads from the log; null while it is live, and so where the hub is. */
+  /** While it reads from the log: it is done with everything up to this seq. Null while it is live, where the hub is. */
   readonly catchingUpFrom: number | null;
   /** Narrows what arrives from now on; null is everything. */
   setFilter(filter: EventFilter | null): void;

@@ -23,7 +23,7 @@ export interface Hub {
   /** Stores one event; resolves once it is in the log. `origin` does not get it back. */
   publish(input: unknown, origin?: string): Promise<AppendedEvent>;
   /** Stores a batch, all of it or, with `invalid_events`, nothing. */
-  publishBatch(inputs: readonly unknown[], origin?: string): Promise<AppendedEvent[]>;
+  publishBatch(inputs: readonly unknown[]): Promise<AppendedEvent[]>;
   history(query: HistoryQuery): Promise<HistoryPage>;
 
   /** The log as the live feed has reached it. */
@@ -67,7 +67,13 @@ export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: 
     onStored(appended, origins) {
       eventsProcessed += appended.filter(({ stored }) => stored !== null).length;
       lastActivity = Date.now();
-      delivery.deliver(appended, origins);
+      try {
+        delivery.deliver(appended, origins);
+      } catch (error) {
+        // Their senders, and all who come after them, must not wait for ever.
+        countError();
+        onError(error);
+      }
     },
   });
 
@@ -80,9 +86,9 @@ export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: 
       return appended as AppendedEvent;
     },
 
-    async publishBatch(inputs, origin) {
+    async publishBatch(inputs) {
       const events = stampBatch(inputs, stamp);
-      return events.length === 0 ? [] : ingest.enqueue(events, origin);
+      return events.length === 0 ? [] : ingest.enqueue(events, undefined);
     },
 
     history: (query) => readHistory(log, query),

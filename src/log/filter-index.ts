@@ -21,8 +21,6 @@ export interface FilterIndex {
    */
   skipTrimmed(firstSeq: number): void;
   rolledBack(): void;
-  /** Remembers the names a filter can ask for. */
-  note(event: Pick<StoredEvent, "type" | "project">): void;
   read: FilteredReader["read"];
 }
 
@@ -33,8 +31,6 @@ const SLICE_CHARS = 4000;
 const MIN_SKIP = 256;
 
 export function createFilterIndex(database: Database): FilterIndex {
-  const types = new Set<string>();
-  const projects = new Set<string>();
   const savedIndexed = database.query<{ value: string }, []>(
     "SELECT value FROM meta WHERE key = 'indexed_seq'",
   );
@@ -65,7 +61,7 @@ export function createFilterIndex(database: Database): FilterIndex {
   const removeUnsearched = database.query("DELETE FROM unsearched WHERE seq = ?");
   const removeRow = database.query("DELETE FROM events WHERE seq = ?");
 
-  const reader = createFilteredReader(database, { upTo: () => indexed, types, projects });
+  const reader = createFilteredReader(database, () => indexed);
 
   const removeRange = database.query("DELETE FROM events WHERE seq BETWEEN ? AND ?");
   /** Removes what was trimmed and never indexed; the rows up to `indexed` that are left are indexed ones. */
@@ -133,11 +129,6 @@ export function createFilterIndex(database: Database): FilterIndex {
     },
     rolledBack() {
       indexed = readIndexed();
-    },
-
-    note({ type, project }) {
-      if (type !== null) types.add(type);
-      if (project !== null) projects.add(project);
     },
 
     read: reader.read,

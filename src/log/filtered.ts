@@ -19,15 +19,6 @@ export interface PageRequest extends Range {
   newest: boolean;
 }
 
-/** What the reader has to know of the index. */
-export interface Indexed {
-  /** Events up to this seq are in it. */
-  upTo(): number;
-  /** All types and projects that occur. */
-  types: ReadonlySet<string>;
-  projects: ReadonlySet<string>;
-}
-
 export interface FilteredReader {
   /**
    * Reads a page, in the order asked for and no more than fills an answer, and counts all that match within `whole`.
@@ -40,32 +31,25 @@ export interface FilteredReader {
   ): Promise<{ events: StoredEvent[]; total: number }>;
 }
 
-/** Trigrams need three characters. */
+/** Trigrams need three characters (code points). */
 const MIN_SEARCH = 3;
 /** The index would keep everybody waiting for a tenth of a second with an event of half a megabyte. */
 export const MAX_SEARCHED_CHARS = 64 * 1024;
 
 /** Seqs looked at in one step: few at first, so that recent events come soon, then as many as a step's time allows. */
-const FIRST_STEP = 1000;
+const FIRST_STEP = 100;
+const MIN_STEP = 4;
 const MAX_STEP = 64_000;
 const STEP_MS = 4;
 
-export function createFilteredReader(database: Database, indexed: Indexed): FilteredReader {
+/** @param indexed the seq up to which events are in the index */
+export function createFilteredReader(database: Database, indexed: () => number): FilteredReader {
   const tooLarge = database.query<StoredEvent, [number, number]>(
     "SELECT * FROM events WHERE seq IN (SELECT seq FROM unsearched WHERE seq BETWEEN ? AND ?)",
   );
 
-  /** The events of a range that the index has seen and those it has not. */
-  function split({ low, high }: Range): { seen: Range; unseen: Range } {
-    const end = indexed.upTo();
-    return {
-      seen: { low, high: Math.min(high, end) },
-      unseen: { low: Math.max(low, end + 1), high },
-    };
-  }
-
   function* rows(question: Question, range: Range, newest: boolean): Generator<StoredEvent, void> {
-    const { seen, unseen } = split(range);
+    const { seen, unseen } = split(question, range);
     const parts = [
       { ...rowsOf(question, seen), range: seen },
       { ...rowsOf(EVERYTHING, unseen), range: unseen },
@@ -81,7 +65,7 @@ export function createFilteredReader(database: Database, indexed: Indexed): Filt
 
   function count(question: Question, range: Range): number {
     if (!question.exact) return countAll(rows(question, range, false));
-    const { seen, unseen } = split(range);
+    const { seen, unseen } = split(question, range);
     let sum = 0;
     if (seen.low <= seen.high) {
       const { sql, values } = countOf(question, seen);
@@ -97,7 +81,7 @@ export function createFilteredReader(database: Database, indexed: Indexed): Filt
 
   return {
     async read(filter, whole, page) {
-      const question = ask(filter, indexed);
+      const question = ask(filter, indexed(), (table, column) => distinct(database, table, column));
       const events: StoredEvent[] = [];
       let total = 0;
       let chars = 0;
@@ -134,8 +118,8 @@ export function createFilteredReader(database: Database, indexed: Indexed): Filt
 }
 
 function nextStep(width: number, took: number): number {
-  const factor = took < STEP_MS / 4 ? 4 : took > STEP_MS ? 0.5 : 1;
-  return Math.max(FIRST_STEP, Math.min(MAX_STEP, Math.floor(width * factor)));
+  const factor = took < STEP_MS / 4 ? 4 : took < STEP_MS ? 2 : 0.5;
+  return Math.max(MIN_STEP, Math.min(MAX_STEP, Math.floor(width * factor)));
 }
 
 function countAll(events: IteratorObject<StoredEvent>): number {
@@ -145,6 +129,8 @@ function countAll(events: IteratorObject<StoredEvent>): number {
 /** A filter as the index can answer it. */
 interface Question {
   filter: EventFilter;
+  /** Where the index was when it was asked for the names: it goes on in between, and may then hold others. */
+  seenUpTo: number;
   names: { table: string; column: string; values: string[] }[];
   /** A phrase of trigrams, which is a substring. */
   text: string | null;
@@ -152,29 +138,44 @@ interface Question {
   exact: boolean;
 }
 
-const EVERYTHING: Question = { filter: {}, names: [], text: null, exact: true };
+const EVERYTHING: Question = { filter: {}, seenUpTo: 0, names: [], text: null, exact: true };
 
-function ask(filter: EventFilter, { types, projects }: Indexed): Question {
+function ask(
+  filter: EventFilter,
+  seenUpTo: number,
+  namesIn: (table: string, column: string) => string[],
+): Question {
   const { session_id, project, types: patterns, q, since, until } = filter;
   const names: Question["names"] = [];
   if (session_id !== undefined) {
     names.push({ table: "by_session", column: "session_id", values: [session_id] });
   }
   if (project !== undefined) {
-    const values = [...projects].filter((one) => matchesProject(one, project));
+    const values = namesIn("by_project", "project").filter((one) => matchesProject(one, project));
     names.push({ table: "by_project", column: "project", values });
   }
   if (patterns) {
-    const values = [...types].filter((type) => patterns.some((pattern) => matchesType(type, pattern)));
+    const values = namesIn("by_type", "type").filter((type) =>
+      patterns.some((pattern) => matchesType(type, pattern)),
+    );
     names.push({ table: "by_type", column: "type", values });
   }
-  const isSearched = q !== undefined && q.length >= MIN_SEARCH;
+  const isSearched = q !== undefined && [...q].length >= MIN_SEARCH;
   return {
     filter,
+    seenUpTo,
     names,
     // Quotes are doubled within a phrase.
     text: isSearched ? `"${q.replaceAll('"', '""')}"` : null,
     exact: (q === undefined || isSearched) && since === undefined && until === undefined,
+  };
+}
+
+/** The events of a range that the index has seen and those it has not. */
+function split({ seenUpTo }: Question, { low, high }: Range): { seen: Range; unseen: Range } {
+  return {
+    seen: { low, high: Math.min(high, seenUpTo) },
+    unseen: { low: Math.max(low, seenUpTo + 1), high },
   };
 }
 
@@ -186,7 +187,7 @@ interface Sql {
 /** All events of a range that may be in the answer; those too large for the search always may. */
 function rowsOf({ names, text }: Question, { low, high }: Range): Sql {
   const conditions = names.map((name) => `events.seq IN (${seqsOf(name)})`);
-  const values: SQLQueryBindings[] = names.flatMap((name) => [...name.values, low, high]);
+  const values: SQLQueryBindings[] = names.flatMap((name) => [JSON.stringify(name.values), low, high]);
   if (text !== null) {
     const found = "SELECT rowid FROM search WHERE search MATCH ? AND rowid BETWEEN ? AND ?";
     const large = "SELECT seq FROM unsearched WHERE seq BETWEEN ? AND ?";
@@ -204,8 +205,8 @@ function countOf({ names, text }: Question, { low, high }: Range): Sql {
     return { sql: "SELECT count(*) AS count FROM events WHERE seq BETWEEN ? AND ?", values: [low, high] };
   }
   const conditions = (text === null ? others : names).map(
-    ({ table, column, values }) =>
-      `EXISTS (SELECT 1 FROM ${table} WHERE ${column} IN (${marks(values)}) AND ${table}.seq = found.seq)`,
+    ({ table, column }) =>
+      `EXISTS (SELECT 1 FROM ${table} WHERE ${column} IN (${LIST}) AND ${table}.seq = found.seq)`,
   );
   const found =
     text === null
@@ -215,16 +216,28 @@ function countOf({ names, text }: Question, { low, high }: Range): Sql {
   return {
     sql: `SELECT count(*) AS count FROM (${found}) AS found${where}`,
     values: [
-      ...(text === null ? (first?.values ?? []) : [text]),
+      text ?? JSON.stringify(first?.values),
       low,
       high,
-      ...(text === null ? others : names).flatMap(({ values }) => values),
+      ...(text === null ? others : names).map(({ values }) => JSON.stringify(values)),
     ],
   };
 }
 
-function seqsOf({ table, column, values }: Question["names"][number]): string {
-  return `SELECT seq FROM ${table} WHERE ${column} IN (${marks(values)}) AND seq BETWEEN ? AND ?`;
+function seqsOf({ table, column }: Question["names"][number]): string {
+  return `SELECT seq FROM ${table} WHERE ${column} IN (${LIST}) AND seq BETWEEN ? AND ?`;
 }
 
-const marks = (values: readonly unknown[]) => values.map(() => "?").join(", ");
+/** A list of any length in one variable. */
+const LIST = "SELECT value FROM json_each(?)";
+
+/** The names in an index, each found by one look behind the one before it. */
+function distinct(database: Database, table: string, column: string): string[] {
+  const next = `SELECT min(${column}) FROM ${table} WHERE ${column} > name`;
+  const rows = database.query<{ name: string }, []>(
+    `WITH RECURSIVE names(name) AS (
+      SELECT min(${column}) FROM ${table} UNION ALL SELECT (${next}) FROM names WHERE name IS NOT NULL
+    ) SELECT name FROM names WHERE name IS NOT NULL`,
+  );
+  return rows.all().map(({ name }) => name);
+}

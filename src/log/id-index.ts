@@ -1,6 +1,6 @@
 /**
- * Which seq an event id was stored under, in 12 bytes an entry: at a million events a Map of strings would take a
- * hundred times as much. Open addressing with linear probing; what has been trimmed from the log is forgotten when
+ * Which seq an event id was stored under, in 20 to 40 bytes an entry: at a million events a Map of strings would take
+ * several times as much. Open addressing with linear probing; what has been trimmed from the log is forgotten when
  * the table is rebuilt. It stores hashes, so a hit is a candidate that the log has to confirm.
  */
 export interface IdIndex {

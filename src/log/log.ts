@@ -52,8 +52,8 @@ export interface LogPage extends LogPosition {
   total_available: number;
 }
 
-/** Characters of JSON in one answer at most: below the 4 MiB at which aiohttp's WebSocket gives up. */
-export const MAX_PAGE_CHARS = 3 * 1024 * 1024;
+/** Characters of JSON in one answer at most: of three bytes each still below the 4 MiB at which aiohttp's WebSocket gives up. */
+export const MAX_PAGE_CHARS = 1024 * 1024;
 
 /** The leading events whose texts fit into so many characters; at least one, so that paging always advances. */
 export function withinChars(events: Iterable<StoredEvent>, maxChars = MAX_PAGE_CHARS): StoredEvent[] {

@@ -1,4 +1,5 @@
 /** The event log kept in memory: everything a log promises, but for the end of the process. */
+import { randomBytes } from "node:crypto";
 import { type PendingEvent, type StoredEvent, withSeq } from "../protocol/event.ts";
 import { type HistoryQuery, matchesFilter } from "../protocol/query.ts";
 import {
@@ -16,7 +17,7 @@ export interface MemoryLogOptions {
   /** Seconds; 0 keeps events whatever their age. */
   maxAge?: number;
   /** Characters of JSON held at most; the newest event is always kept. */
-  maxBytes?: number;
+  maxTotalChars?: number;
   /** Characters of JSON in one answer at most. */
   maxPageChars?: number;
   now?: () => number;
@@ -29,11 +30,12 @@ const READ_BATCH = 1000;
 export function createMemoryLog({
   maxEvents = 10_000,
   maxAge = 0,
-  maxBytes = 256 * 1024 * 1024,
+  maxTotalChars = 256 * 1024 * 1024,
   maxPageChars = MAX_PAGE_CHARS,
   now = Date.now,
 }: MemoryLogOptions = {}): EventLog {
-  const epoch = `${now()}`;
+  // As on disk, an epoch never comes again.
+  const epoch = `${now()}-${randomBytes(3).toString("hex")}`;
   const seqById = new Map<string, number>();
   // A queue: `events[start]` is the oldest; the dead front is cut off once it outweighs the rest.
   let events: StoredEvent[] = [];
@@ -62,7 +64,7 @@ export function createMemoryLog({
     const oldestAllowed = maxAge > 0 ? now() - maxAge * 1000 : Number.NEGATIVE_INFINITY;
     while (start < events.length) {
       const oldest = events[start] as StoredEvent;
-      const overweight = bytes > maxBytes && events.length - start > 1;
+      const overweight = bytes > maxTotalChars && events.length - start > 1;
       if (events.length - start <= maxEvents && oldest.received_at >= oldestAllowed && !overweight) break;
       seqById.delete(oldest.id);
       bytes -= oldest.json.length;

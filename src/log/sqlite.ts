@@ -1,6 +1,6 @@
 /** The event log on disk: SQLite in WAL mode, each batch one transaction. */
 import { Database } from "bun:sqlite";
-import { existsSync, renameSync, statSync } from "node:fs";
+import { existsSync, renameSync } from "node:fs";
 import { CodedError } from "../protocol/errors.ts";
 import { type PendingEvent, type StoredEvent, withSeq } from "../protocol/event.ts";
 import type { HealthCheck } from "../protocol/messages.ts";
@@ -114,13 +114,21 @@ function createLog(
   let lastSeq = last;
   let firstSeq = first;
   const epochs = openEpoch(database, lastSeq, { durability, warn, now });
+  // The mark of an open log has to outlive a loss of power that takes the WAL with it: that is what it tells of.
+  database.run("PRAGMA wal_checkpoint(TRUNCATE)");
   const { epoch } = epochs.at(-1) as Epoch;
   const ids = createIdIndex(() => firstSeq);
   const index = createFilterIndex(database);
   /** Clocks are set back now and then: the last event that arrived before the one ahead of it. */
   const clock = { latest: 0, disorderedAt: 0 };
+  let expected = firstSeq;
+  for (const row of allRows(database, firstSeq)) {
+    // Events before a hole were trimmed already, and only wait for the index to remove them.
+    if (row.seq > expected) firstSeq = row.seq;
+    expected = row.seq + 1;
+    note(row);
+  }
   trim();
-  for (const row of allRows(database, firstSeq)) note(row);
 
   /** Why events are refused. */
   let problem: string | null = null;
@@ -138,10 +146,11 @@ function createLog(
   const retention = setInterval(trimQuietly, RETENTION_CHECK_MS);
   scheduleIndex();
 
+  const isInOrderOfTime = () => clock.disorderedAt <= firstSeq;
+
   /** Takes a stored event into what is known of all of them. */
   function note(event: Noted): void {
     ids.add(event.id, event.seq);
-    index.note(event);
     if (event.received_at < clock.latest) clock.disorderedAt = event.seq;
     clock.latest = event.received_at;
   }
@@ -151,14 +160,18 @@ function createLog(
     firstSeq = Math.max(firstSeq, lastSeq - maxEvents + 1);
     if (maxAge <= 0) return;
     const oldestAllowed = now() - maxAge * 1000;
-    while (firstSeq <= lastSeq && arrivalOf(firstSeq) < oldestAllowed) firstSeq += 1;
+    const isKept = (seq: number) => arrivalOf(seq) >= oldestAllowed;
+    if (firstSeq > lastSeq || isKept(firstSeq)) return;
+    if (isInOrderOfTime()) firstSeq = firstWhere({ low: firstSeq, high: lastSeq }, isKept);
+    else while (firstSeq <= lastSeq && !isKept(firstSeq)) firstSeq += 1;
   }
 
   /** Retention that fails is tried again with the next batch, and a second later at the latest. */
   function trimQuietly(): void {
+    const before = firstSeq;
     try {
       trim();
-      if (indexProblem !== null) scheduleIndex();
+      if (firstSeq > before || indexProblem !== null) scheduleIndex();
     } catch (error) {
       indexProblem = (error as Error).message;
     }
@@ -199,7 +212,7 @@ function createLog(
   function withinTime(filter: EventFilter): { range: Range; rest: EventFilter } {
     const all = { low: firstSeq, high: lastSeq };
     const { since, until, ...rest } = filter;
-    if ((since === undefined && until === undefined) || clock.disorderedAt > firstSeq) {
+    if ((since === undefined && until === undefined) || !isInOrderOfTime()) {
       return { range: all, rest: filter };
     }
     const low = since === undefined ? firstSeq : firstWhere(all, (seq) => arrivalOf(seq) >= since);
@@ -302,16 +315,19 @@ function createLog(
       const low = Math.max(firstSeq, (from ?? 0) + 1);
       const high = Math.min(lastSeq, (before ?? lastSeq + 1) - 1);
       const { range, rest } = withinTime(filter);
+      const last_seq = lastSeq;
       const page = { low: Math.max(low, range.low), high: Math.min(high, range.high), limit, newest };
       const { events, total } =
         Object.keys(rest).length === 0
           ? { events: readPage(page), total: range.high - range.low + 1 }
           : await index.read(rest, range, page);
+      // What came meanwhile has not been looked at, and of what was trimmed meanwhile some may be missing.
+      const held = events.filter(({ seq }) => seq >= firstSeq);
       return {
         epoch,
         first_seq: firstSeq,
-        last_seq: lastSeq,
-        events: newest ? events.toReversed() : events,
+        last_seq,
+        events: newest ? held.toReversed() : held,
         total_available: total,
       };
     },
@@ -357,12 +373,12 @@ function readRange(database: Database): { first: number; last: number } {
   return { first: row?.first ?? 1, last: row?.last ?? 0 };
 }
 
-type Noted = Pick<StoredEvent, "seq" | "received_at" | "id" | "type" | "project">;
+type Noted = Pick<StoredEvent, "seq" | "received_at" | "id">;
 
-/** Every event but for its text, which also finds damage before anybody depends on it. */
+/** Reads every row, which also finds damage before anybody depends on it. */
 function* allRows(database: Database, firstSeq: number): Iterable<Noted> {
   const rows = database.query<Noted, [number, number]>(
-    "SELECT seq, received_at, id, type, project FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
+    "SELECT seq, received_at, id FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
   );
   for (let from = firstSeq - 1; ;) {
     const batch = rows.all(from, READ_BATCH);
@@ -402,5 +418,5 @@ function setAside(path: string, now: number): string {
   for (const suffix of ["", "-wal", "-shm"]) {
     if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
   }
-  return statSync(aside).isFile() ? aside : path;
+  return aside;
 }

@@ -1,5 +1,6 @@
 /** Events as they come in, as they are stored, and the checks between the two. */
 import { CodedError } from "./errors.ts";
+import { isRawJson } from "./json.ts";
 
 export type JsonObject = Record<string, unknown>;
 
@@ -42,8 +43,9 @@ const ALIASES = {
   timestamp: ["timestamp"],
 } as const;
 
+/** A number kept exact (`parseExactJson`) is an object to `typeof`, and none here. */
 export function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !isRawJson(value);
 }
 
 /**
@@ -64,8 +66,11 @@ export function checkEvent(input: unknown): JsonObject {
       `\`type\` must be a string of at most ${MAX_TYPE_LENGTH} characters`,
     );
   }
-  if (id !== undefined && id !== null && (typeof id !== "string" || id === "" || id.length > MAX_ID_LENGTH)) {
-    throw new CodedError("invalid_event", `\`id\` must be a string of 1 to ${MAX_ID_LENGTH} characters`);
+  if (id !== undefined && id !== null && (typeof id !== "string" || !isId(id))) {
+    throw new CodedError(
+      "invalid_event",
+      `\`id\` must be well-formed text of 1 to ${MAX_ID_LENGTH} characters`,
+    );
   }
   return input;
 }
@@ -117,7 +122,11 @@ export function matchesProject(project: string | null, wanted: string): boolean 
 
 const isText = (value: unknown): value is string => typeof value === "string" && value !== "";
 /** Senders write times as text or as a number. */
-const isTime = (value: unknown): value is string | number => isText(value) || typeof value === "number";
+const isTime = (value: unknown): value is string | number =>
+  isText(value) || typeof value === "number" || isRawJson(value);
+
+/** A lone surrogate would come back from the log as another character. */
+const isId = (id: string) => id !== "" && id.length <= MAX_ID_LENGTH && id.isWellFormed();
 
 function findField<T>(
   event: JsonObject,
@@ -147,5 +156,6 @@ function checkValue(value: unknown, depth: number): void {
 
 function nameOf(value: unknown): string {
   if (value === null || value === undefined) return `${value}`;
+  if (isRawJson(value)) return "a number";
   return Array.isArray(value) ? "an array" : `a ${typeof value}`;
 }

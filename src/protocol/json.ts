@@ -1,7 +1,13 @@
 /** JSON texts: parsed so that nothing is lost on the way through the server, and measured. */
 
 type Reviver = (this: unknown, key: string, value: unknown, context?: { source?: string }) => unknown;
-const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
+const { rawJSON, isRawJSON } = JSON as unknown as {
+  rawJSON(text: string): unknown;
+  isRawJSON(value: unknown): boolean;
+};
+
+/** Whether a value is a number that `parseExactJson` kept as it was written. */
+export const isRawJson = isRawJSON;
 
 /** Sixteen digits or a three-digit exponent: only there can a number be more than a double holds. */
 const SUSPECT = /\d{16}|[eE][+-]?\d{3}/;

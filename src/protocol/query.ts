@@ -101,6 +101,9 @@ function parseFilter(fields: JsonObject): EventFilter {
   if (session !== undefined) filter.session_id = session;
   if (project !== undefined) filter.project = project;
   if (types.length > 0) filter.types = types;
+  if (q?.includes("\0")) {
+    throw new CodedError("invalid_query", "`q` holds a NUL character, which no JSON text does");
+  }
   if (q !== undefined) filter.q = q;
   if (since !== undefined) filter.since = since;
   if (until !== undefined) filter.until = until;

@@ -76,6 +76,20 @@ describe("live", () => {
     expect(hub.stats().errors).toBe(1);
   });
 
+  test("a delivery that fails costs no sender the acknowledgement, nor those who come after", async () => {
+    const hub = hubOn(createMemoryLog());
+    const filtered = {
+      ...receiver("bad"),
+      buffered: () => {
+        throw new Error("broken");
+      },
+    };
+    hub.subscribe(filtered, { filter: { types: ["hook.*"] } });
+    expect(await hub.publish({ type: "hook.a" })).toMatchObject({ seq: 1 });
+    expect(await hub.publish({ type: "hook.b" })).toMatchObject({ seq: 2 });
+    await hub.close();
+  });
+
   test("a filter narrows, can be changed and lifted", async () => {
     const hub = hubOn(createMemoryLog());
     const a = receiver("a");

@@ -8,7 +8,7 @@ const event = (id: string, body = `{"id":"${id}"}`): PendingEvent => {
 };
 
 test("events go by weight, but the newest always stays", async () => {
-  const log = createMemoryLog({ maxBytes: 100 });
+  const log = createMemoryLog({ maxTotalChars: 100 });
   await log.append([event("a", `{"x":"${"y".repeat(500)}"}`)]);
   expect(log.size().events).toBe(1);
   await log.append([event("b")]);

@@ -92,6 +92,59 @@ describe("closed and opened again", () => {
     expect((await log.query({ filter: { session_id: "s" }, limit: 5 })).total_available).toBe(1000);
     await log.close();
   });
+
+  test("a log opened with more room than before begins after what was trimmed", async () => {
+    const path = newPath();
+    const first = open(path, { maxEvents: 2000 });
+    await first.append(many(2000));
+    await eventually(() => first.size().index_backlog === 0);
+    for (let from = 2000; from < 10_000; from += 1000) await first.append(many(1000, from));
+    await first.close();
+    const again = open(path, { maxEvents: 100_000 });
+    const { first_seq, last_seq } = again.position();
+    const held = (await again.readAfter(0, 100_000_000)).events;
+    expect([held[0]?.seq, last_seq]).toEqual([first_seq, 10_000]);
+    const { events, total_available } = await again.query({ filter: {}, limit: 1000, after: 0 });
+    expect(total_available).toBe(last_seq - first_seq + 1);
+    expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => first_seq + index));
+    await again.close();
+  });
+
+  test("what is too old goes from the file though nothing comes in", async () => {
+    const path = newPath();
+    let time = 1000;
+    const log = open(path, { maxAge: 1, now: () => time });
+    await log.append(many(10).map((one) => ({ ...one, received_at: 1000 })));
+    await eventually(() => log.size().index_backlog === 0);
+    time = 60_000;
+    await eventually(() => log.size().events === 0);
+    // The newest row stays, so that the log knows where it was.
+    await eventually(() => log.size().index_backlog === 0);
+    await log.close();
+    const database = new Database(path, { readonly: true });
+    expect(database.query("SELECT count(*) AS n FROM events").get()).toEqual({ n: 1 });
+    database.close();
+  });
+
+  test("a log of schema version 1 is taken over", async () => {
+    const path = newPath();
+    const first = open(path);
+    const large = `{"x":"${"y".repeat(100_000)} needle"}`;
+    await first.append([event("a", { body: large }), event("b", { body: '{"x":"needle"}' })]);
+    await eventually(() => first.size().index_backlog === 0);
+    await first.close();
+    const database = new Database(path);
+    database.run("DROP TABLE unsearched");
+    database.query("INSERT INTO search (rowid, json) VALUES (1, ?)").run(large);
+    database.run("PRAGMA user_version = 1");
+    database.close();
+    const log = open(path);
+    await log.append([event("c", { body: large })]);
+    await eventually(() => log.size().index_backlog === 0);
+    const { events, total_available } = await log.query({ filter: { q: "needle" }, limit: 9 });
+    expect([events.map(({ seq }) => seq), total_available]).toEqual([[1, 2, 3], 3]);
+    await log.close();
+  });
 });
 
 describe("events too large for the search's index", () => {
@@ -132,7 +185,7 @@ describe("events too large for the search's index", () => {
 
 describe("questions about many events", () => {
   const COUNT = 6000;
-  const events = Array.from({ length: COUNT }, (_, n) =>
+  const all = Array.from({ length: COUNT }, (_, n) =>
     event(`e${n}`, {
       type: n % 7 === 0 ? null : `hook.${["pre", "post", "stop"][n % 3]}`,
       session_id: `s${n % 11}`,
@@ -191,11 +244,50 @@ describe("questions about many events", () => {
   ])("are answered as by the log in memory: %s", async (_name, count, maxEvents) => {
     const memory = createMemoryLog({ maxEvents });
     const log = open(newPath(), { maxEvents });
-    for (const one of [memory, log]) await one.append(events.slice(0, count));
+    for (const one of [memory, log]) await one.append(all.slice(0, count));
     const wanted = await answers(memory);
     expect(await answers(log)).toEqual(wanted);
     await eventually(() => log.size().index_backlog === 0, { limitMs: 30_000 });
     expect(await answers(log)).toEqual(wanted);
+    await log.close();
+  });
+
+  test("say nothing of what comes or goes while they are answered", async () => {
+    const log = open(newPath(), { maxEvents: 50_000 });
+    for (let from = 0; from < 50_000; from += 1000) await log.append(many(1000, from));
+    const newest = log.query({ filter: { types: ["wanted"] }, limit: 10 });
+    const oldest = log.query({ filter: { types: ["t"] }, limit: 3, after: 4 });
+    await log.append(Array.from({ length: 5000 }, (_, n) => event(`w${n}`, { type: "wanted" })));
+    expect(await newest).toMatchObject({ events: [], last_seq: 50_000 });
+    const { events, first_seq } = await oldest;
+    expect(events.every(({ seq }) => seq >= first_seq)).toBe(true);
+    await log.close();
+  });
+
+  test("of characters outside the first plane, of very many types, are answered alike", async () => {
+    const log = open(newPath(), { maxEvents: 100 });
+    await log.append([event("a", { body: '{"x":"😀😁 b"}' })]);
+    const said = async () =>
+      (await log.query({ filter: { q: "😀😁" }, limit: 9 })).total_available +
+      (await log.query({ filter: { q: " b" }, limit: 9 })).total_available;
+    expect(await said()).toBe(2);
+    await eventually(() => log.size().index_backlog === 0);
+    expect(await said()).toBe(2);
+    const kinds = Array.from({ length: 40_000 }, (_, n) => event(`k${n}`, { type: `job.${n}` }));
+    for (let from = 0; from < kinds.length; from += 1000) await log.append(kinds.slice(from, from + 1000));
+    await eventually(() => log.size().index_backlog === 0);
+    const { total_available } = await log.query({ filter: { types: ["job.*"] }, limit: 9 });
+    expect(total_available).toBe(100);
+    await log.close();
+  });
+
+  test("are answered alike while the index goes on", async () => {
+    const log = open(newPath(), { maxEvents: 100_000 });
+    for (let from = 0; from < 60_000; from += 1000) await log.append(many(1000, from));
+    for (let round = 0; round < 3; round += 1) {
+      const { total_available } = await log.query({ filter: { types: ["t"], q: "id" }, limit: 10 });
+      expect(total_available).toBe(60_000);
+    }
     await log.close();
   });
 
@@ -245,6 +337,28 @@ describe("epochs", () => {
       gap: { from_seq: 11, to_seq: 12, reason: "beyond_end" },
     });
     await second.close();
+  });
+
+  test("a loss of power that takes the WAL with it begins a new one", async () => {
+    const path = newPath();
+    const first = open(path);
+    await first.append(many(3));
+    await first.close();
+    const second = open(path);
+    const { epoch } = second.position();
+    await second.append(many(2, 3));
+    // What the disk has for certain: no commit has been forced to it since the log was opened.
+    const left = newPath();
+    writeFileSync(left, await Bun.file(path).bytes());
+    await second.close();
+    const database = new Database(left);
+    database.run("UPDATE meta SET value = 'an earlier boot' WHERE key = 'open_boot'");
+    database.close();
+    const third = open(left);
+    expect(third.position()).toMatchObject({ last_seq: 3 });
+    expect(third.position().epoch).not.toBe(epoch);
+    expect(third.locate({ epoch, seq: 5 }).gap).toMatchObject({ from_seq: 4, to_seq: 5 });
+    await third.close();
   });
 
   test("a log that was closed, or forces its commits to the disk, keeps its epoch", async () => {

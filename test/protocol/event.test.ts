@@ -7,6 +7,7 @@ import {
   matchesType,
   openEnvelope,
 } from "../../src/protocol/event.ts";
+import { parseExactJson } from "../../src/protocol/json.ts";
 
 const codeOf = (act: () => unknown) => {
   try {
@@ -16,6 +17,20 @@ const codeOf = (act: () => unknown) => {
     return (error as CodedError).code;
   }
 };
+
+describe("numbers with more digits than a double holds", () => {
+  const read = (text: string) => parseExactJson(text);
+
+  test("are no objects", () =>
+    expect(codeOf(() => checkEvent(read("1754550000123456789")))).toBe("invalid_event"));
+
+  test("are times, which an envelope's event may have", () => {
+    const event = openEnvelope(
+      read('{"namespace":"/","event":"e","data":{"data":{"timestamp":1754550000123456789}}}'),
+    );
+    expect(JSON.stringify(event)).toContain('"timestamp":1754550000123456789}');
+  });
+});
 
 describe("an event", () => {
   for (const bad of [null, 1, "text", true, [], [{}], undefined]) {

@@ -57,7 +57,6 @@ describe("over a WebSocket", () => {
     ["broken JSON", ["40", '42["claude_event",{]']],
     ["a huge acknowledgement number", ["40", `42${"9".repeat(400)}["ping"]`]],
     ["a namespace that is not there", ["40/nope,"]],
-    ["a connect twice", ["40", "40"]],
     ["a connect with an auth that is no object", ["405"]],
     ["a binary event without its attachments", ["40", '451-["claude_event",{"_placeholder":true,"num":0}]']],
     ["too many attachments announced", ["40", '4599999999-["x"]']],
@@ -207,5 +206,36 @@ describe("connections", () => {
     await eventually(async () => (await server.get("/health")).body.clients_connected === before);
     await expectHealthy();
     expect((await server.get("/stats")).body.delivery.lagging_clients).toBe(0);
+  });
+});
+
+describe("a client that asks and never reads", () => {
+  test("is dropped, over polling too, and costs little memory", async () => {
+    const own = await startTestServer();
+    const batch = Array.from({ length: 100 }, () => ({ x: "y".repeat(9_000) }));
+    for (let n = 0; n < 10; n += 1) await own.post("/api/events", batch);
+    const path = "/socket.io/?EIO=4&transport=polling";
+    const { sid } = JSON.parse((await own.get(path)).body.slice(1));
+    await own.post(`${path}&sid=${sid}`, "40");
+    expect((await own.get(`${path}&sid=${sid}`)).body).toContain("connection_ack");
+    const before = process.memoryUsage.rss();
+    const questions = Array.from({ length: 300 }, () => '42["get_history",{"limit":1000}]').join("\x1e");
+    await own.post(`${path}&sid=${sid}`, questions);
+    await eventually(async () => (await own.get("/health")).body.clients_connected === 0, {
+      limitMs: 20_000,
+    });
+    expect((await own.get(`${path}&sid=${sid}`)).status).toBe(400);
+    // All the answers together would take 300 MB.
+    expect(process.memoryUsage.rss() - before).toBeLessThan(150_000_000);
+  });
+
+  test("an event without a name is refused, and no fault of the server", async () => {
+    const { ws, said } = await rawSocket();
+    ws.send("40");
+    await eventually(() => said.some((text) => text.includes("server_status")));
+    ws.send("420[5]");
+    await eventually(() => said.some((text) => text.startsWith("430")));
+    expect(said.at(-1)).toContain("unknown_event");
+    ws.close();
   });
 });

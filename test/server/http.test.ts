@@ -234,6 +234,9 @@ describe("POST /api/events", () => {
     ["null", "null", 400, "invalid_event"],
     ["a type that is no string", '{"type":5}', 400, "invalid_event"],
     ["an event beyond the limit", JSON.stringify({ x: "y".repeat(20_000) }), 413, "event_too_large"],
+    ["a number no double holds", "1754550000123456789", 400, "invalid_event"],
+    ["an id with half a character", '{"id":"\\ud800"}', 400, "invalid_event"],
+    ["a printed object with a typo", '{\n  "type": "a",\n  "n": 5,,\n  "m": 1\n}', 400, "invalid_json"],
     ["an envelope without an object", '{"namespace":"/","event":"e","data":5}', 400, "invalid_event"],
     ["a body beyond 8 MiB", `"${"x".repeat(8 * 1024 * 1024)}"`, 413, "body_too_large"],
   ];
@@ -252,6 +255,14 @@ describe("POST /api/events", () => {
       const answer = await server.post("/api/events", `{"a":${"[".repeat(depth)}${"]".repeat(depth)}}`);
       expectError(answer, 400, "invalid_event");
     }
+  });
+
+  test("deep nesting is refused with numbers in it that no double holds", async () => {
+    const answer = await server.post(
+      "/api/events",
+      `{"a":${"[".repeat(100_000)}1754550000123456789${"]".repeat(100_000)}}`,
+    );
+    expect([answer.status, answer.body.error.code]).toEqual([400, expect.stringMatching(/^invalid_/)]);
   });
 
   test("what is no UTF-8 is refused, not changed", async () => {
@@ -289,7 +300,15 @@ describe("GET /api/events", () => {
     expect(seen).toEqual(Array.from({ length: 25 }, (_, n) => n));
   });
 
-  for (const query of ["limit=x", "limit=1001", "limit=-1", "after=1.5", "before=abc", "since=yesterday"]) {
+  for (const query of [
+    "limit=x",
+    "limit=1001",
+    "limit=-1",
+    "after=1.5",
+    "before=abc",
+    "since=yesterday",
+    "q=a%00b",
+  ]) {
     test(`${query} is refused`, async () => {
       expectError(await server.get(`/api/events?${query}`), 400, "invalid_query");
     });

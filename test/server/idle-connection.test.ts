@@ -23,6 +23,20 @@ test("its request, with address and headers, is let go", async () => {
   await eventually(() => alive() < before + CONNECTIONS / 10);
 });
 
+test("it has hardly a function or a map of its own", async () => {
+  const own = await startTestServer();
+  await connectRaw(own.port);
+  const count = () => {
+    Bun.gc(true);
+    const { Function = 0, Map = 0 } = heapStats().objectTypeCounts;
+    return Function + Map;
+  };
+  const before = count();
+  await Promise.all(Array.from({ length: CONNECTIONS }, () => connectRaw(own.port)));
+  // 10 of them, most of them the client's, which runs in this process too; 20 where the libraries look otherwise inside.
+  await eventually(() => (count() - before) / CONNECTIONS < 14);
+});
+
 const server = await startTestServer();
 
 for (const transports of [["polling"], ["websocket"], ["polling", "websocket"]]) {

@@ -39,6 +39,11 @@ export function parseJson(text: string): unknown {
   }
 }
 
+/** Malformed, or nested deeper than the parser's stack. */
+export function isUnreadable(error: unknown): boolean {
+  return error instanceof SyntaxError || error instanceof RangeError;
+}
+
 export function invalidJson(error: unknown): CodedError {
   return new CodedError("invalid_json", `The body is not valid JSON: ${(error as Error).message}`);
 }

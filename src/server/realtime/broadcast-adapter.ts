@@ -8,9 +8,10 @@
  * rooms that are one socket's own. Sockets on polling get each packet written as ever. `except` takes the excepted
  * sockets off the topic for the moment of the publish; subscriptions take effect at once.
  *
- * Three things differ from the stock adapter: `onAnyOutgoing` listeners do not see broadcasts, nor does the engine's
- * `packetCreate`; nothing is compressed; and going through `rooms` does not show the sockets' own ones, which are there
- * as soon as they are asked for by name.
+ * What differs from the stock adapter: `onAnyOutgoing` listeners do not see broadcasts, nor does the engine's
+ * `packetCreate`; nothing is compressed; going through `rooms` does not show the sockets' own ones, which are there as
+ * soon as they are asked for by name, and leaving one's own tells nobody; `socket.rooms` has the members of a `Set` that
+ * Socket.IO uses, and is none.
  */
 import { Adapter, type BroadcastOptions, type Room, type SocketId } from "socket.io-adapter";
 import { SmallSet } from "./small-collections.ts";

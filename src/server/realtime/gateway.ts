@@ -12,6 +12,7 @@ import {
 } from "./broadcast-adapter.ts";
 import { serveBundle } from "./bundle.ts";
 import { createEngine, ENGINE_PATH, type EngineOptions, type WebSocketData } from "./engine.ts";
+import { bufferedBy, connectionOf, drop } from "./connection.ts";
 import { tolerantParser } from "./parser.ts";
 import { type ClientSocket, createRequestListener } from "./handlers.ts";
 import { readHandshake } from "./handshake.ts";
@@ -145,17 +146,6 @@ function connect(
   socket.on("disconnect", onDisconnect);
 }
 
-/** The engine's socket below one of Socket.IO's. */
-interface EngineConnection {
-  readyState: string;
-  transport: { socket?: Bun.ServerWebSocket<WebSocketData> };
-  writeBuffer: { data?: string }[];
-  write(packet: string): void;
-  close(): void;
-}
-
-const connectionOf = ({ conn }: ClientSocket) => conn as unknown as EngineConnection;
-
 type PacketWriter = (event: StoredEvent) => string;
 
 /**
@@ -235,12 +225,11 @@ class SocketSubscriber implements Subscriber {
 
   /** A lost transport, not a "disconnect": the client comes again and resumes. */
   onFailure(): void {
-    connectionOf(this.socket).close();
+    drop(connectionOf(this.socket));
   }
 
   buffered(): number {
-    const conn = connectionOf(this.socket);
-    return (conn.transport.socket?.getBufferedAmount() ?? 0) + waitingFor(conn);
+    return bufferedBy(connectionOf(this.socket));
   }
 
   drained(): Promise<void> {
@@ -255,11 +244,4 @@ class SocketSubscriber implements Subscriber {
       });
     });
   }
-}
-
-/** Characters a polling client has not asked for yet; a WebSocket takes everything at once. */
-function waitingFor({ writeBuffer }: EngineConnection): number {
-  let sum = 0;
-  for (const { data } of writeBuffer) sum += data?.length ?? 0;
-  return sum;
 }

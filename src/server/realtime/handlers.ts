@@ -8,14 +8,22 @@ import type { ClientEvent, EventAck, EventHistory, Pong } from "../../protocol/m
 import { parseHistoryQuery, parseSubscription } from "../../protocol/query.ts";
 import type { Logger } from "../../logging.ts";
 import { isoTime, type ServerContext, serverStatus, versionInfo } from "../context.ts";
+import { bufferedBy, connectionOf, drop } from "./connection.ts";
 
 /** A connection of a client; `data` is what this server keeps with it. */
 export type ClientSocket = Socket<
   DefaultEventsMap,
   DefaultEventsMap,
   DefaultEventsMap,
-  { subscription: Subscription }
+  {
+    subscription: Subscription;
+    /** Settles when its last question about the history is answered. */
+    history?: Promise<void>;
+  }
 >;
+
+/** What a client may leave unread: a WebSocket's limit is Bun's, and polling has none of its own. */
+const MAX_UNREAD = 16 * 1024 * 1024;
 
 interface Request {
   /** The event that carries the answer besides the acknowledgement. */
@@ -49,15 +57,7 @@ export function createRequestListener(
     get_status: { answer: "server_status", handle: () => serverStatus(context) },
     get_history: {
       answer: "event_history",
-      async handle(payload): Promise<EventHistory> {
-        const { events, ...page } = await hub.history(parseHistoryQuery(payload));
-        return {
-          events: events.map(({ json }) => parseExactJson(json) as JsonObject),
-          returned: events.length,
-          count: events.length,
-          ...page,
-        };
-      },
+      handle: (payload, { data }) => inTurn(data, () => readHistory(payload)),
     },
     subscribe: {
       handle(payload, { data }) {
@@ -73,6 +73,16 @@ export function createRequestListener(
     },
   };
 
+  async function readHistory(payload: unknown): Promise<EventHistory> {
+    const { events, ...page } = await hub.history(parseHistoryQuery(payload));
+    return {
+      events: events.map(({ json }) => parseExactJson(json) as JsonObject),
+      returned: events.length,
+      count: events.length,
+      ...page,
+    };
+  }
+
   return async function (name, ...args) {
     // Sent in the same breath as a "disconnect", after it.
     if (!this.connected) return;
@@ -81,12 +91,19 @@ export function createRequestListener(
       if (!Object.hasOwn(requests, name)) {
         // An unknown event is no harm, but whoever waits for its acknowledgement must not wait for ever.
         if (!acknowledge) return;
-        throw new CodedError("unknown_event", `The server does not know the event "${name.slice(0, 100)}"`);
+        throw new CodedError(
+          "unknown_event",
+          `The server does not know the event "${String(name).slice(0, 100)}"`,
+        );
       }
       // The parser hands on what it could not read as the error it is.
       if (args[0] instanceof CodedError) throw args[0];
       const { answer, handle } = requests[name as ClientEvent];
       const result = await handle(args[0], this);
+      if (bufferedBy(connectionOf(this)) > MAX_UNREAD) {
+        logger.warn("client dropped, which asks and does not read", { sid: this.id });
+        return drop(connectionOf(this));
+      }
       if (answer) this.emit(answer, result);
       acknowledge?.(result);
     } catch (error) {
@@ -101,6 +118,22 @@ export function createRequestListener(
     logger[level]("event refused", { sid: socket.id, event: name, code: coded.code, error: String(error) });
     if (acknowledge) acknowledge({ ok: false, error: coded.toBody() });
     else socket.emit("event_error", coded.toBody());
+  }
+}
+
+/** One answer of megabytes at a time for each client, and others in between. */
+async function inTurn<T>(data: ClientSocket["data"], answer: () => Promise<T>): Promise<T> {
+  const before = data.history;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  data.history = promise;
+  try {
+    if (before) {
+      await before;
+      await new Promise((next) => setImmediate(next));
+    }
+    return await answer();
+  } finally {
+    resolve();
   }
 }
 

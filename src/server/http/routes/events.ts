@@ -6,7 +6,7 @@ import { parseExactJson } from "../../../protocol/json.ts";
 import type { IngestResult } from "../../../protocol/messages.ts";
 import { parseHistoryQuery } from "../../../protocol/query.ts";
 import type { ServerContext } from "../../context.ts";
-import { invalidJson, parseJson, readText } from "../body.ts";
+import { invalidJson, isUnreadable, parseJson, readText } from "../body.ts";
 
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
 const MAX_ARRAY_ITEMS = 1000;
@@ -61,11 +61,11 @@ function parseBody(text: string, contentType: string): unknown {
     if (
       error instanceof SyntaxError &&
       firstLine !== text.trim() &&
-      isObject(orError(() => JSON.parse(firstLine)))
+      isObject(orNull(() => JSON.parse(firstLine)))
     ) {
       return parseLines(text);
     }
-    throw error instanceof SyntaxError ? invalidJson(error) : error;
+    throw isUnreadable(error) ? invalidJson(error) : error;
   }
 }
 
@@ -77,6 +77,14 @@ function parseLines(text: string): unknown[] {
 
 function tooMany(count: number, most: number): CodedError {
   return new CodedError("batch_too_large", `The batch holds ${count} events; ${most} is the most`);
+}
+
+function orNull(read: () => unknown): unknown {
+  try {
+    return read();
+  } catch {
+    return null;
+  }
 }
 
 /** What cannot be read stands for itself in its batch, which is then refused with the item's index. */
