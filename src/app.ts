@@ -67,7 +67,7 @@ function assemble({ config, stderr }: AppOptions, listener: Listener, state: Sta
   });
   const logger = logging.logger("server");
   const hub = createHub({
-    log: openLog(config, paths, logger),
+    log: openLog(config, paths, logger, () => report()),
     serverId,
     maxEventBytes: config.max_http_buffer_size,
     onError: (error) => logger.error("delivery failed", { error: String(error) }),
@@ -78,7 +78,8 @@ function assemble({ config, stderr }: AppOptions, listener: Listener, state: Sta
   let ready = true;
   let stopping: Promise<void> | null = null;
   const checks = () => [...hub.checks(), logFileCheck(logging)];
-  const selfCheck = setInterval(reportChanges(checks, logger), config.health_check_interval * 1000);
+  const report = reportChanges(checks, logger);
+  const selfCheck = setInterval(report, config.health_check_interval * 1000);
 
   const context: ServerContext = {
     hub,
@@ -142,13 +143,14 @@ function assemble({ config, stderr }: AppOptions, listener: Listener, state: Sta
   };
 }
 
-function openLog(config: Config, paths: ServerPaths, logger: Logger): EventLog {
+function openLog(config: Config, paths: ServerPaths, logger: Logger, onHealthChange: () => void): EventLog {
   const limits = { maxEvents: config.max_history_size, maxAge: config.max_history_age };
   if (!config.persistent) return createMemoryLog(limits);
   return openSqliteLog({
     path: paths.events,
     ...limits,
     durability: config.durability,
+    onHealthChange,
     warn: (message, fields) => logger.warn(message, fields),
   });
 }

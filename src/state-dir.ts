@@ -43,7 +43,7 @@ export function openStateDir(stateDir: string, port: number, serverId: string | 
     if (error instanceof StateDirError) throw error;
     throw new StateDirError(
       `Cannot use the state directory ${paths.directory}: ${(error as Error).message}`,
-      "Mend its permissions, or name another one: --state-dir DIR",
+      "Make sure there is room and it may be written, or name another one: --state-dir DIR",
     );
   }
 }

@@ -138,7 +138,11 @@ function report(error: unknown, json: boolean): number {
   const { messages, hint, exitCode } = describe(error);
   for (const message of messages) printError(`Error: ${message}`);
   printError(hint);
-  if (json) printJson({ error: { message: messages.join("\n"), hint } });
+  try {
+    if (json) printJson({ error: { message: messages.join("\n"), hint } });
+  } catch {
+    // Where the output cannot be written there is nobody to tell it.
+  }
   return exitCode;
 }
 

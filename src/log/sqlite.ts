@@ -21,6 +21,8 @@ export interface SqliteLogOptions {
   /** `normal` survives the death of the process, `full` the loss of power. */
   durability?: "normal" | "full";
   now?: () => number;
+  /** Called when `check` has something else to say than before. */
+  onHealthChange?: () => void;
   /** Told of what people should know: a log set aside, a new epoch. */
   warn?: (message: string, fields: Record<string, string | number>) => void;
 }
@@ -79,10 +81,12 @@ function openLog(options: SqliteLogOptions): EventLog {
 function createLog(
   database: Database,
   {
+    path,
     maxEvents = 10_000,
     maxAge = 0,
     durability = "normal",
     now = Date.now,
+    onHealthChange = () => {},
     warn = () => {},
   }: SqliteLogOptions,
 ): EventLog {
@@ -284,8 +288,10 @@ function createLog(
       try {
         appended = append(batch);
       } catch (error) {
+        const isNew = problem === null;
         problem = reasonOf(error);
         damaged = isDamage(error);
+        if (isNew) onHealthChange();
         refusedChars = Math.min(
           MAX_PROBE_CHARS,
           batch.reduce((sum, { body }) => sum + body.length, 0),
@@ -293,7 +299,10 @@ function createLog(
         throw new CodedError("log_unavailable", `The log cannot be written: ${problem}`);
       }
       // They are stored: what fails from here on is no reason to tell their senders otherwise.
-      problem = null;
+      if (problem !== null) {
+        problem = null;
+        onHealthChange();
+      }
       for (const { stored } of appended) {
         if (!stored) continue;
         note(stored);
@@ -342,6 +351,10 @@ function createLog(
       probe();
       if (problem !== null) {
         const message = `events are refused, as the log cannot be written: ${problem}`;
+        return { name: "log", status: "degraded", message };
+      }
+      if (!existsSync(path)) {
+        const message = `${path} has been removed: what is stored now is lost when the server stops; restart it`;
         return { name: "log", status: "degraded", message };
       }
       if (indexProblem !== null) {

@@ -48,6 +48,7 @@ export const ERRORS = {
     "The event is larger than `max_http_buffer_size`",
     "Shorten it, or raise `max_http_buffer_size`",
   ],
+  encoding_unsupported: [415, "Compressed bodies are not taken", "Send the body without a Content-Encoding"],
   body_too_large: [413, "The body is too large", "Send it in smaller parts"],
   internal: [500, "The server failed", "See the server's log: `claude-mpm-socketio logs`"],
   unhealthy: [503, "The server is not healthy", "See `checks` for what is wrong"],

@@ -77,7 +77,8 @@ export function checkEvent(input: unknown): JsonObject {
 
 /**
  * Opens claude-mpm's envelope `{namespace, event, data}`: `data` is the event, kept whole; what identifies
- * its session is lifted to its top from up to three levels of `data`. Anything else is returned as it is.
+ * its session is lifted to its top from up to three levels of `data`, or taken from beside it. Anything else is
+ * returned as it is.
  */
 export function openEnvelope(input: unknown): unknown {
   if (!isObject(input)) return input;
@@ -88,9 +89,14 @@ export function openEnvelope(input: unknown): unknown {
   const event: JsonObject = { ...data };
   event.type ??= name;
   for (const [field, aliases] of Object.entries(ALIASES)) {
-    const value = event[field] ?? findField<unknown>(data, aliases, field === "timestamp" ? isTime : isText);
+    const fits = field === "timestamp" ? isTime : isText;
+    const value =
+      event[field] ??
+      findField<unknown>(data, aliases, fits) ??
+      aliases.map((alias) => input[alias]).find(fits);
     if (value !== undefined) event[field] = value;
   }
+  if (input.id !== undefined) event.id ??= input.id;
   return event;
 }
 

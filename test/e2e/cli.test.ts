@@ -200,7 +200,7 @@ test("logs -f ends when nobody reads it", async () => {
 
 test("output that cannot be written is a failure of two lines", async () => {
   const program = await binary();
-  for (const command of ["version", "--version"]) {
+  for (const command of ["version", "--version", "version --json"]) {
     const child = Bun.spawn(["sh", "-c", `exec ${program} ${command} >/dev/full`], {
       stderr: "pipe",
       env: user.env,
@@ -209,6 +209,19 @@ test("output that cannot be written is a failure of two lines", async () => {
     expect([command, await child.exited]).toEqual([command, 1]);
     expect(stderr.trimEnd().split("\n").length).toBeLessThanOrEqual(2);
   }
+});
+
+test("doctor tells of a log that was set aside", async () => {
+  const own = account();
+  const port = `${await freePort()}`;
+  await own.run(["start", "--port", port]);
+  await own.run(["stop", "--port", port]);
+  const events = join(own.stateDir, port, "events.db");
+  writeFileSync(events, "not a database, but text that somebody put here ".repeat(200));
+  await own.run(["start", "--port", port]);
+  await own.run(["stop", "--port", port]);
+  const { stdout } = await own.run(["doctor", "--port", port]);
+  expect(stdout).toContain(`damaged and set aside: ${events}.damaged-`);
 });
 
 test("every command that reports takes --json and prints one document", async () => {

@@ -1,7 +1,7 @@
 /** What a log on disk promises beyond one in memory. */
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { EventLog } from "../../src/log/log.ts";
 import { createMemoryLog } from "../../src/log/memory.ts";
@@ -373,6 +373,15 @@ describe("epochs", () => {
   });
 });
 
+test("a log whose file is removed under it says so", async () => {
+  const path = newPath();
+  const log = open(path);
+  await log.append(many(1));
+  rmSync(path);
+  expect(log.check()).toMatchObject({ status: "degraded", message: expect.stringContaining("removed") });
+  await log.close();
+});
+
 describe("damage", () => {
   test("a file that is no database is set aside, with a message and a new epoch", async () => {
     const path = newPath();
@@ -443,7 +452,8 @@ if (mounted) onEnd(() => Bun.spawnSync(["umount", small]));
 test.skipIf(!mounted)(
   "a disk that is full refuses events, answers questions, and takes events again by itself",
   async () => {
-    const log = open(join(small, "events.db"));
+    let changes = 0;
+    const log = open(join(small, "events.db"), { onHealthChange: () => (changes += 1) });
     const big = { body: `{"x":"${"y".repeat(20_000)}"}` };
     let stored = 0;
     const fill = async () => {
@@ -453,6 +463,7 @@ test.skipIf(!mounted)(
     expect(refused).toMatchObject({ code: "log_unavailable", status: 503 });
     expect(log.position().last_seq).toBe(stored);
     expect(log.check()).toMatchObject({ status: "degraded", message: expect.stringContaining("full") });
+    expect(changes).toBe(1);
     expect((await log.query({ filter: {}, limit: 1000, after: 0 })).events).toHaveLength(stored);
     expect((await log.readAfter(stored - 1, 1_000_000)).events).toHaveLength(1);
 

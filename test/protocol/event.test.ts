@@ -18,6 +18,15 @@ const codeOf = (act: () => unknown) => {
   }
 };
 
+describe("an envelope with more than claude-mpm puts into it", () => {
+  test("gives its event the id and what identifies the session, where the event has none", () => {
+    const envelope = { namespace: "/hook", event: "e", data: { x: 1 }, id: "i", sessionId: "s", cwd: "/w" };
+    expect(openEnvelope(envelope)).toEqual({ x: 1, type: "e", id: "i", session_id: "s", cwd: "/w" });
+    const own = { ...envelope, data: { id: "own", data: { session_id: "inner" } } };
+    expect(openEnvelope(own)).toMatchObject({ id: "own", session_id: "inner" });
+  });
+});
+
 describe("numbers with more digits than a double holds", () => {
   const read = (text: string) => parseExactJson(text);
 

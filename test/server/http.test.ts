@@ -273,6 +273,13 @@ describe("POST /api/events", () => {
     expectError(answer, 400, "invalid_json");
   });
 
+  test("a compressed body is refused with what to do", async () => {
+    const body = Bun.gzipSync(Buffer.from('{"type":"zipped"}'));
+    const headers = { "Content-Encoding": "gzip" };
+    const answer = await server.get("/api/events", { method: "POST", body, headers });
+    expectError(answer, 415, "encoding_unsupported");
+  });
+
   test("__proto__ is a name like any other", async () => {
     const { body } = await server.post("/api/events", '{"type":"proto","__proto__":{"polluted":true}}');
     const page = await server.get(`/api/events?after=${body.last_seq - 1}`);

@@ -137,6 +137,10 @@ describe("GET /api/events/stream", () => {
 
   test("a bad question is refused before the stream begins", async () => {
     expect((await server.get("/api/events/stream?after=x")).body.error.code).toBe("invalid_query");
+    for (const id of ["100", "epoch:", "epoch:-1", "junk"]) {
+      const { status, body } = await server.get("/api/events/stream", { headers: { "Last-Event-ID": id } });
+      expect([id, status, body.error.code]).toEqual([id, 400, "invalid_query"]);
+    }
   });
 
   test("a reader that leaves is forgotten", async () => {

@@ -2,6 +2,7 @@ import { IS_COMPILED } from "../../version.ts";
 import {
   checkCanary,
   checkConfiguration,
+  checkDamagedLogs,
   checkPort,
   checkProxy,
   checkStaleFiles,
@@ -31,7 +32,12 @@ export async function examine(rawArgs: readonly string[]): Promise<Finding[]> {
   const { findings, loaded } = checkConfiguration({ ...readServerFlags(rawArgs), compiled: IS_COMPILED });
   if (!loaded) return findings;
   // Stale files first: to look at the port is to remove what is found stale on it.
-  findings.push(...checkStateDir(loaded), ...checkStaleFiles(loaded), ...checkProxy());
+  findings.push(
+    ...checkStateDir(loaded),
+    ...checkStaleFiles(loaded),
+    ...checkDamagedLogs(loaded),
+    ...checkProxy(),
+  );
   const port = await checkPort(loaded);
   findings.push(...port.findings);
   if (port.found.state === "running") findings.push(...(await checkCanary(port.found.url)));

@@ -1,6 +1,6 @@
 /** What doctor looks at, one function per concern. Each says what it found, and how to mend it. */
-import { accessSync, constants, existsSync, statfsSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { accessSync, constants, existsSync, readdirSync, statfsSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { sendCanary } from "../../client/canary.ts";
 import {
   checkReach,
@@ -94,6 +94,23 @@ export function checkStateDir({ values }: LoadedConfig): Finding[] {
   }
   if (findings.length > 0) return findings;
   return [ok(name, existsSync(path) ? path : `${path} will be made at the first start`)];
+}
+
+/** Logs that were damaged, and are kept for whoever wants to save what is in them. */
+export function checkDamagedLogs({ values }: LoadedConfig): Finding[] {
+  const name = "log";
+  const { directory, events } = serverPaths(values.state_dir, values.port);
+  const damaged = existsSync(directory)
+    ? readdirSync(directory).filter((file) => /\.damaged-.*Z$/.test(file))
+    : [];
+  if (damaged.length === 0) return [ok(name, existsSync(events) ? events : "none yet")];
+  return [
+    warning(
+      name,
+      `damaged and set aside: ${damaged.map((file) => join(directory, file)).join(", ")}`,
+      "The history began anew then; remove the file when nothing in it is wanted",
+    ),
+  ];
 }
 
 /** Files that dead servers left behind, on any port. */

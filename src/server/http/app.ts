@@ -45,6 +45,7 @@ function refuse(app: Hono, method: string, path: string): Response {
   const allowed = [...methods].filter((other) => app.router.match(other, path)[0].length > 0);
   if (allowed.length === 0) return errorResponse(new CodedError("not_found", `There is nothing at ${path}`));
   const response = errorResponse(new CodedError("method_not_allowed", `${method} is not for ${path}`));
-  response.headers.set("Allow", allowed.join(", "));
+  // Bun makes HEAD out of GET.
+  response.headers.set("Allow", allowed.map((one) => (one === "GET" ? "GET, HEAD" : one)).join(", "));
   return response;
 }

@@ -7,7 +7,7 @@ const UTF_8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
  * The body as text; throws `body_too_large`, before keeping any of it where its length is announced, or
- * `invalid_json` when it is no UTF-8.
+ * `invalid_json` when it is no UTF-8, `encoding_unsupported` when that is because it is compressed.
  */
 export async function readText(request: Request, maxBytes: number): Promise<string> {
   const announced = Number(request.headers.get("content-length") ?? 0);
@@ -20,6 +20,8 @@ export async function readText(request: Request, maxBytes: number): Promise<stri
   try {
     return UTF_8.decode(bytes);
   } catch {
+    const encoding = request.headers.get("content-encoding") ?? "identity";
+    if (encoding !== "identity") throw new CodedError("encoding_unsupported");
     throw new CodedError("invalid_json", "The body is not valid UTF-8");
   }
 }

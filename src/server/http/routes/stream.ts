@@ -1,5 +1,6 @@
 import type { Hono } from "hono";
 import type { Subscriber } from "../../../hub/delivery.ts";
+import { CodedError } from "../../../protocol/errors.ts";
 import { parseHistoryQuery, type ResumePosition } from "../../../protocol/query.ts";
 import type { ServerContext } from "../../context.ts";
 
@@ -69,7 +70,13 @@ export function streamRoutes(app: Hono, { hub }: ServerContext): void {
   });
 }
 
+/** Nothing, as browsers send it at first, is no position. */
 function parseLastEventId(text: string | undefined): ResumePosition | null {
-  const [, epoch, seq] = /^(.+):(\d{1,16})$/.exec(text ?? "") ?? [];
-  return epoch === undefined ? null : { epoch, seq: Number(seq) };
+  if (text === undefined || text === "") return null;
+  const [, epoch, seq] = /^(.+):(\d{1,16})$/.exec(text) ?? [];
+  if (epoch !== undefined) return { epoch, seq: Number(seq) };
+  throw new CodedError(
+    "invalid_query",
+    "`Last-Event-ID` is `epoch:seq` as the stream gave it; `?after=SEQ` takes a bare seq",
+  );
 }
