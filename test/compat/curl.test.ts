@@ -393,7 +393,7 @@ describe("curl -i", () => {
   curlTest("asked for the method that is not there, names those that are", async () => {
     const { status, headers, body } = await curlResponse(["-X", "PUT", url("/api/events")]);
     expect(status).toBe(405);
-    expect(headers.get("allow")?.split(", ").toSorted()).toEqual(["GET", "POST"]);
+    expect(headers.get("allow")?.split(", ").toSorted()).toEqual(["GET", "HEAD", "POST"]);
     expect(body).toEqual(coded("method_not_allowed"));
   });
 
