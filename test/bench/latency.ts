@@ -1,6 +1,6 @@
 /** How long an event is on its way: sent at a steady rate, to the moment each subscriber has it. */
 import { connect as connectTcp, type Socket } from "node:net";
-import { join, type Client } from "./delivery.ts";
+import { join } from "./delivery.ts";
 import { median, quantile } from "./measure.ts";
 import { startSubject, type Subject, type SubjectName } from "./subjects.ts";
 
@@ -81,17 +81,17 @@ async function measure(subject: Subject, subscribers: number, { perSecond, text 
   const sentAt = new Float64Array(total);
   const times: number[] = [];
   let received = 0;
-  const clients: Client[] = [];
-  for (let n = 0; n < subscribers; n += 1) {
-    // Order holds on every subject, so a subscriber's nth event is the nth that was sent.
-    let next = 0;
-    const onFrame = () => {
-      if (next >= warmUp) times.push(performance.now() - (sentAt[next] as number));
-      next += 1;
-      received += 1;
-    };
-    clients.push(await join(subject, onFrame));
-  }
+  const clients = await Promise.all(
+    Array.from({ length: subscribers }, () => {
+      // Order holds on every subject, so a subscriber's nth event is the nth that was sent.
+      let next = 0;
+      return join(subject, () => {
+        if (next >= warmUp) times.push(performance.now() - (sentAt[next] as number));
+        next += 1;
+        received += 1;
+      });
+    }),
+  );
   const producer = await join(subject, () => {});
   const start = performance.now();
   for (let n = 0; n < total; n += 1) {
