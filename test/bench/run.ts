@@ -4,7 +4,7 @@
  * some of it, `--readme` puts the results into README. They go to dist/bench.json as well.
  */
 import { mkdirSync } from "node:fs";
-import { cpus, loadavg, platform, release, totalmem } from "node:os";
+import { arch, cpus, loadavg, platform, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { cleanUp } from "../support/cleanup.ts";
@@ -69,7 +69,7 @@ const machine = {
   cpu: cpus()[0]?.model,
   cores: cpus().length,
   memory_gib: Math.round(totalmem() / 2 ** 30),
-  os: `${platform()} ${release()}`,
+  os: `${platform()} ${arch()}`,
   bun: Bun.version,
   load_before: loadBefore,
   load_after: load(),
