@@ -35,6 +35,8 @@ export interface ServerPaths {
   events: string;
   serverId: string;
   log: string;
+  /** Hook events that wait for the server. */
+  spool: string;
 }
 
 export function serverPaths(stateDir: string, port: number): ServerPaths {
@@ -47,6 +49,7 @@ export function serverPaths(stateDir: string, port: number): ServerPaths {
     events: join(directory, "events.db"),
     serverId: join(directory, "server_id"),
     log: join(directory, "server.log"),
+    spool: join(directory, "spool"),
   };
 }
 
