@@ -61,7 +61,7 @@ export function createLineFormatter(options: LineOptions): (event: JsonObject) =
 }
 
 /** Enough of a session's id to know it again, and to ask for it. */
-function shortSession(session: string | null): string {
+export function shortSession(session: string | null): string {
   if (session === null) return "-";
   return UUID.test(session) ? session.slice(0, SHORT) : session;
 }
@@ -88,7 +88,7 @@ function typeText({ type, subtype, hook_event_name: hook }: JsonObject): string 
   return typeof subtype === "string" && subtype !== "" ? `${name}/${subtype}` : `${name}`;
 }
 
-function lastSegment(project: string | null): string {
+export function lastSegment(project: string | null): string {
   return project?.split(/[/\\]/).findLast((segment) => segment !== "") ?? project ?? "-";
 }
 

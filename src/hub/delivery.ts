@@ -22,6 +22,8 @@ export interface Channel {
 /** One receiver of the live feed: a socket, a stream. */
 export interface Subscriber {
   id: string;
+  /** A part of this server and no client: it is not counted. */
+  internal?: boolean;
   channel?: Channel;
   onEvent(event: StoredEvent): void;
   onGap(gap: HistoryGap): void;
@@ -161,7 +163,7 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
   }
 
   function startCatchUp(feed: Feed): void {
-    catchUps += 1;
+    if (!feed.subscriber.internal) catchUps += 1;
     catchUp(feed).catch((error: unknown) => {
       feed.close();
       onError(error);
@@ -248,7 +250,9 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
     deliveredSeq: () => delivered,
 
     stats: () => ({
-      lagging_clients: [...single].filter((feed) => feed.catchingUpFrom !== null).length,
+      lagging_clients: [...single].filter(
+        ({ catchingUpFrom, subscriber }) => catchingUpFrom !== null && !subscriber.internal,
+      ).length,
       catch_ups: catchUps,
       dropped: 0,
     }),

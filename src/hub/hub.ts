@@ -7,6 +7,7 @@ import { createDelivery, type Delivery } from "./delivery.ts";
 import { type HistoryPage, readHistory } from "./history.ts";
 import { createIngest } from "./ingest.ts";
 import { createStamp, stampBatch } from "./publish.ts";
+import { createSessions, type Sessions } from "./sessions/sessions.ts";
 
 export interface HubOptions {
   log: EventLog;
@@ -19,6 +20,7 @@ export interface HubOptions {
 export interface Hub {
   clients: Clients;
   subscribe: Delivery["subscribe"];
+  sessions: Pick<Sessions, "list" | "get">;
 
   /** Stores one event; resolves once it is in the log. `origin` does not get it back. */
   publish(input: unknown, origin?: string): Promise<AppendedEvent>;
@@ -58,10 +60,12 @@ export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: 
     errors += 1;
   };
   const stamp = createStamp({ serverId, maxEventBytes });
-  const delivery = createDelivery(log, (error) => {
+  const report = (error: unknown) => {
     countError();
     onError(error);
-  });
+  };
+  const delivery = createDelivery(log, report);
+  const sessions = createSessions({ delivery, epoch: log.position().epoch, onError: report });
   const ingest = createIngest({
     log,
     onStored(appended, origins) {
@@ -71,8 +75,7 @@ export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: 
         delivery.deliver(appended, origins);
       } catch (error) {
         // Their senders, and all who come after them, must not wait for ever.
-        countError();
-        onError(error);
+        report(error);
       }
     },
   });
@@ -80,6 +83,7 @@ export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: 
   return {
     clients: createClients(),
     subscribe: delivery.subscribe,
+    sessions,
 
     async publish(input, origin) {
       const [appended] = await ingest.enqueue([stamp(input)], origin);
@@ -114,6 +118,7 @@ export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: 
     },
     async close() {
       await ingest.close();
+      sessions.close();
       await log.close();
     },
   };

@@ -41,6 +41,11 @@ export const ERRORS = {
     "The Host header names another host",
     "Use localhost or the bound address, or add the name to `allowed_hosts`",
   ],
+  session_not_found: [
+    404,
+    "No event of such a session is held",
+    "GET /api/sessions lists those that are; an id is given in full",
+  ],
   not_found: [404, "There is nothing here", "GET / lists what is"],
   method_not_allowed: [405, "The method does not fit this route", "See the `Allow` header"],
   event_too_large: [

@@ -158,3 +158,81 @@ export function isHealth(value: unknown): value is Health {
     )
   );
 }
+
+export const SESSION_STATES = ["working", "waiting", "idle", "ended", "failed"] as const;
+
+/**
+ * What a person watching the terminal would say: an agent is at it; a person is asked; stopped, with nothing running;
+ * over; given up.
+ */
+export type SessionState = (typeof SESSION_STATES)[number];
+
+/** What a session waits for a person to do. */
+export interface SessionWait {
+  kind: "permission" | "input";
+  tool: string | null;
+  message: string | null;
+}
+
+/** An agent of a session; the main one has no id. Times are ISO 8601, null where nobody saw it happen. */
+export interface SessionAgent {
+  agent_id: string | null;
+  agent_type: string | null;
+  state: SessionState;
+  /** The call that started it. */
+  parent_tool_use_id: string | null;
+  /** The agent that made this call; null is the main one, or not known. */
+  parent_agent_id: string | null;
+  started_at: string | null;
+  ended_at: string | null;
+}
+
+export interface SessionOpenTool {
+  tool_use_id: string;
+  tool: string;
+  agent_id: string | null;
+  started_at: string;
+  /** What it is called on, in a few words. */
+  argument: string;
+}
+
+/** One tool's calls in a session. `denied` were refused, `unfinished` never heard of again: neither is a success. */
+export interface SessionTool {
+  tool: string;
+  calls: number;
+  failures: number;
+  denied: number;
+  unfinished: number;
+  total_ms: number;
+  /** Of the latest 500 calls; null before the first that was timed. */
+  p95_ms: number | null;
+}
+
+export interface SessionFile {
+  path: string;
+  reads: number;
+  edits: number;
+}
+
+/** A session as `GET /api/sessions/:id` tells it. */
+export interface Session {
+  session_id: string;
+  /** The directory it was started in. */
+  project: string | null;
+  source: string | null;
+  state: SessionState;
+  state_since: string;
+  waiting_for: SessionWait | null;
+  /** Why it is over, or has failed; "silence" after an hour without an event. */
+  ended_reason: string | null;
+  failure: string | null;
+  started_at: string;
+  last_event_at: string;
+  event_count: number;
+  /** The human's last. */
+  prompt: string | null;
+  agents: SessionAgent[];
+  open_tools: SessionOpenTool[];
+  tools: SessionTool[];
+  files: SessionFile[];
+}

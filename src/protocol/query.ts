@@ -1,6 +1,7 @@
 /** The questions a client can ask of the history, parsed alike from a URL and from a Socket.IO payload. */
 import { CodedError } from "./errors.ts";
 import { type EventIndex, isObject, type JsonObject, matchesProject, matchesType } from "./event.ts";
+import { SESSION_STATES, type SessionState } from "./messages.ts";
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1000;
@@ -57,6 +58,27 @@ export function parseSubscription(input: unknown): EventFilter {
     throw new CodedError("invalid_query", '`types` is a list of event types, such as ["hook.*"]');
   }
   return { ...filter, types: list };
+}
+
+/** Which sessions; an absent field does not narrow. */
+export interface SessionQuery {
+  state?: SessionState;
+  project?: string;
+  limit: number;
+}
+
+/** Reads `GET /api/sessions` parameters; throws `invalid_query`. */
+export function parseSessionQuery(fields: JsonObject): SessionQuery {
+  const query: SessionQuery = { limit: integer(fields, "limit", 0, MAX_LIMIT) ?? DEFAULT_LIMIT };
+  const project = text(fields, "project");
+  const wanted = text(fields, "state");
+  const state = SESSION_STATES.find((known) => known === wanted);
+  if (wanted !== undefined && state === undefined) {
+    throw new CodedError("invalid_query", `\`state\` must be one of ${SESSION_STATES.join(", ")}`);
+  }
+  if (project !== undefined) query.project = project;
+  if (state !== undefined) query.state = state;
+  return query;
 }
 
 /** Where a client was when it left: the handshake's `resume`. */

@@ -4,15 +4,17 @@ import { serverPaths } from "../../config/paths.ts";
 import { findServer } from "../../daemon/find.ts";
 import type { Instance } from "../../daemon/instance.ts";
 import { displayUrl } from "../../protocol/hosts.ts";
-import type { Health, Stats } from "../../protocol/messages.ts";
+import type { Health, Session, Stats } from "../../protocol/messages.ts";
 import { RELEASE_VERSION } from "../../version.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
 import { logFileOf } from "../log-file.ts";
 import { duration, EXIT, print, printJson, style, table } from "../output.ts";
 import { whyNotRunning } from "../reach.ts";
 import type { Command } from "../root.ts";
+import { sessionRows } from "../session-rows.ts";
 
 const LAST_ERRORS = 5;
+const MOST_SESSIONS = 50;
 const LOG_TAIL_BYTES = 256 * 1024;
 
 export default {
@@ -23,7 +25,7 @@ export default {
     verbose: {
       type: "boolean",
       alias: "v",
-      description: "Also versions, paths, configuration, memory and last errors",
+      description: "Also sessions, versions, paths, configuration, memory and last errors",
     },
   },
   async run({ args, rawArgs }) {
@@ -38,7 +40,10 @@ export default {
     }
 
     const { health, instance, url } = found;
-    const details = args.verbose === true ? await detailsOf(url) : null;
+    const details = args.verbose === true ? await answerOf<Stats>(`${url}/stats`) : null;
+    const { sessions } = details
+      ? await answerOf<{ sessions: Session[] }>(`${url}/api/sessions?limit=${MOST_SESSIONS}`)
+      : { sessions: [] };
     const paths = serverPaths(stateDir, port);
     const logFile = logFileOf(instance, loaded.values);
     const lastErrors = details ? lastProblems(logFile) : [];
@@ -50,6 +55,7 @@ export default {
             log_file: logFile,
             sources: instance?.sources ?? {},
             last_errors: lastErrors,
+            sessions,
           }
         : {};
       printJson({ running: true, url: displayUrl(health.host, health.port), ...health, ...more });
@@ -76,6 +82,9 @@ export default {
           ["  checks", health.checks.map(({ name, status }) => `${name} ${status}`).join(", ")],
         ]),
       );
+      const rows = sessionRows(sessions, Date.now());
+      print(rows.length > 0 ? "  sessions" : "  sessions       none");
+      if (rows.length > 0) print(table(rows));
       print(lastErrors.length > 0 ? "  last errors" : "  last errors    none");
       for (const line of lastErrors) print(`    ${line}`);
     }
@@ -106,8 +115,8 @@ function settingRows(instance: Instance | null): string[][] {
   });
 }
 
-async function detailsOf(url: string): Promise<Stats> {
-  return JSON.parse((await request(`${url}/stats`, { timeoutMs: 2000 })).text) as Stats;
+async function answerOf<T>(url: string): Promise<T> {
+  return JSON.parse((await request(url, { timeoutMs: 5000 })).text) as T;
 }
 
 /** The newest warnings and errors of a log file, oldest first. */

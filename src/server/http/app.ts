@@ -8,6 +8,7 @@ import { compatibilityRoutes } from "./routes/compatibility.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { indexRoutes } from "./routes/index.ts";
+import { sessionRoutes } from "./routes/sessions.ts";
 import { statsRoutes } from "./routes/stats.ts";
 import { streamRoutes } from "./routes/stream.ts";
 
@@ -30,6 +31,7 @@ export function createHttpApp(context: ServerContext, logger: Logger): HttpHandl
   statsRoutes(app, context);
   eventRoutes(app, context);
   streamRoutes(app, context);
+  sessionRoutes(app, context);
   indexRoutes(app);
   // Here and not by a second handler on each path: hono calls a lone handler without its middleware chain.
   app.notFound((c) => refuse(app, c.req.method, c.req.path));

@@ -1,0 +1,50 @@
+/** Sessions for people: who is at what, and who waits for them. */
+import type { Session, SessionState } from "../protocol/messages.ts";
+import { lastSegment, shortSession } from "./event-line.ts";
+import { duration, style, type Style } from "./output.ts";
+import { fit, oneLine } from "./terminal-text.ts";
+
+const STYLES: Record<SessionState, Style> = {
+  working: "green",
+  waiting: "brightYellow",
+  idle: "dim",
+  ended: "dim",
+  failed: "red",
+};
+
+const MOST_COLUMNS = 60;
+
+/** Those that are not over, as rows of a table: session, project, state and how long, what. */
+export function sessionRows(sessions: readonly Session[], now: number): string[][] {
+  return sessions
+    .filter(({ state }) => state !== "ended")
+    .map((session) => {
+      const { session_id: id, project, state, state_since: since } = session;
+      const seconds = Math.max(0, (now - Date.parse(since)) / 1000);
+      return [
+        `    ${cell(shortSession(id))}`,
+        cell(lastSegment(project)),
+        style(state, STYLES[state]),
+        duration(seconds),
+        cell(activity(session)),
+      ];
+    });
+}
+
+/** The one thing that matters: what is asked, what runs, or what was last wanted. */
+function activity({ state, waiting_for: wait, failure, open_tools: open, agents, prompt }: Session): string {
+  if (wait) {
+    // A notification's text says no more than that something is asked.
+    const asked = open.findLast(({ tool }) => tool === wait.tool)?.argument || wait.message;
+    return `waits for you: ${[wait.tool, asked].filter(Boolean).join(" ") || wait.kind}`;
+  }
+  if (state === "failed") return failure ?? "";
+  const [call] = open.slice(-1);
+  const running = agents.filter((agent) => agent.agent_id !== null && agent.state === "working").length;
+  const what = call ? `${call.tool} ${call.argument}` : (prompt ?? "");
+  return running > 0 ? `${what} (${running} sub-agent${running === 1 ? "" : "s"})` : what;
+}
+
+function cell(text: string): string {
+  return fit(oneLine(text.slice(0, MOST_COLUMNS * 8)), MOST_COLUMNS);
+}

@@ -1,0 +1,243 @@
+/**
+ * What a session is doing, step by step. What Claude Code's hooks mean was learnt from recordings of it; its
+ * documentation (https://code.claude.com/docs/en/hooks) names them.
+ *
+ * - A call is closed by its PostToolUse or PostToolUseFailure, by PermissionDenied, or by its id in a PostToolBatch
+ *   alone, which is how a refusal by rule looks. A person's refusal closes it by nothing: it ends with its turn.
+ * - A sub-agent lives from SubagentStart to SubagentStop, and may outlive the main agent's turn.
+ * - Somebody is asked from PermissionRequest on, until the call asked about, or its turn, is over.
+ */
+import type { SessionState } from "../../protocol/messages.ts";
+import {
+  endEverything,
+  endForeground,
+  endSubagent,
+  endTurn,
+  interrupt,
+  linkByNotification,
+  linkChild,
+  matchBackground,
+  setMain,
+  startWork,
+  startWorkUnlessOver,
+} from "./agents.ts";
+import { callAskedAbout, closeCall, count, openCall, touchFile } from "./calls.ts";
+import { answerElicitation, ask, elicit, QUESTION_TOOL, remind } from "./questions.ts";
+import { type Outcome, type Session, waitsOf } from "./state.ts";
+import type { Step } from "./step.ts";
+
+/** After so long without an event a session counts as over. */
+export const SILENCE_MS = 3_600_000;
+
+/** What proves that a session which had ended goes on; stragglers of an ended one are none of it. */
+const REVIVING = new Set([
+  "session_start",
+  "user_prompt_submit",
+  "pre_tool_use",
+  "permission_request",
+  "claude.status",
+]);
+
+/** Takes a session one step further. Steps are given in the order of their times. */
+export function applyStep(session: Session, step: Step): void {
+  if (step.time - session.lastEventAt > SILENCE_MS && isBeginning(step)) endSilently(session);
+  session.eventCount += 1;
+  session.lastEventAt = Math.max(session.lastEventAt, step.time);
+  session.project ??= step.project;
+  session.source ??= step.source;
+  if (step.agentId === null) session.main.agentType ??= step.agentType;
+  if (session.endedReason !== null && step.agentId === null && REVIVING.has(step.name)) revive(session);
+
+  HANDLERS[step.name]?.(session, step);
+
+  const state = stateOf(session);
+  if (state === session.state) return;
+  session.state = state;
+  session.stateSince = step.time;
+}
+
+/** What the main agent and its sub-agents add up to. */
+function stateOf({ endedReason, waits, failure, main, agents }: Session): SessionState {
+  if (endedReason !== null) return "ended";
+  if (waits.length > 0) return "waiting";
+  if (failure !== null) return "failed";
+  const atIt = main.state === "working" || [...agents.values()].some(({ state }) => state === "working");
+  return atIt ? "working" : "idle";
+}
+
+type Handler = (session: Session, step: Step) => void;
+
+const HANDLERS: Record<string, Handler> = {
+  session_start(session, { detail, time }) {
+    // A compaction happens in the middle of a turn.
+    if (detail === "compact") return;
+    // Another process took the session up: whatever the one before it had running is gone.
+    endEverything(session, time);
+    setMain(session, "idle");
+  },
+
+  user_prompt_submit(session, step) {
+    if (step.agentId !== null) return startWork(session, step);
+    // The result of a sub-agent comes back as a prompt.
+    const isHuman = !step.prompt.startsWith("<task-notification>");
+    if (isHuman) {
+      if (step.prompt !== "") session.prompt = step.prompt;
+      interrupt(session, step.time);
+      // Whoever can type has answered every question, a sub-agent's too.
+      session.waits = [];
+    } else {
+      linkByNotification(session, step.prompt);
+      // No prompt gets through to the main agent while it asks.
+      if (waitsOf(session, null).length > 0) endTurn(session);
+    }
+    setMain(session, "working");
+  },
+
+  pre_tool_use(session, step) {
+    startWork(session, step);
+    const { toolUseId, tool } = step;
+    if (tool === null) return;
+    if (session.endedReason !== null) return;
+    if (toolUseId === null) return count(session, tool);
+    // Its end may have come first.
+    if (session.calls.has(toolUseId)) return;
+    openCall(session, step, toolUseId, tool);
+    if (tool === QUESTION_TOOL) ask(session, step, { kind: "input", toolUseId });
+  },
+
+  permission_request(session, step) {
+    startWork(session, step);
+    const call = callAskedAbout(session, step);
+    const kind = step.tool === QUESTION_TOOL ? "input" : "permission";
+    ask(session, step, { kind, toolUseId: call?.toolUseId ?? null });
+  },
+
+  permission_denied: (session, step) => endCall(session, step, "denied"),
+
+  post_tool_use(session, step) {
+    endCall(session, step, "success");
+    const { child, path, tool, toolUseId, time } = step;
+    if (child) linkChild(session, child.agentId, toolUseId, child.isBackground, time);
+    if (path !== null && tool !== null) touchFile(session, path, tool);
+  },
+
+  post_tool_use_failure(session, step) {
+    endCall(session, step, "failure");
+    // Whoever interrupts a call has the prompt back; no Stop follows.
+    if (!step.interrupted || step.agentId !== null) return;
+    const call = session.calls.get(step.toolUseId ?? "");
+    if (call) endForeground(session, call, step.time);
+    interrupt(session, step.time);
+    setMain(session, "idle");
+  },
+
+  post_tool_batch(session, step) {
+    startWorkUnlessOver(session, step);
+    for (const { toolUseId, tool } of step.batch) {
+      const call = session.calls.get(toolUseId);
+      if (call?.outcome === null) closeCall(session, call, "denied");
+      // Of a call nobody saw, this says that it is over and not how.
+      else if (!call) closeCall(session, openCall(session, step, toolUseId, tool), "unfinished");
+    }
+  },
+
+  notification(session, step) {
+    const type = step.detail || typeOfOldNotification(step.message);
+    if (type === "permission_prompt") remind(session, step);
+    else if (type === "elicitation_dialog") elicit(session, step);
+    else if (type.startsWith("elicitation_")) answerElicitation(session, step);
+    else if (type === "idle_prompt" && step.agentId === null) {
+      // Interrupted while it thought: nothing else tells.
+      interrupt(session, step.time);
+      setMain(session, "idle");
+    }
+  },
+
+  elicitation: elicit,
+  elicitation_result: answerElicitation,
+
+  subagent_start(session, step) {
+    if (step.agentId !== null) startWork(session, step);
+  },
+
+  subagent_stop: (session, step) => endSubagent(session, step, "ended"),
+
+  stop(session, step) {
+    if (step.agentId !== null) return endSubagent(session, step, "ended");
+    endTurn(session);
+    setMain(session, "idle");
+    if (step.background) matchBackground(session, step.background, step.time);
+  },
+
+  stop_failure(session, step) {
+    if (step.agentId !== null) return endSubagent(session, step, "failed");
+    endTurn(session);
+    setMain(session, "idle");
+    session.failure = step.message || step.detail || "unknown";
+  },
+
+  pre_compact: (session, step) => startWork(session, step),
+
+  post_compact(session, { detail, agentId }) {
+    if (detail === "manual" && agentId === null) setMain(session, "idle");
+  },
+
+  session_end(session, { detail, time }) {
+    endEverything(session, time);
+    session.endedReason = detail || "unknown";
+    setMain(session, "ended");
+    session.main.endedAt = time;
+  },
+
+  "claude.status"(session, { detail, message }) {
+    if (/^(running|working|busy|active|thinking)$/.test(detail)) setMain(session, "working");
+    else if (/^(idle|ready|stopped|waiting|finished)$/.test(detail)) {
+      endTurn(session);
+      setMain(session, "idle");
+    } else if (/^(error|failed|crashed)$/.test(detail)) {
+      setMain(session, "idle");
+      session.failure = message || detail;
+    }
+  },
+
+  // Claude-mpm names an agent, and gives it no id.
+  "agent.delegation"(session, step) {
+    if (step.agentType === null) return;
+    const named = { ...step, agentId: step.agentType };
+    if (/^(completed|finished|done|stopped)$/.test(step.detail)) endSubagent(session, named, "ended");
+    else if (/^(failed|error)$/.test(step.detail)) endSubagent(session, named, "failed");
+    else startWork(session, named);
+  },
+};
+
+/** Before notifications had types. */
+function typeOfOldNotification(message: string): string {
+  if (/permission/i.test(message)) return "permission_prompt";
+  return /waiting for your input/i.test(message) ? "idle_prompt" : "";
+}
+
+function isBeginning({ name, agentId }: Step): boolean {
+  return agentId === null && (name === "session_start" || name === "user_prompt_submit");
+}
+
+function revive(session: Session): void {
+  session.endedReason = null;
+  session.failure = null;
+  session.main.endedAt = null;
+  session.main.state = "idle";
+}
+
+/** Nobody was there any more to tell how it ended. */
+function endSilently(session: Session): void {
+  endEverything(session, session.lastEventAt + SILENCE_MS);
+}
+
+/** A step that tells how a call ended; a call nobody saw begin counts all the same. */
+function endCall(session: Session, step: Step, outcome: Outcome): void {
+  const { toolUseId, tool, time } = step;
+  startWorkUnlessOver(session, step);
+  const call = toolUseId === null ? callAskedAbout(session, step) : session.calls.get(toolUseId);
+  if (!call && (tool === null || toolUseId === null)) return;
+  const ended = call ?? openCall(session, step, toolUseId ?? "", tool ?? "?");
+  closeCall(session, ended, outcome, step.durationMs ?? (call ? time - call.startedAt : null));
+}

@@ -1,0 +1,156 @@
+/** All sessions, kept from the event log: the stored ones at the start, then those that are live. */
+import { isObject, matchesProject, type StoredEvent } from "../../protocol/event.ts";
+import type { Session } from "../../protocol/messages.ts";
+import type { SessionQuery } from "../../protocol/query.ts";
+import type { Delivery, Subscriber, Subscription } from "../delivery.ts";
+import { readStep } from "./step.ts";
+import { createTimeline, type Timeline } from "./timeline.ts";
+import { shorten, viewSession } from "./view.ts";
+
+export interface Sessions {
+  /** Newest activity first, with long lists cut. */
+  list(query: SessionQuery): Promise<Session[]>;
+  /** One session whole, or null. */
+  get(sessionId: string): Promise<Session | null>;
+  close(): void;
+}
+
+export interface SessionsOptions {
+  delivery: Pick<Delivery, "subscribe" | "deliveredSeq">;
+  epoch: string;
+  onError: (error: unknown) => void;
+  now?: () => number;
+}
+
+/** Those that were active last are kept. */
+const MAX_SESSIONS = 1000;
+
+/** Events are read in the pauses: so long at a time, and after so long a pause. */
+const SLICE_MS = 2;
+const PAUSE_MS = 5;
+/** More than this waiting is a flood, in which others come first. */
+const FLOOD_EVENTS = 500;
+const FLOOD_PAUSE_MS = 100;
+/** Before a log that could not be read is tried again. */
+const RETRY_MS = 1000;
+
+/** Follows the live feed as any receiver does, so that it misses and repeats nothing, and costs no memory when behind. */
+export function createSessions({ delivery, epoch, onError, now = Date.now }: SessionsOptions): Sessions {
+  const timelines = new Map<string, Timeline>();
+  let queue: StoredEvent[] = [];
+  let chars = 0;
+  let reachedSeq = 0;
+  let timer: Timer | null = null;
+  let onDrained = () => {};
+  let closed = false;
+  /** The log could not be read; what is known is told. */
+  let broken = false;
+
+  const subscriber: Subscriber = {
+    id: "sessions",
+    internal: true,
+    onEvent(event) {
+      queue.push(event);
+      chars += event.json.length;
+      schedule();
+    },
+    onGap: ({ to_seq }) => void (reachedSeq = Math.max(reachedSeq, to_seq)),
+    onFailure() {
+      onError(new Error("the sessions are behind: the log could not be read"));
+      broken = true;
+      if (!closed) retry = setTimeout(() => (subscription = follow()), RETRY_MS);
+    },
+    buffered: () => chars,
+    drained: () => new Promise((resolve) => (onDrained = resolve)),
+  };
+  let retry: Timer | undefined;
+  let subscription = follow();
+
+  function follow(): Subscription {
+    broken = false;
+    return delivery.subscribe(subscriber, { resume: { epoch, seq: queue.at(-1)?.seq ?? reachedSeq } });
+  }
+
+  function schedule(): void {
+    if (closed || timer !== null || queue.length === 0) return;
+    const pauseMs = queue.length > FLOOD_EVENTS ? FLOOD_PAUSE_MS : PAUSE_MS;
+    timer = setTimeout(() => {
+      timer = null;
+      work();
+      schedule();
+    }, pauseMs);
+  }
+
+  function work(): void {
+    const deadline = performance.now() + SLICE_MS;
+    let done = 0;
+    while (done < queue.length && performance.now() < deadline) {
+      const event = queue[done] as StoredEvent;
+      done += 1;
+      chars -= event.json.length;
+      reachedSeq = event.seq;
+      take(event);
+    }
+    queue = queue.slice(done);
+    onDrained();
+  }
+
+  function take({ session_id: sessionId, project, received_at: receivedAt, json }: StoredEvent): void {
+    if (sessionId === null) return;
+    try {
+      const event: unknown = JSON.parse(json);
+      if (!isObject(event)) return;
+      const step = readStep(event, project, receivedAt);
+      const timeline = timelines.get(sessionId) ?? createTimeline(sessionId, step);
+      timeline.add(step);
+      // Set anew, so that the first in the map is the one that was active longest ago.
+      timelines.delete(sessionId);
+      timelines.set(sessionId, timeline);
+      const [oldest = ""] = timelines.keys();
+      if (timelines.size > MAX_SESSIONS) timelines.delete(oldest);
+    } catch (error) {
+      // One event that nobody foresaw must not cost the others their session.
+      onError(error);
+    }
+  }
+
+  /** Whoever asks is told of everything that was delivered before. */
+  async function catchUp(): Promise<void> {
+    const target = delivery.deliveredSeq();
+    while (reachedSeq < target && !closed && !broken) {
+      work();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  return {
+    async list({ state, project, limit }) {
+      await catchUp();
+      const asked = now();
+      return [...timelines.values()]
+        .map((timeline) => timeline.session())
+        .toSorted((a, b) => b.lastEventAt - a.lastEventAt)
+        .values()
+        .filter((session) => project === undefined || matchesProject(session.project, project))
+        .map((session) => viewSession(session, asked))
+        .filter((session) => state === undefined || session.state === state)
+        .take(limit)
+        .map(shorten)
+        .toArray();
+    },
+
+    async get(sessionId) {
+      await catchUp();
+      const timeline = timelines.get(sessionId);
+      return timeline ? viewSession(timeline.session(), now()) : null;
+    },
+
+    close() {
+      closed = true;
+      if (timer !== null) clearTimeout(timer);
+      clearTimeout(retry);
+      subscription.close();
+      onDrained();
+    },
+  };
+}

@@ -1,0 +1,133 @@
+/** Reads an event into a step of its session: what the state machine looks at, and nothing else of it. */
+import { fieldsOf, firstText, textOf, toolArgument } from "../../protocol/event-fields.ts";
+import { isObject, type JsonObject } from "../../protocol/event.ts";
+
+export interface Step {
+  /** A hook's name in snake case (`pre_tool_use`), or another sender's kind of event (`claude.status`). */
+  name: string;
+  /** When it happened at its sender, milliseconds since the epoch. */
+  time: number;
+  project: string | null;
+  source: string | null;
+  /** Null is the main agent. */
+  agentId: string | null;
+  agentType: string | null;
+
+  toolUseId: string | null;
+  tool: string | null;
+  /** Tells calls with the same tool and input from others; empty where there is no input. */
+  input: string;
+  argument: string;
+  /** The kind of sub-agent a call asks for. */
+  subagentType: string | null;
+  /** The file a call reads or writes. */
+  path: string | null;
+  durationMs: number | null;
+  interrupted: boolean;
+  /** The sub-agent this call has started, and whether that one goes on by itself. */
+  child: { agentId: string; isBackground: boolean } | null;
+  /** The calls of a batch. */
+  batch: { toolUseId: string; tool: string }[];
+  /** The sub-agents that go on while the main agent pauses; null where nothing is said of them. */
+  background: string[] | null;
+
+  prompt: string;
+  message: string;
+  /** A notification's type, a session's reason or source, a compaction's trigger, a status. */
+  detail: string;
+}
+
+/** Beyond it a time is not the sender's clock but a mistake. */
+const MAX_AHEAD_MS = 60_000;
+const MAX_PROMPT_CHARS = 4000;
+const MAX_TEXT_CHARS = 500;
+
+/** Claude-mpm's names of what Claude Code's hooks tell. */
+const ALIASES: Record<string, string> = {
+  user_prompt: "user_prompt_submit",
+  pre_tool: "pre_tool_use",
+  post_tool: "post_tool_use",
+  "session.start": "session_start",
+  "session.started": "session_start",
+  "session.end": "session_end",
+  "session.ended": "session_end",
+};
+
+/** @param receivedAt milliseconds since the epoch: the time of events that have none, and the bound of those that do */
+export function readStep(event: JsonObject, project: string | null, receivedAt: number): Step {
+  const fields = fieldsOf(event);
+  const input = fields.tool_input ?? fields.tool_parameters;
+  const response = fields.tool_response;
+  const name = nameOf(event, fields);
+  return {
+    name,
+    time: timeOf(event, fields, receivedAt),
+    project,
+    source: textOf(event.source) || null,
+    agentId: textOf(fields.agent_id) || null,
+    agentType: firstText(fields, ["agent_type", "agent"]) || null,
+    toolUseId: firstText(fields, ["tool_use_id", "tool_call_id", "correlation_id"]) || null,
+    tool: textOf(fields.tool_name) || null,
+    input: isObject(input) ? fingerprint(input) : "",
+    argument: toolArgument(input).slice(0, MAX_TEXT_CHARS),
+    subagentType: isObject(input) ? textOf(input.subagent_type) || null : null,
+    path: isObject(input) ? firstText(input, ["file_path", "notebook_path"]) || null : null,
+    durationMs: typeof fields.duration_ms === "number" && fields.duration_ms >= 0 ? fields.duration_ms : null,
+    interrupted: fields.is_interrupt === true,
+    child: isObject(response) ? childOf(response) : null,
+    batch: Array.isArray(fields.tool_calls) ? fields.tool_calls.flatMap(callOf) : [],
+    background: Array.isArray(fields.background_tasks) ? runningAgents(fields.background_tasks) : null,
+    prompt: firstText(fields, ["prompt", "prompt_text"]).slice(0, MAX_PROMPT_CHARS),
+    message: (firstText(fields, ["message", "error"]) || question(input)).slice(0, MAX_TEXT_CHARS),
+    detail: firstText(fields, ["notification_type", "reason", "source", "trigger", "status"]),
+  };
+}
+
+function nameOf(event: JsonObject, fields: JsonObject): string {
+  const type = textOf(event.type);
+  const hook = /^hook\.(.+)$/.exec(type)?.[1];
+  const name = hook ?? (type === "hook" || type === "" ? textOf(event.subtype) : type);
+  const known = ALIASES[name] ?? name;
+  // Claude-mpm tells a call that failed by its exit code; a hook of Claude Code has a name for it.
+  const failed = textOf(fields.status) === "error" || fields.success === false;
+  if (known === "post_tool_use" && hook === undefined && failed) return "post_tool_use_failure";
+  return known;
+}
+
+function timeOf(event: JsonObject, fields: JsonObject, receivedAt: number): number {
+  const value = event.timestamp ?? fields.timestamp;
+  let time = Number.NaN;
+  if (typeof value === "string") time = Date.parse(value);
+  // Python's time() is in seconds.
+  else if (typeof value === "number") time = value < 1e11 ? value * 1000 : value;
+  return Number.isFinite(time) && time > 0 && time <= receivedAt + MAX_AHEAD_MS ? time : receivedAt;
+}
+
+function fingerprint(input: JsonObject): string {
+  return Bun.hash(JSON.stringify(input)).toString(36);
+}
+
+function childOf(response: JsonObject): Step["child"] {
+  const agentId = firstText(response, ["agentId", "agent_id"]);
+  if (agentId === "") return null;
+  return { agentId, isBackground: response.isAsync === true || response.status === "async_launched" };
+}
+
+function callOf(call: unknown): Step["batch"] {
+  const toolUseId = isObject(call) ? textOf(call.tool_use_id) : "";
+  return toolUseId === "" ? [] : [{ toolUseId, tool: textOf((call as JsonObject).tool_name) || "?" }];
+}
+
+function runningAgents(tasks: readonly unknown[]): string[] {
+  return tasks
+    .filter(isObject)
+    .filter(({ type, status }) => type === "subagent" && (status === undefined || status === "running"))
+    .map(({ id }) => textOf(id))
+    .filter((id) => id !== "");
+}
+
+/** What AskUserQuestion asks. */
+function question(input: unknown): string {
+  const first = isObject(input) && Array.isArray(input.questions) ? input.questions[0] : undefined;
+  return isObject(first) ? textOf(first.question) : "";
+}

@@ -1,0 +1,39 @@
+/** Reads events as their senders made them: every field may be missing, nested, or of any type. */
+import { isObject, type JsonObject } from "./event.ts";
+
+/** How deep claude-mpm nests an event's payload under `data`. */
+const MAX_DATA_DEPTH = 3;
+
+/** Where a tool's input holds what it is called on, the most telling first. */
+const ARGUMENTS =
+  "command file_path notebook_path pattern query url skill subject description prompt path".split(" ");
+
+/** The fields of an event and of its nested `data` side by side; of the same name, the innermost. */
+export function fieldsOf(event: JsonObject): JsonObject {
+  // Beside a payload, `source` names the program that sends; within it, a hook's own reason.
+  const fields: JsonObject = isObject(event.data) ? { ...event, source: undefined } : { ...event };
+  let level = event.data;
+  for (let depth = 1; depth <= MAX_DATA_DEPTH && isObject(level); depth += 1) {
+    Object.assign(fields, level);
+    level = level.data;
+  }
+  if (isObject(fields.data)) delete fields.data;
+  return fields;
+}
+
+/** What a tool is called on, in a few words; empty when its input names nothing that is known. */
+export function toolArgument(input: unknown): string {
+  if (!isObject(input)) return textOf(input);
+  const kind = textOf(input.subagent_type);
+  if (kind !== "") return `${kind}: ${firstText(input, ["description", "prompt"])}`;
+  return firstText(input, ARGUMENTS);
+}
+
+export function firstText(fields: JsonObject, names: readonly string[]): string {
+  return names.map((name) => textOf(fields[name])).find(Boolean) ?? "";
+}
+
+/** A text without the blanks around it; empty for whatever is none. */
+export function textOf(value: unknown): string {
+  return typeof value === "string" ? value.trim() : "";
+}
