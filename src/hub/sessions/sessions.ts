@@ -28,7 +28,7 @@ const MAX_SESSIONS = 1000;
 /** Events are read in the pauses: so long at a time, and after so long a pause. */
 const SLICE_MS = 2;
 const PAUSE_MS = 5;
-/** More than this waiting is a flood, in which others come first. */
+/** More than this waiting is a flood, in which others come first; not so at the start, when it is the past. */
 const FLOOD_EVENTS = 500;
 const FLOOD_PAUSE_MS = 100;
 /** Before a log that could not be read is tried again. */
@@ -45,6 +45,7 @@ export function createSessions({ delivery, epoch, onError, now = Date.now }: Ses
   let closed = false;
   /** The log could not be read; what is known is told. */
   let broken = false;
+  let hasReachedTheEnd = false;
 
   const subscriber: Subscriber = {
     id: "sessions",
@@ -73,7 +74,7 @@ export function createSessions({ delivery, epoch, onError, now = Date.now }: Ses
 
   function schedule(): void {
     if (closed || timer !== null || queue.length === 0) return;
-    const pauseMs = queue.length > FLOOD_EVENTS ? FLOOD_PAUSE_MS : PAUSE_MS;
+    const pauseMs = hasReachedTheEnd && queue.length > FLOOD_EVENTS ? FLOOD_PAUSE_MS : PAUSE_MS;
     timer = setTimeout(() => {
       timer = null;
       work();
@@ -92,6 +93,7 @@ export function createSessions({ delivery, epoch, onError, now = Date.now }: Ses
       take(event);
     }
     queue = queue.slice(done);
+    hasReachedTheEnd ||= reachedSeq >= delivery.deliveredSeq();
     onDrained();
   }
 
