@@ -1,7 +1,7 @@
 import { processEnv } from "../../config/env.ts";
 import type { LoadedConfig } from "../../config/load.ts";
 import { OLDEST_CLAUDE_CODE } from "../../hooks/settings/events.ts";
-import { switchedOff } from "../../hooks/settings/inspect.ts";
+import { inspectHooks } from "../../hooks/settings/inspect.ts";
 import { installHooks } from "../../hooks/settings/install.ts";
 import { quote, registeredHooks } from "../../hooks/settings/own-hook.ts";
 import { stableProgram } from "../../hooks/settings/program.ts";
@@ -17,6 +17,10 @@ import { selfCommand } from "../self.ts";
 /** What tells the hook which server it is for. */
 const ADDRESS = ["host", "port", "state_dir"] as const;
 
+const HTTP_DRAWBACK = "while the server is down, Claude Code shows an error at every event";
+const SHARED =
+  "who shares this project needs the program at the same path; hooks install --scope local is for you alone";
+
 const { host, port, "state-dir": stateDir, config } = SERVER_ARGS as Record<string, { type: "string" }>;
 
 export default {
@@ -27,8 +31,7 @@ export default {
     ...SCOPE_ARG,
     http: {
       type: "boolean",
-      description:
-        "Let Claude Code post to the server itself; while the server is down, it shows an error at every event",
+      description: `Let Claude Code post to the server itself; ${HTTP_DRAWBACK}`,
     },
     ...({ host, port, "state-dir": stateDir, config } as typeof SERVER_ARGS),
     ...JSON_ARG,
@@ -59,7 +62,9 @@ export default {
     const said = [
       ...warnings,
       ...addressWarnings(loaded),
-      ...switchedOff(around).map(({ message, hint }) => `${message}. ${hint}`),
+      ...(scope === "project" ? [SHARED] : []),
+      ...(args.http === true ? [HTTP_DRAWBACK] : []),
+      ...inspectHooks(around).problems.map(({ message, hint }) => `${message}. ${hint}`),
     ];
     const registered = args.http === true ? url : words.map((word) => quote(word, around.platform)).join(" ");
     if (args.json === true) {
@@ -100,6 +105,6 @@ function addressFlags({ values, origins, file }: LoadedConfig, configGiven: bool
 function addressWarnings({ origins }: LoadedConfig): string[] {
   return ADDRESS.filter((key) => origins[key].kind === "env").map((key) => {
     const flag = `--${key.replaceAll("_", "-")}`;
-    return `${origins[key].source} is set here, and has to be where Claude Code is started; or name it: hooks install ${flag}`;
+    return `${origins[key].source} is set here, and has to be where Claude Code is started; or name it: hooks install ${flag} …`;
   });
 }

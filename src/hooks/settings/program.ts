@@ -48,7 +48,7 @@ export function stableProgram(self: Self): StableProgram {
     .filter((directory) => isAbsolute(directory))
     .flatMap((directory) => names.map((name) => join(directory, name)));
   const links = [...onPath, ...called].filter((candidate) => isSameProgram(candidate, executable));
-  const chosen = links.find((link) => !isVersioned(link) && !isWithin(link, temporary)) ?? executable;
+  const chosen = links.find((link) => !isVersioned(link) && !CACHED.test(link)) ?? executable;
   return { command: [chosen], warnings: [warningOf(chosen, temporary)].filter((text) => text !== null) };
 }
 
