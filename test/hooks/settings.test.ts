@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { parse } from "jsonc-parser";
+import { parse, type ParseError } from "jsonc-parser";
 import { addHooks, type HooksByEvent, hooksIn, removeHooks } from "../../src/hooks/settings/document.ts";
 import { HOOK_EVENTS } from "../../src/hooks/settings/events.ts";
 import { installHooks, uninstallHooks } from "../../src/hooks/settings/install.ts";
@@ -36,7 +36,13 @@ const install = (path: string, hooks: HooksByEvent = HOOKS) => installHooks(path
 const uninstall = (path: string) => uninstallHooks(path, "linux");
 const read = (path: string) => readFileSync(path, "utf8");
 const backupsOf = (path: string) => readdirSync(dirname(path)).filter((name) => name.includes(".backup-"));
-const valueIn = (text: string) => parse(text.replace(/^\uFEFF/, ""), [], { allowTrailingComma: true }) ?? {};
+const valueIn = (text: string) => {
+  const mistakes: ParseError[] = [];
+  const value =
+    text.trim() === "" ? {} : parse(text.replace(/^\uFEFF/, ""), mistakes, { allowTrailingComma: true });
+  if (mistakes.length > 0) throw new Error(`broken: ${text}`);
+  return value;
+};
 const ownIn = (text: string) => hooksIn(text, "").filter(({ hook }) => isOurs(hook));
 
 const FOREIGN = { matcher: "Bash", hooks: [{ type: "command", command: "~/bin/check.sh", timeout: 10 }] };
