@@ -189,6 +189,15 @@ describe("install", () => {
     chmodSync(dirname(settings), 0o755);
   });
 
+  test("several at once register the hook once", async () => {
+    const { settings, run } = await installation();
+    const runs = await Promise.all(Array.from({ length: 8 }, () => run("install")));
+    expect(runs.map(({ exitCode }) => exitCode)).toEqual(runs.map(() => 0));
+    expect(JSON.parse(read(settings)).hooks.Stop).toHaveLength(2);
+    await run("uninstall");
+    expect(read(settings)).toBe(MINE);
+  });
+
   test("hooks that are switched off are said", async () => {
     const { run } = await installation('{"disableAllHooks": true}');
     const { exitCode, stderr } = await run("install");

@@ -85,8 +85,9 @@ export default {
         ...(change.backup === null ? [] : [["  backup", change.backup]]),
       ]),
     );
+    print("Sessions that run already may have to be started anew.");
     print(
-      `Sessions that run already may have to be started anew. Claude Code before ${OLDEST_CLAUDE_CODE} is too old for this.`,
+      `Claude Code has to be ${OLDEST_CLAUDE_CODE} or later: before, it skips a file with events it does not know.`,
     );
     print(`To undo it: claude-mpm-socketio hooks uninstall${scope === "user" ? "" : ` --scope ${scope}`}`);
     return EXIT.done;

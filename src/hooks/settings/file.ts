@@ -97,7 +97,7 @@ export function backUp({ path, target, stats, text }: SettingsFile): string {
   const time = new Date().toISOString().replaceAll(/[-:]/g, "");
   const copy = `${path}${BACKUP_MARK}${time}`;
   onDisk(path, "backed up", () => {
-    writeFileSync(copy, readFileSync(target), { flag: "wx", mode: 0o600 });
+    writeFileSync(copy, readFileSync(target), { mode: 0o600 });
     if (stats) chmodSync(copy, stats.mode & 0o7777);
   });
   for (const old of backupPaths(path).slice(KEPT_BACKUPS)) rmSync(old, { force: true });

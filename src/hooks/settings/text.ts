@@ -76,8 +76,7 @@ export function insertion(
   const last = children.at(-1);
   const oneLine = isOneLine(body, container, root) || unit === "";
   const outer = indentAt(body, container.offset);
-  const own = children.map((child) => indentBefore(body, child.offset)).find((indent) => indent !== null);
-  const inner = own ?? outer + unit;
+  const inner = firstIndent(body, children) ?? outer + unit;
   const before = oneLine ? "" : eol + inner;
   const texts = members.map(([key, value]) => {
     const json = oneLine
@@ -131,8 +130,7 @@ function endOf(node: Node): number {
 /** The file's own line break, and what it indents by: as the members on top, or two spaces. */
 function layoutOf(body: string, root: Node): { eol: string; unit: string } {
   const eol = /\r\n|\n|\r/.exec(body)?.[0] ?? "\n";
-  const indents = (root.children ?? []).map((child) => indentBefore(body, child.offset));
-  return { eol, unit: indents.find((indent) => indent !== null) ?? "  " };
+  return { eol, unit: firstIndent(body, root.children ?? []) ?? "  " };
 }
 
 /** Whether what is put in goes on the same line, because all that is there does. */
@@ -142,14 +140,25 @@ function isOneLine(body: string, container: Node, root: Node): boolean {
   return !/[\r\n]/.test(body.slice(holder.offset, endOf(holder)));
 }
 
-/** White space in front, when nothing else stands on the line. */
-function indentBefore(body: string, offset: number): string | null {
-  return /[\r\n]([ \t]*)$/.exec(body.slice(0, offset))?.[1] ?? null;
+/** The indent of the first of these that begins a line. */
+function firstIndent(body: string, nodes: readonly Node[]): string | null {
+  for (const { offset } of nodes) {
+    const start = lineStart(body, offset);
+    const space = body.slice(start, offset);
+    if (start > 0 && space.trim() === "") return space;
+  }
+  return null;
 }
 
 /** The indent of the line on which this stands. */
 function indentAt(body: string, offset: number): string {
-  return /(?:^|[\r\n])([ \t]*)[^\r\n]*$/.exec(body.slice(0, offset))?.[1] ?? "";
+  return /^[ \t]*/.exec(body.slice(lineStart(body, offset), offset))?.[0] ?? "";
+}
+
+function lineStart(body: string, offset: number): number {
+  return offset === 0
+    ? 0
+    : Math.max(body.lastIndexOf("\n", offset - 1), body.lastIndexOf("\r", offset - 1)) + 1;
 }
 
 function commaAfter(body: string, node: Node): number | null {
