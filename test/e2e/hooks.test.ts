@@ -121,7 +121,7 @@ describe("install", () => {
     expect(hooks.Stop[0].hooks[0]).toEqual({
       type: "http",
       url: "http://localhost:9000/api/hooks/claude",
-      timeout: 5,
+      timeout: 10,
     });
     expect(hooks.SessionStart[0].hooks[0].type).toBe("command");
     expect((await run("status")).exitCode).toBe(0);

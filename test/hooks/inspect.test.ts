@@ -98,6 +98,8 @@ describe("the state", () => {
     write("project", '{\n"a": }');
     expect(look()).toMatchObject({ states: { project: "broken" }, kinds: [["broken", "project"]] });
     expect(look().text).toContain("line 2, column 6: value expected");
+    write("project", '{"hooks": {"Stop": {}}}');
+    expect(look().text).toContain("`hooks.Stop` is no array → Mend it");
   });
 
   test("CLAUDE_CONFIG_DIR is where the user's settings are", () => {
@@ -186,7 +188,7 @@ describe("problems", () => {
       [`~/none/${NAME} hook`, true],
       [`$HOME/none/${NAME} hook`, false],
       [`${NAME} hook`, true],
-      [`${process.execPath} ${home}/src/main.ts hook`, true],
+      [`${process.execPath} ${home}/${NAME}/src/main.ts hook`, true],
       [`/none/bun ${home}/${NAME}/../${NAME} hook`, true],
       [`timeout 2 ~/${NAME} hook`, false],
     ] as const) {

@@ -23,7 +23,7 @@ describe("the events", () => {
     const hooks = registeredHooks({ command: ["/bin/x", "hook"] }, "linux");
     expect([...hooks.keys()]).toEqual([...HOOK_EVENTS]);
     for (const hook of hooks.values())
-      expect(hook).toEqual({ type: "command", command: "/bin/x hook", timeout: 5 });
+      expect(hook).toEqual({ type: "command", command: "/bin/x hook", timeout: 10 });
   });
 
   test("can be posted by Claude Code itself, save the two at which it does not", () => {
@@ -31,7 +31,7 @@ describe("the events", () => {
     const hooks = registeredHooks({ command: ["/bin/x", "hook"], url }, "linux");
     const commands = [...hooks].filter(([, { type }]) => type === "command").map(([event]) => event);
     expect(commands).toEqual(["SessionStart", "Setup"]);
-    expect(hooks.get("Stop")).toEqual({ type: "http", url, timeout: 5 });
+    expect(hooks.get("Stop")).toEqual({ type: "http", url, timeout: 10 });
   });
 });
 

@@ -221,7 +221,8 @@ describe("what others edit in between stays", () => {
       old("claude-mpm-socketio hook", { async: true }),
       old("'/Users/a b/claude-mpm-socketio' hook --port 9000 --state-dir '/x y'"),
       old('"C:/Program Files/claude-mpm-socketio.exe" hook'),
-      old("/usr/bin/bun /home/dev/x/src/main.ts hook"),
+      old("/usr/bin/bun /gone/claude-mpm-socketio/src/main.ts hook"),
+      old(`bun ${join(import.meta.dir, "..", "..", "src", "main.ts")} hook`),
       old("timeout 2 ~/bin/claude-mpm-socketio-linux-x64 hook --config=/a.json"),
       old("/x/claude-mpm-socketio", { args: ["hook", "--port", "1"] }),
       { hooks: [{ type: "http", url: "http://localhost:8765/api/hooks/claude" }] },
@@ -232,6 +233,8 @@ describe("what others edit in between stays", () => {
       old("claude-mpm-socketio hook; say done"),
       old("claude-mpm-socketio hook > /tmp/x"),
       old("my-claude hook"),
+      old("bun /home/dev/another/src/main.ts hook"),
+      old("~/bin/claude-mpm-socketio-wrapper.sh hook"),
       old("/opt/claude-mpm/claude-hook-handler.sh"),
       old("echo claude-mpm-socketio"),
       old("claude-mpm-socketio hooks status"),
@@ -369,7 +372,7 @@ describe("the file itself", () => {
 test("what is put in reads as its surroundings do", () => {
   const [hook] = HOOKS.values();
   const one = new Map([["Stop", hook ?? {}]]);
-  const json = '{"type":"command","command":"/usr/local/bin/claude-mpm-socketio hook","timeout":5}';
+  const json = '{"type":"command","command":"/usr/local/bin/claude-mpm-socketio hook","timeout":10}';
   expect(addHooks('{"a":1}', one)).toBe(`{"a":1,"hooks":{"Stop":[{"hooks":[${json}]}]}}`);
   expect(addHooks('{\n\t"hooks": {\n\t\t"Stop": []\n\t}\n}', one)).toBe(
     [
@@ -381,7 +384,7 @@ test("what is put in reads as its surroundings do", () => {
       "\t\t\t\t\t{",
       '\t\t\t\t\t\t"type": "command",',
       '\t\t\t\t\t\t"command": "/usr/local/bin/claude-mpm-socketio hook",',
-      '\t\t\t\t\t\t"timeout": 5',
+      '\t\t\t\t\t\t"timeout": 10',
       "\t\t\t\t\t}",
       "\t\t\t\t]",
       "\t\t\t}",

@@ -2,7 +2,7 @@
 import { accessSync, constants, realpathSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, resolve } from "node:path";
-import { isStrictJson, settingsIn } from "./document.ts";
+import { checkSettings, isStrictJson, settingsIn } from "./document.ts";
 import { HOOK_EVENTS } from "./events.ts";
 import { readSettingsFile } from "./file.ts";
 import { ownHooksIn } from "./install.ts";
@@ -60,7 +60,7 @@ export function inspectHooks(around: Surroundings): HooksReport {
 }
 
 /** Why Claude Code runs no hooks at all although they are registered. */
-export function switchedOff(around: Surroundings): Problem[] {
+function switchedOff(around: Surroundings): Problem[] {
   const places = SCOPES.map((scope) => [scope, settingsPath(scope, around)] as const);
   const distinct = new Map(places.toReversed().map(([scope, path]) => [path, scope]));
   const found: Problem[] = [...distinct].toReversed().flatMap(([path, scope]) => {
@@ -95,6 +95,7 @@ function inspectScope(scope: Scope, around: Surroundings, problems: Problem[]): 
   let own: [event: string, hook: OwnHook][];
   try {
     text = readSettingsFile(path).text ?? "";
+    checkSettings(text, path);
     own = ownHooksIn(text, path, around.platform).flatMap(([event, hook]): typeof own => {
       const read = readOwnHook(hook, around.platform);
       return read ? [[event, read]] : [];

@@ -1,7 +1,6 @@
 /** Registering the hook in a settings file, and taking it out again. */
 import { isDeepStrictEqual } from "node:util";
-import type { JsonObject } from "../../protocol/event.ts";
-import { isObject } from "../../protocol/event.ts";
+import { isObject, type JsonObject } from "../../protocol/event.ts";
 import { addHooks, checkSettings, type HooksByEvent, hooksIn, removeHooks, settingsIn } from "./document.ts";
 import { backUp, readBackups, readSettingsFile, removeSettingsFile, writeSettingsFile } from "./file.ts";
 import { readOwnHook } from "./own-hook.ts";

@@ -1,6 +1,6 @@
 /** The hook that is registered: made, and known again however old it is. */
-import type { JsonObject } from "../../protocol/event.ts";
-import { isObject } from "../../protocol/event.ts";
+import { readFileSync } from "node:fs";
+import { isObject, type JsonObject } from "../../protocol/event.ts";
 import type { HooksByEvent } from "./document.ts";
 import { COMMAND_ONLY_EVENTS, HOOK_EVENTS } from "./events.ts";
 
@@ -16,10 +16,12 @@ export type OwnHook =
   | { kind: "command"; text: string; program: string[] }
   | { kind: "http"; text: string; program: [] };
 
-/** Seconds after which Claude Code gives the hook up, should it ever hang: by itself it ends within one. */
-const TIMEOUT_SECONDS = 5;
+/** Seconds after which Claude Code gives the hook up, should it ever hang: by itself it gives up sooner. */
+const TIMEOUT_SECONDS = 10;
 
 const NAME = "claude-mpm-socketio";
+/** Also as it is released, `-linux-x64`, and as people keep versions apart, `-1.2.3`. */
+const PROGRAM = /(^|\/)claude-mpm-socketio(-(linux|darwin|windows)[\w-]*|[@_-]v?\d[\w.+-]*)?(\.exe)?$/;
 const HTTP_PATH = "/api/hooks/claude";
 const PLAIN_WORD = /^[\w/.,:=@%+-]+$/;
 
@@ -92,9 +94,18 @@ function splitWords(command: string, platform: NodeJS.Platform): string[] | null
 
 function isOurProgram(word: string | undefined): boolean {
   const path = (word ?? "").replaceAll("\\", "/");
-  const name = path.split("/").at(-1) ?? "";
   // From a checkout it is Bun that runs the entry.
-  return name.startsWith(NAME) || path.endsWith("/src/main.ts");
+  const [, checkout] = /^(.*)\/src\/main\.ts$/.exec(path) ?? [];
+  return checkout === undefined ? PROGRAM.test(path) : isOurCheckout(checkout);
+}
+
+/** By its package, or by its name when it is gone. */
+function isOurCheckout(directory: string): boolean {
+  try {
+    return JSON.parse(readFileSync(`${directory}/package.json`, "utf8")).name === NAME;
+  } catch {
+    return directory.endsWith(`/${NAME}`);
+  }
 }
 
 function isOurUrl(url: string): boolean {
