@@ -82,8 +82,13 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
     because: "finding and stopping a server must not load one",
   },
   {
+    room: "hooks/settings",
+    may: ["protocol"],
+    because: "other programs' settings are edited by what is in them, whatever our own are",
+  },
+  {
     room: "cli",
-    may: ["client", "daemon", "config", "log/lock.ts", "protocol", "version.ts"],
+    may: ["client", "daemon", "config", "hooks/settings", "log/lock.ts", "protocol", "version.ts"],
     because: "the CLI talks to the server through the client everyone gets; it has no private door",
   },
   {
@@ -105,7 +110,8 @@ const OWNERS: { package: string; owners: string[] }[] = [
   { package: "semver", owners: ["protocol/compatibility.ts"] },
   { package: "consola", owners: ["logging.ts"] },
   { package: "citty", owners: ["cli"] },
-  { package: "jsonc-parser", owners: ["config"] },
+  // Settings of other programs are edited where they stand, so that all the rest of the file stays as it is.
+  { package: "jsonc-parser", owners: ["config", "hooks/settings"] },
   { package: "bun:sqlite", owners: ["log"] },
 ];
 

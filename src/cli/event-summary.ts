@@ -24,6 +24,18 @@ const COMMON = new Set([
 const ARGUMENTS =
   "command file_path notebook_path pattern query url skill subject description prompt path".split(" ");
 
+/** What an event says, the most telling first. */
+const SAYINGS = [
+  ..."prompt task task_subject message last_assistant_message custom_instructions compact_summary".split(" "),
+  ..."file_path worktree_path new_cwd directory".split(" "),
+];
+
+/** How it came about, or what came of it. */
+const STATES = "status reason source trigger load_reason action model launch_method".split(" ");
+
+/** As much of an agent's id as tells it from the others. */
+const SHORT_ID = 7;
+
 /** How deep claude-mpm nests an event's payload under `data`. */
 const MAX_DATA_DEPTH = 3;
 
@@ -33,9 +45,10 @@ export function summarise(event: JsonObject): Summary {
   const kind = textOf(event.type) || textOf(fields.hook_event_name);
   const failure = failureOf(kind, fields);
   const known = KNOWN_KINDS.test(kind) || fields.hook_event_name !== undefined;
+  const text = (known && knownText(kind, fields, failure)) || plain(payloadOf(event));
   return {
-    text: (known && knownText(fields, failure)) || plain(payloadOf(event)),
-    suffix: tookText(fields.duration_ms),
+    text: text || (kind === "hook.unknown" ? "a hook without a name" : ""),
+    suffix: backgroundText(fields) || tookText(fields.duration_ms),
     failed: failure !== "",
   };
 }
@@ -54,30 +67,65 @@ function fieldsOf(event: JsonObject): JsonObject {
 }
 
 /** "failed: no such file", "denied"; empty when nothing did. */
-function failureOf(kind: string, { error, reason, is_interrupt: interrupted }: JsonObject): string {
+function failureOf(kind: string, fields: JsonObject): string {
+  const { error, reason, is_interrupt, tool_response: response, prompt } = fields;
   const denied = /denied$/i.test(kind);
-  const verb = denied ? "denied" : interrupted === true ? "interrupted" : "failed";
+  const interrupted = is_interrupt === true || (isObject(response) && response.interrupted === true);
+  const verb = denied ? "denied" : interrupted ? "interrupted" : "failed";
   const why = isObject(error) ? textOf(error.message) || compact(error) : textOf(error);
-  if (why === "" && !denied && !/fail(ed|ure)$/i.test(kind)) return "";
+  const task = reportOf(prompt);
+  if (task) return task.status === "failed" ? verb : "";
+  if (why === "" && !denied && !interrupted && !/fail(ed|ure)$/i.test(kind)) return "";
   return [verb, why || (denied ? textOf(reason) : "")].filter(Boolean).join(": ");
 }
 
-function knownText(fields: JsonObject, failure: string): string {
-  const agent = textOf(fields.agent_type) || textOf(fields.agent_id);
+function knownText(kind: string, fields: JsonObject, failure: string): string {
+  const agent = agentText(fields);
+  const by = agent === "" ? "" : `[${agent}] `;
   const tool = textOf(fields.tool_name);
-  if (tool !== "") return toolText(agent === "" ? tool : `[${agent}] ${tool}`, argumentOf(fields), failure);
-  if (Array.isArray(fields.tool_calls)) return callsText(fields.tool_calls);
+  if (tool !== "") {
+    const asks = /^hook\.permission_request$|^PermissionRequest$/.test(kind) ? "asks for permission: " : "";
+    return by + asks + toolText(tool, argumentOf(fields), failure);
+  }
+  if (Array.isArray(fields.tool_calls)) return by + callsText(fields.tool_calls);
   if (Array.isArray(fields.todos)) return todosText(fields.todos);
+  const report = reportOf(fields.prompt);
+  if (report) return `${shortId(report.task)}: ${report.summary}`;
+  const command = textOf(fields.command_name);
+  if (command !== "") return `/${command.replace(/^\//, "")} ${textOf(fields.command_args)}`;
 
-  const said = firstText(fields, ["prompt", "task", "message", "last_assistant_message"]);
-  const names = failure === "" ? ["status", "reason", "source", "model", "launch_method"] : [];
-  const state = names
+  const said = fromProject(firstText(fields, SAYINGS), fields);
+  const state = (failure === "" ? STATES : [])
     .map((name) => textOf(fields[name]))
     .filter(Boolean)
     .join(" ");
-  const who = agent || textOf(fields.agent);
+  const who = agent || firstText(fields, ["agent", "teammate_name", "mcp_server_name"]);
   const what = said !== "" && state !== "" ? `${said} (${state})` : said || state;
   return [who, failure, what].filter(Boolean).join(": ");
+}
+
+/** Several of one type may run at once, so both type and id. */
+function agentText({ agent_type: type, agent_id: id }: JsonObject): string {
+  return [textOf(type), shortId(textOf(id))].filter(Boolean).join(" ");
+}
+
+function shortId(id: string): string {
+  return id.slice(0, SHORT_ID);
+}
+
+/** What comes back from an agent as a prompt that no human wrote. */
+function reportOf(prompt: unknown): { task: string; status: string; summary: string } | null {
+  if (typeof prompt !== "string" || !prompt.startsWith("<task-notification>")) return null;
+  const [head = ""] = prompt.split("<result>", 1);
+  const field = (name: string) => head.split(`<${name}>`, 2)[1]?.split(`</${name}>`, 1)[0]?.trim() ?? "";
+  const summary = field("summary");
+  return summary === "" ? null : { task: field("task-id"), status: field("status"), summary };
+}
+
+/** A call that has returned while its agent works on. */
+function backgroundText({ tool_response: response }: JsonObject): string {
+  if (!isObject(response) || response.status !== "async_launched") return "";
+  return `goes on as ${shortId(textOf(response.agentId)) || "an agent"}`;
 }
 
 function toolText(tool: string, argument: string, failure: string): string {
@@ -91,15 +139,22 @@ function argumentOf(fields: JsonObject): string {
   if (!isObject(input)) return plain(input);
   const kind = textOf(input.subagent_type);
   if (kind !== "") return `${kind}: ${firstText(input, ["description", "prompt"])}`;
-  const argument = firstText(input, ARGUMENTS) || compact(input);
+  return fromProject(firstText(input, ARGUMENTS) || compact(input), fields);
+}
+
+/** A path as it is seen from the project's directory. */
+function fromProject(text: string, fields: JsonObject): string {
   const directory = firstText(fields, ["cwd", "working_directory"]);
-  return directory !== "" && argument.startsWith(`${directory}/`)
-    ? argument.slice(directory.length + 1)
-    : argument;
+  return directory !== "" && text.startsWith(`${directory}/`) ? text.slice(directory.length + 1) : text;
 }
 
 function callsText(calls: readonly unknown[]): string {
-  const names = calls.map((call) => (isObject(call) && textOf(call.tool_name)) || "?");
+  const counts = new Map<string, number>();
+  for (const call of calls) {
+    const name = (isObject(call) && textOf(call.tool_name)) || "?";
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  const names = [...counts].map(([name, count]) => (count === 1 ? name : `${name} ×${count}`));
   return `${calls.length} ${calls.length === 1 ? "call" : "calls"}: ${names.join(", ")}`;
 }
 

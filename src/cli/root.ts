@@ -45,6 +45,17 @@ const COMMANDS: Record<string, Lazy | Group> = {
     "Check everything that can be wrong, and say how to mend it",
     () => import("./commands/doctor.ts"),
   ),
+  hooks: {
+    description: "Register the hook in Claude Code's settings, and take it out again",
+    commands: {
+      install: lazy("Register the hook for every event", () => import("./commands/hooks-install.ts")),
+      uninstall: lazy(
+        "Take the hook out of the settings again",
+        () => import("./commands/hooks-uninstall.ts"),
+      ),
+      status: lazy("Show where the hook is registered", () => import("./commands/hooks-status.ts")),
+    },
+  },
   config: {
     description: "Show, check and make the configuration",
     commands: {

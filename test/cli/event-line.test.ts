@@ -34,6 +34,12 @@ const hook = (name: string, fields: Record<string, unknown> = {}, more: Record<s
   },
 });
 
+/** What an agent gives back, as Claude Code hands it on. */
+const taskNotification = (status: string, summary: string) => {
+  const fields = `<task-id>a793beae9fa532d0f</task-id>\n<status>${status}</status>\n<summary>${summary}</summary>`;
+  return `<task-notification>\n${fields}\n<result>It says <summary>alpha</summary>.</result>\n</task-notification>`;
+};
+
 /** What a line says beyond its head. */
 const summaryOf = (event: Record<string, unknown>) => {
   const head = lineOf({ ...event, data: undefined, tool_name: undefined });
@@ -102,6 +108,13 @@ describe("a line", () => {
     expect(styles).not.toContain("red");
     const failure = hook("PostToolUseFailure", { tool_name: "Read", error: "gone" });
     expect(lineOf(failure, { paint })).toContain("<red>Read failed: gone</>");
+    for (const [status, colour] of [
+      ["failed", "<red>"],
+      ["completed", ""],
+    ] as const) {
+      const report = hook("UserPromptSubmit", { prompt: taskNotification(status, "It is over") });
+      expect(lineOf(report, { paint })).toContain(` ${colour}a793bea: It is over`);
+    }
   });
 });
 
@@ -161,7 +174,16 @@ describe("what matters in", () => {
       hook("PermissionDenied", tool("Bash", { command: "rm x" }, { reason: "no" })),
       "Bash denied: no [rm x]",
     ],
-    ["a question for permission", hook("PermissionRequest", tool("Bash", { command: "rm x" })), "Bash rm x"],
+    [
+      "a question for permission",
+      hook("PermissionRequest", { ...tool("Bash", { command: "rm x" }), tool_use_id: undefined }),
+      "asks for permission: Bash rm x",
+    ],
+    [
+      "a command that was stopped",
+      hook("PostToolUse", tool("Bash", { command: "sleep 9" }, { tool_response: { interrupted: true } })),
+      "Bash interrupted [sleep 9]",
+    ],
     [
       "a call that starts an agent",
       hook(
@@ -173,12 +195,101 @@ describe("what matters in", () => {
     [
       "an agent's call, the agent",
       hook("PreToolUse", tool("Bash", { command: "ls" }, { agent_id: "a1", agent_type: "Explore" })),
-      "[Explore] Bash ls",
+      "[Explore a1] Bash ls",
     ],
     [
       "a batch",
       hook("PostToolBatch", { tool_calls: [{ tool_name: "Read" }, { tool_name: "Bash" }, 7] }),
       "3 calls: Read, Bash, ?",
+    ],
+    [
+      "an agent's batch, how many of each",
+      hook("PostToolBatch", {
+        agent_id: "a793beae9fa532d0f",
+        agent_type: "Explore",
+        tool_calls: ["Read", "Bash", "Read", "Read"].map((tool_name) => ({ tool_name, tool_response: "…" })),
+      }),
+      "[Explore a793bea] 4 calls: Read ×3, Bash",
+    ],
+    [
+      "a call whose agent goes on when it has returned",
+      hook("PostToolUse", {
+        ...tool("Agent", { subagent_type: "Explore", description: "Read alpha" }),
+        tool_response: { isAsync: true, status: "async_launched", agentId: "a793beae9fa532d0f" },
+        duration_ms: 5,
+      }),
+      "Agent Explore: Read alpha (goes on as a793bea)",
+    ],
+    [
+      "an agent's report, which comes as a prompt",
+      hook("UserPromptSubmit", {
+        prompt: taskNotification("completed", 'Agent "Read alpha" finished'),
+      }),
+      'a793bea: Agent "Read alpha" finished',
+    ],
+    [
+      "a prompt that is about such a report",
+      hook("UserPromptSubmit", { prompt: "What is a <task-notification>?" }),
+      "What is a <task-notification>?",
+    ],
+    [
+      "such a report without what is in one",
+      hook("UserPromptSubmit", { prompt: "<task-notification>done</task-notification>" }),
+      "<task-notification>done</task-notification>",
+    ],
+    [
+      "a prompt that is a command",
+      hook("UserPromptExpansion", { command_name: "review", command_args: "src", prompt: "/review src" }),
+      "/review src",
+    ],
+    [
+      "what was shortened on its way, its mark",
+      hook("UserPromptSubmit", { prompt: "Look at this: aaa… [11,999,000 characters left out]" }),
+      "Look at this: aaa… [11,999,000 characters left out]",
+    ],
+    [
+      "a turn that failed",
+      hook("StopFailure", { error: "rate_limit", last_assistant_message: "API Error: Rate limit reached" }),
+      "failed: rate_limit: API Error: Rate limit reached",
+    ],
+    [
+      "instructions, their file",
+      hook("InstructionsLoaded", { file_path: "/home/dev/app/CLAUDE.md", load_reason: "session_start" }),
+      "CLAUDE.md (session_start)",
+    ],
+    [
+      "changed settings, their file",
+      hook("ConfigChange", { source: "user_settings", file_path: "/home/dev/.claude/settings.json" }),
+      "/home/dev/.claude/settings.json (user_settings)",
+    ],
+    ["another directory", hook("CwdChanged", { old_cwd: "/a", new_cwd: "/b" }), "/b"],
+    ["a worktree that is gone", hook("WorktreeRemove", { worktree_path: "/w/x" }), "/w/x"],
+    [
+      "a shorter context, and why",
+      hook("PreCompact", { trigger: "manual", custom_instructions: "keep the plan" }),
+      "keep the plan (manual)",
+    ],
+    [
+      "a server's question",
+      hook("Elicitation", { mcp_server_name: "github", message: "Which repository?" }),
+      "github: Which repository?",
+    ],
+    [
+      "and its answer",
+      hook("ElicitationResult", { mcp_server_name: "github", action: "accept" }),
+      "github: accept",
+    ],
+    [
+      "a task of a team",
+      hook("TaskCompleted", { task_id: "1", task_subject: "Write tests", teammate_name: "dev" }),
+      "dev: Write tests",
+    ],
+    ["a teammate without work", hook("TeammateIdle", { teammate_name: "dev", team_name: "app" }), "dev"],
+    ["a hook without a name", { ...hook("Unknown"), data: { session_id: "s" } }, "a hook without a name"],
+    [
+      "a hook that was no JSON",
+      { type: "hook.unknown", data: { _raw: "not json {" } },
+      '{"_raw":"not json {"}',
     ],
     [
       "a prompt, on one line",
@@ -195,7 +306,11 @@ describe("what matters in", () => {
       hook("Stop", { stop_hook_active: false, last_assistant_message: "Done." }),
       "Done.",
     ],
-    ["an agent's start", hook("SubagentStart", { agent_id: "a1", agent_type: "Explore" }), "Explore"],
+    [
+      "an agent's start",
+      hook("SubagentStart", { agent_id: "a793beae9fa532d0f", agent_type: "Explore" }),
+      "Explore a793bea",
+    ],
     [
       "an agent's end",
       hook("SubagentStop", { agent_id: "a1", agent_type: "", last_assistant_message: "found" }),

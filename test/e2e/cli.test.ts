@@ -19,6 +19,9 @@ const COMMANDS = [
   ["doctor"],
   ["version"],
   ["install-deps"],
+  ["hooks", "install"],
+  ["hooks", "uninstall"],
+  ["hooks", "status"],
   ["config", "show"],
   ["config", "check"],
   ["config", "init"],
@@ -74,6 +77,9 @@ describe("usage errors exit 2 with what to do next", () => {
     [["tail", "--type", ","], "--type needs a value"],
     [["tail", "--session", ""], "--session needs a value"],
     [["tail", "--sesion", "x"], "Did you mean --session?"],
+    [["hooks", "install", "--scope", "all"], "--scope all is none"],
+    [["hooks", "install", "--port", "0"], "The hook needs the port of a server"],
+    [["hooks", "instal"], 'Did you mean "install"?'],
   ];
   for (const [args, says] of wrong) {
     test(args.join(" "), async () => {
@@ -239,6 +245,9 @@ test("every command that reports takes --json and prints one document", async ()
     "config show",
     "config check",
     "config path",
+    "hooks install",
+    "hooks status",
+    "hooks uninstall",
     "start",
     "restart",
     "stop",

@@ -525,6 +525,44 @@ describe("tail", () => {
   });
 });
 
+describe("into `head -1`, while events pour in, it ends with 0 and without a word", () => {
+  let here: Place;
+  beforeAll(async () => {
+    here = await place();
+    await here.start();
+    const batch = Array.from({ length: 1000 }, () => ({ type: "flood", text: "x".repeat(500) }));
+    for (let n = 0; n < 5; n += 1) await here.post(batch);
+  });
+
+  for (const command of [
+    "tail",
+    "tail --json",
+    "tail --since 0",
+    "tail --since 0 --json",
+    "history --limit 100",
+    "history --limit all",
+    "history --limit all --json",
+  ]) {
+    test(command, async () => {
+      const script = `{ "$0" ${command}; echo "exit $?" >&2; } | head -1`;
+      const shell = Bun.spawn(["sh", "-c", script, await binary()], {
+        env: here.user.env,
+        stdout: "pipe",
+        stderr: "pipe",
+      });
+      let ended = false;
+      void shell.exited.then(() => (ended = true));
+      const batch = Array.from({ length: 200 }, () => ({ type: "flood", text: "y".repeat(500) }));
+      await eventually(async () => {
+        await here.post(batch);
+        return ended;
+      });
+      expect(await new Response(shell.stderr).text()).toBe("exit 0\n");
+      expect(lines(await new Response(shell.stdout).text())).toHaveLength(1);
+    });
+  }
+});
+
 describe("without a server", () => {
   test("history exits 3 with the next step", async () => {
     const here = await place();

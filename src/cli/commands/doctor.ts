@@ -1,3 +1,4 @@
+import { inspectHooks } from "../../hooks/settings/inspect.ts";
 import { IS_COMPILED } from "../../version.ts";
 import {
   checkCanary,
@@ -9,10 +10,12 @@ import {
   checkStateDir,
   type Finding,
 } from "../doctor/checks.ts";
+import { checkHooks } from "../doctor/hook-checks.ts";
 import { withTrialServer } from "../doctor/trial.ts";
 import { JSON_ARG, readServerFlags, SERVER_ARGS } from "../flags.ts";
 import { EXIT, print, printJson, style, table } from "../output.ts";
 import type { Command } from "../root.ts";
+import { surroundings } from "../scope.ts";
 
 export default {
   description:
@@ -37,6 +40,7 @@ export async function examine(rawArgs: readonly string[]): Promise<Finding[]> {
     ...checkStaleFiles(loaded),
     ...checkDamagedLogs(loaded),
     ...checkProxy(),
+    ...checkHooks(inspectHooks(surroundings())),
   );
   const port = await checkPort(loaded);
   findings.push(...port.findings);
