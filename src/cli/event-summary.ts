@@ -1,5 +1,6 @@
 /** What matters in an event, in a few words: tool and argument, prompt, failure; of kinds nobody knows, the data. */
 import { isObject, type JsonObject } from "../protocol/event.ts";
+import { agentReportIn, fieldsOf, firstText, textOf, toolArgument } from "../protocol/event-fields.ts";
 import { duration } from "./output.ts";
 
 export interface Summary {
@@ -20,10 +21,6 @@ const COMMON = new Set([
   ..."prompt_id permission_mode effort tool_use_id tool_name agent_id agent_type stop_hook_active".split(" "),
 ]);
 
-/** Where a tool's input holds what it is called on, the most telling first. */
-const ARGUMENTS =
-  "command file_path notebook_path pattern query url skill subject description prompt path".split(" ");
-
 /** What an event says, the most telling first. */
 const SAYINGS = [
   ..."prompt task task_subject message last_assistant_message custom_instructions compact_summary".split(" "),
@@ -35,9 +32,6 @@ const STATES = "status reason source trigger load_reason action model launch_met
 
 /** As much of an agent's id as tells it from the others. */
 const SHORT_ID = 7;
-
-/** How deep claude-mpm nests an event's payload under `data`. */
-const MAX_DATA_DEPTH = 3;
 
 /** Reads an event as its sender made it: every field may be missing, or of any type. */
 export function summarise(event: JsonObject): Summary {
@@ -53,19 +47,6 @@ export function summarise(event: JsonObject): Summary {
   };
 }
 
-/** The fields of an event and of its nested `data` side by side; of the same name, the innermost. */
-function fieldsOf(event: JsonObject): JsonObject {
-  // Beside a payload, `source` names the program that sends; within it, a hook's own reason.
-  const fields: JsonObject = isObject(event.data) ? { ...event, source: undefined } : { ...event };
-  let level = event.data;
-  for (let depth = 1; depth <= MAX_DATA_DEPTH && isObject(level); depth += 1) {
-    Object.assign(fields, level);
-    level = level.data;
-  }
-  if (isObject(fields.data)) delete fields.data;
-  return fields;
-}
-
 /** "failed: no such file", "denied"; empty when nothing did. */
 function failureOf(kind: string, fields: JsonObject): string {
   const { error, reason, is_interrupt, tool_response: response, prompt } = fields;
@@ -73,8 +54,8 @@ function failureOf(kind: string, fields: JsonObject): string {
   const interrupted = is_interrupt === true || (isObject(response) && response.interrupted === true);
   const verb = denied ? "denied" : interrupted ? "interrupted" : "failed";
   const why = isObject(error) ? textOf(error.message) || compact(error) : textOf(error);
-  const task = reportOf(prompt);
-  if (task) return task.status === "failed" ? verb : "";
+  const report = agentReportIn(textOf(prompt));
+  if (report) return report.status === "failed" ? verb : "";
   if (why === "" && !denied && !interrupted && !/fail(ed|ure)$/i.test(kind)) return "";
   return [verb, why || (denied ? textOf(reason) : "")].filter(Boolean).join(": ");
 }
@@ -89,8 +70,8 @@ function knownText(kind: string, fields: JsonObject, failure: string): string {
   }
   if (Array.isArray(fields.tool_calls)) return by + callsText(fields.tool_calls);
   if (Array.isArray(fields.todos)) return todosText(fields.todos);
-  const report = reportOf(fields.prompt);
-  if (report) return `${shortId(report.task)}: ${report.summary}`;
+  const report = agentReportIn(textOf(fields.prompt));
+  if (report?.summary) return `${shortId(report.agentId)}: ${report.summary}`;
   const command = textOf(fields.command_name);
   if (command !== "") return `/${command.replace(/^\//, "")} ${textOf(fields.command_args)}`;
 
@@ -113,15 +94,6 @@ function shortId(id: string): string {
   return id.slice(0, SHORT_ID);
 }
 
-/** What comes back from an agent as a prompt that no human wrote. */
-function reportOf(prompt: unknown): { task: string; status: string; summary: string } | null {
-  if (typeof prompt !== "string" || !prompt.startsWith("<task-notification>")) return null;
-  const [head = ""] = prompt.split("<result>", 1);
-  const field = (name: string) => head.split(`<${name}>`, 2)[1]?.split(`</${name}>`, 1)[0]?.trim() ?? "";
-  const summary = field("summary");
-  return summary === "" ? null : { task: field("task-id"), status: field("status"), summary };
-}
-
 /** A call that has returned while its agent works on. */
 function backgroundText({ tool_response: response }: JsonObject): string {
   if (!isObject(response) || response.status !== "async_launched") return "";
@@ -137,9 +109,7 @@ function argumentOf(fields: JsonObject): string {
   const input = fields.tool_input ?? fields.tool_parameters;
   if (input === undefined) return fields.error === undefined ? compact(payloadOf(fields)) : "";
   if (!isObject(input)) return plain(input);
-  const kind = textOf(input.subagent_type);
-  if (kind !== "") return `${kind}: ${firstText(input, ["description", "prompt"])}`;
-  return fromProject(firstText(input, ARGUMENTS) || compact(input), fields);
+  return fromProject(toolArgument(input) || compact(input), fields);
 }
 
 /** A path as it is seen from the project's directory. */
@@ -179,14 +149,6 @@ function payloadOf(level: JsonObject): unknown {
   const [[name, data] = []] = own;
   if (own.length !== 1 || name !== "data") return Object.fromEntries(own);
   return isObject(data) ? payloadOf(data) : data;
-}
-
-function firstText(fields: JsonObject, names: readonly string[]): string {
-  return names.map((name) => textOf(fields[name])).find(Boolean) ?? "";
-}
-
-function textOf(value: unknown): string {
-  return typeof value === "string" ? value.trim() : "";
 }
 
 function plain(value: unknown): string {

@@ -1,8 +1,5 @@
 /** Reads events as their senders made them: every field may be missing, nested, or of any type. */
-import { isObject, type JsonObject } from "./event.ts";
-
-/** How deep claude-mpm nests an event's payload under `data`. */
-const MAX_DATA_DEPTH = 3;
+import { isObject, type JsonObject, MAX_DATA_DEPTH } from "./event.ts";
 
 /** Where a tool's input holds what it is called on, the most telling first. */
 const ARGUMENTS =
@@ -27,6 +24,28 @@ export function toolArgument(input: unknown): string {
   const kind = textOf(input.subagent_type);
   if (kind !== "") return `${kind}: ${firstText(input, ["description", "prompt"])}`;
   return firstText(input, ARGUMENTS);
+}
+
+/** What a sub-agent sends back: a prompt that no human wrote. */
+export interface AgentReport {
+  agentId: string;
+  /** The call that started it. */
+  toolUseId: string;
+  status: string;
+  summary: string;
+}
+
+/** The report in a prompt, or null for any other prompt; what it leaves out is empty. */
+export function agentReportIn(prompt: string): AgentReport | null {
+  if (!prompt.startsWith("<task-notification>")) return null;
+  const [head = ""] = prompt.split("<result>", 1);
+  const field = (name: string) => head.split(`<${name}>`, 2)[1]?.split(`</${name}>`, 1)[0]?.trim() ?? "";
+  return {
+    agentId: field("task-id"),
+    toolUseId: field("tool-use-id"),
+    status: field("status"),
+    summary: field("summary"),
+  };
 }
 
 export function firstText(fields: JsonObject, names: readonly string[]): string {

@@ -1,4 +1,5 @@
 /** The agents of a session: who is at it, who has stopped, and which call started whom. */
+import type { AgentReport } from "../../protocol/event-fields.ts";
 import { closeCall, openCalls } from "./calls.ts";
 import {
   type Agent,
@@ -121,11 +122,9 @@ export function linkChild(
 }
 
 /** A sub-agent's result names the call that started it. */
-export function linkByNotification(session: Session, prompt: string): void {
-  const [, agentId = ""] = /<task-id>([^<]+)<\/task-id>/.exec(prompt) ?? [];
-  const [, toolUseId = null] = /<tool-use-id>([^<]+)<\/tool-use-id>/.exec(prompt) ?? [];
+export function linkByReport(session: Session, { agentId, toolUseId }: AgentReport): void {
   const agent = session.agents.get(agentId);
-  if (agent) agent.parentToolUseId ??= toolUseId;
+  if (agent && toolUseId !== "") agent.parentToolUseId ??= toolUseId;
 }
 
 function ensureAgent(

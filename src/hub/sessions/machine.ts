@@ -14,7 +14,7 @@ import {
   endSubagent,
   endTurn,
   interrupt,
-  linkByNotification,
+  linkByReport,
   linkChild,
   matchBackground,
   setMain,
@@ -78,15 +78,13 @@ const HANDLERS: Record<string, Handler> = {
 
   user_prompt_submit(session, step) {
     if (step.agentId !== null) return startWork(session, step);
-    // The result of a sub-agent comes back as a prompt.
-    const isHuman = !step.prompt.startsWith("<task-notification>");
-    if (isHuman) {
+    if (step.report === null) {
       if (step.prompt !== "") session.prompt = step.prompt;
       interrupt(session, step.time);
       // Whoever can type has answered every question, a sub-agent's too.
       session.waits = [];
     } else {
-      linkByNotification(session, step.prompt);
+      linkByReport(session, step.report);
       // No prompt gets through to the main agent while it asks.
       if (waitsOf(session, null).length > 0) endTurn(session);
     }

@@ -1,5 +1,12 @@
 /** Reads an event into a step of its session: what the state machine looks at, and nothing else of it. */
-import { fieldsOf, firstText, textOf, toolArgument } from "../../protocol/event-fields.ts";
+import {
+  type AgentReport,
+  agentReportIn,
+  fieldsOf,
+  firstText,
+  textOf,
+  toolArgument,
+} from "../../protocol/event-fields.ts";
 import { isObject, type JsonObject } from "../../protocol/event.ts";
 
 export interface Step {
@@ -32,6 +39,8 @@ export interface Step {
   background: string[] | null;
 
   prompt: string;
+  /** The result of a sub-agent, which comes back as a prompt. */
+  report: AgentReport | null;
   message: string;
   /** A notification's type, a session's reason or source, a compaction's trigger, a status. */
   detail: string;
@@ -59,6 +68,7 @@ export function readStep(event: JsonObject, project: string | null, receivedAt: 
   const input = fields.tool_input ?? fields.tool_parameters;
   const response = fields.tool_response;
   const name = nameOf(event, fields);
+  const prompt = firstText(fields, ["prompt", "prompt_text"]);
   return {
     name,
     time: timeOf(event, fields, receivedAt),
@@ -77,7 +87,8 @@ export function readStep(event: JsonObject, project: string | null, receivedAt: 
     child: isObject(response) ? childOf(response) : null,
     batch: Array.isArray(fields.tool_calls) ? fields.tool_calls.flatMap(callOf) : [],
     background: Array.isArray(fields.background_tasks) ? runningAgents(fields.background_tasks) : null,
-    prompt: firstText(fields, ["prompt", "prompt_text"]).slice(0, MAX_PROMPT_CHARS),
+    prompt: prompt.slice(0, MAX_PROMPT_CHARS),
+    report: agentReportIn(prompt),
     message: (firstText(fields, ["message", "error"]) || question(input)).slice(0, MAX_TEXT_CHARS),
     detail: firstText(fields, ["notification_type", "reason", "source", "trigger", "status"]),
   };
