@@ -32,6 +32,12 @@ export function identifyProcess(pid: number): ProcessIdentity | null {
   }
 }
 
+/** Whether the process with an instance file's PID is still the very server that wrote the file. */
+export function isSameProcess({ pid, process_token }: { pid: number; process_token: string }): boolean {
+  const identity = identifyProcess(pid);
+  return identity !== null && identity.token === process_token;
+}
+
 /** The command line of a process, as far as this user may see it. */
 export function commandOf(pid: number): string | null {
   try {

@@ -1,0 +1,92 @@
+/**
+ * A few settings for who has no time to load them all, and nobody to tell of mistakes: what cannot be used is passed
+ * over, value by value, for the next weaker source.
+ */
+import { readFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { isObject, type JsonObject } from "../protocol/event.ts";
+import { type Env, processEnv } from "./env.ts";
+import { absolutePath, configFiles, defaultStateDir } from "./paths.ts";
+import { type Config, ENV_PREFIX, fieldOf, flagOf, type Key } from "./schema.ts";
+import { readValue } from "./values.ts";
+
+export interface LightOptions {
+  env?: Env;
+  platform?: NodeJS.Platform;
+  cwd?: string;
+}
+
+/** What the sender of hooks needs: no preset touches these, but for a host that every preset leaves to this machine. */
+const LIGHT_KEYS = ["host", "port", "state_dir", "token", "max_http_buffer_size"] as const satisfies Key[];
+
+export type LightConfig = Pick<Config, (typeof LIGHT_KEYS)[number]>;
+
+/**
+ * Default < file < variable < flag, as `loadConfig` reads them.
+ *
+ * @param args `--config FILE`, a key's own flag or `--set KEY=VALUE`; anything else is passed over
+ */
+export async function loadLightConfig(
+  args: readonly string[],
+  { env = processEnv(), platform = process.platform, cwd = process.cwd() }: LightOptions = {},
+): Promise<LightConfig> {
+  const flags = readFlags(args);
+  const named = flags.get("config") ?? env[`${ENV_PREFIX}CONFIG`];
+  const file = await readFirstFile(named ? [absolutePath(named, cwd, env)] : configFiles({ platform, env }));
+
+  const values: Partial<Record<Key, unknown>> = {};
+  for (const key of LIGHT_KEYS) {
+    const field = fieldOf(key);
+    values[key] = field.default;
+    const layers = [
+      { raw: file.content[key], base: dirname(file.path) },
+      { raw: env[ENV_PREFIX + field.env] || undefined, base: cwd },
+      { raw: flags.get(key), base: cwd },
+    ];
+    for (const { raw, base } of layers) {
+      const checked = raw === undefined ? null : readValue(field, raw);
+      if (!checked?.ok || checked.value === null) continue;
+      values[key] = field.type === "path" ? absolutePath(String(checked.value), base, env) : checked.value;
+    }
+  }
+  values.state_dir ??= defaultStateDir({ platform, env });
+  return values as LightConfig;
+}
+
+async function readFirstFile(paths: string[]): Promise<{ path: string; content: JsonObject }> {
+  for (const path of paths) {
+    try {
+      const text = readFileSync(path, "utf8").replace(/^\uFEFF/, "");
+      return { path, content: await parseFile(path, text) };
+    } catch {
+      // There is none, or none that can be read.
+    }
+  }
+  return { path: "", content: {} };
+}
+
+/** Without comments a file needs no parser of its own, which takes longer to load than all the rest. */
+async function parseFile(path: string, text: string): Promise<JsonObject> {
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch {
+    content = (await import("./load.ts")).parseCommentedJson(path, text);
+  }
+  return isObject(content) ? content : {};
+}
+
+function readFlags(args: readonly string[]): Map<string, string> {
+  const own = new Map<string, string>();
+  const set = new Map<string, string>();
+  const names = new Map<string, string>(LIGHT_KEYS.map((key) => [flagOf(key), key]));
+  for (const [index, arg] of args.entries()) {
+    const [, flag = "", inline] = /^(--[^=]+)(?:=(.*))?$/s.exec(arg) ?? [];
+    const value = inline ?? args[index + 1] ?? "";
+    const name = flag === "--config" ? "config" : names.get(flag);
+    if (name !== undefined) own.set(name, value);
+    const [, key, raw] = (flag === "--set" && /^([^=]*)=(.*)$/s.exec(value)) || [];
+    if (key !== undefined && raw !== undefined) set.set(key, raw);
+  }
+  return new Map([...set, ...own]);
+}
