@@ -12,6 +12,12 @@ if (args.length === 1 && args[0] === "--version") {
   } catch {
     process.exit(1);
   }
+} else if (args[0] === "hook" && !args.includes("--help") && !args.includes("-h")) {
+  // It runs at every step of an agent: no command tree for it, and no failure that anybody sees.
+  for (const event of ["uncaughtException", "unhandledRejection"]) process.on(event, () => process.exit(0));
+  const { runHook } = await import("./hooks/hook.ts");
+  await runHook(args.slice(1));
+  process.exit(0);
 } else {
   const { runCli } = await import("./cli/root.ts");
   process.exit(await runCli(args));

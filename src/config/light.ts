@@ -76,17 +76,22 @@ async function parseFile(path: string, text: string): Promise<JsonObject> {
   return isObject(content) ? content : {};
 }
 
+/** Without regular expressions, whose compilation would take longer than all the reading. */
 function readFlags(args: readonly string[]): Map<string, string> {
   const own = new Map<string, string>();
   const set = new Map<string, string>();
-  const names = new Map<string, string>(LIGHT_KEYS.map((key) => [flagOf(key), key]));
   for (const [index, arg] of args.entries()) {
-    const [, flag = "", inline] = /^(--[^=]+)(?:=(.*))?$/s.exec(arg) ?? [];
-    const value = inline ?? args[index + 1] ?? "";
-    const name = flag === "--config" ? "config" : names.get(flag);
-    if (name !== undefined) own.set(name, value);
-    const [, key, raw] = (flag === "--set" && /^([^=]*)=(.*)$/s.exec(value)) || [];
-    if (key !== undefined && raw !== undefined) set.set(key, raw);
+    const [flag, value = args[index + 1] ?? ""] = splitAtEquals(arg);
+    const key = flag === "--config" ? "config" : LIGHT_KEYS.find((one) => flagOf(one) === flag);
+    if (key !== undefined) own.set(key, value);
+    if (flag !== "--set") continue;
+    const [name, raw] = splitAtEquals(value);
+    if (raw !== undefined) set.set(name, raw);
   }
   return new Map([...set, ...own]);
+}
+
+function splitAtEquals(text: string): [before: string, after?: string] {
+  const at = text.indexOf("=");
+  return at === -1 ? [text] : [text.slice(0, at), text.slice(at + 1)];
 }

@@ -1,6 +1,8 @@
 /** Where things are on this operating system. */
-import { homedir } from "node:os";
 import { posix, resolve, win32 } from "node:path";
+
+/** Loaded when it is asked for: where HOME is set, hooks do without. */
+const homedir = (): string => process.getBuiltinModule("node:os").homedir();
 
 export interface Machine {
   platform: NodeJS.Platform;

@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { childEnv } from "../config/env.ts";
+import { findLinuxProcess } from "./linux-process.ts";
 
 export interface ProcessIdentity {
   /** ISO 8601, for people. */
@@ -68,16 +69,14 @@ export function run(command: string, args: readonly string[]): string | null {
 }
 
 function identifyOnLinux(pid: number): ProcessIdentity | null {
+  const found = findLinuxProcess(pid);
+  if (found === null) return null;
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // proc(5): the second field, the command in parentheses, may itself hold spaces and parentheses.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    const [state, ticks] = [fields[0], Number(fields[19])];
-    if (state === "Z" || state === "X") return null;
-    const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
     const bootSeconds = Number(/^btime (\d+)$/m.exec(readFileSync("/proc/stat", "utf8"))?.[1]);
-    const startTime = new Date((bootSeconds + ticks / LINUX_TICKS_PER_SECOND) * 1000).toISOString();
-    return { startTime, token: `${bootId}:${ticks}` };
+    const startTime = new Date(
+      (bootSeconds + found.startTicks / LINUX_TICKS_PER_SECOND) * 1000,
+    ).toISOString();
+    return { startTime, token: found.token };
   } catch {
     return null;
   }

@@ -7,6 +7,7 @@ import { errorResponse } from "../errors.ts";
 import { compatibilityRoutes } from "./routes/compatibility.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { hookRoutes } from "./routes/hooks.ts";
 import { indexRoutes } from "./routes/index.ts";
 import { statsRoutes } from "./routes/stats.ts";
 import { streamRoutes } from "./routes/stream.ts";
@@ -29,6 +30,7 @@ export function createHttpApp(context: ServerContext, logger: Logger): HttpHandl
   compatibilityRoutes(app, context);
   statsRoutes(app, context);
   eventRoutes(app, context);
+  hookRoutes(app, context);
   streamRoutes(app, context);
   indexRoutes(app);
   // Here and not by a second handler on each path: hono calls a lone handler without its middleware chain.
