@@ -1,5 +1,4 @@
 /** The entry: runs the root command. The only place that ends the process. */
-import { writeSync } from "node:fs";
 import { RELEASE_VERSION } from "./version.ts";
 
 const args = process.argv.slice(2);
@@ -8,6 +7,7 @@ const args = process.argv.slice(2);
 // whose streams alone would double the time.
 if (args.length === 1 && args[0] === "--version") {
   try {
+    const { writeSync } = await import("node:fs");
     writeSync(1, `${RELEASE_VERSION}\n`);
   } catch {
     process.exit(1);

@@ -1,5 +1,4 @@
-/** A process as Linux tells of it, for who cannot afford what other systems need for that. */
-import { readFileSync } from "node:fs";
+/** A process as Linux tells of it in texts, whoever has read them. */
 
 export interface LinuxProcess {
   /** See `ProcessIdentity.token`. */
@@ -8,17 +7,14 @@ export interface LinuxProcess {
   startTicks: number;
 }
 
-/** The running process with this PID, or null. */
-export function findLinuxProcess(pid: number): LinuxProcess | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // proc(5): the second field, the command in parentheses, may itself hold spaces and parentheses.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    const [state, startTicks] = [fields[0], Number(fields[19])];
-    if (state === "Z" || state === "X") return null;
-    const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-    return { token: `${bootId}:${startTicks}`, startTicks };
-  } catch {
-    return null;
-  }
+export const BOOT_ID_PATH = "/proc/sys/kernel/random/boot_id";
+
+export const statPath = (pid: number): string => `/proc/${pid}/stat`;
+
+/** Null for a process that has ended and still waits to be collected. */
+export function parseLinuxProcess(stat: string, bootId: string): LinuxProcess | null {
+  // proc(5): the second field, the command in parentheses, may itself hold spaces and parentheses.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const [state, startTicks] = [fields[0], Number(fields[19])];
+  return state === "Z" || state === "X" ? null : { token: `${bootId.trim()}:${startTicks}`, startTicks };
 }

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { childEnv } from "../config/env.ts";
-import { findLinuxProcess } from "./linux-process.ts";
+import { BOOT_ID_PATH, parseLinuxProcess, statPath } from "./linux-process.ts";
 
 export interface ProcessIdentity {
   /** ISO 8601, for people. */
@@ -69,9 +69,9 @@ export function run(command: string, args: readonly string[]): string | null {
 }
 
 function identifyOnLinux(pid: number): ProcessIdentity | null {
-  const found = findLinuxProcess(pid);
-  if (found === null) return null;
   try {
+    const found = parseLinuxProcess(readFileSync(statPath(pid), "utf8"), readFileSync(BOOT_ID_PATH, "utf8"));
+    if (found === null) return null;
     const bootSeconds = Number(/^btime (\d+)$/m.exec(readFileSync("/proc/stat", "utf8"))?.[1]);
     const startTime = new Date(
       (bootSeconds + found.startTicks / LINUX_TICKS_PER_SECOND) * 1000,

@@ -1,65 +1,66 @@
 /** `hook`: one Claude Code hook from standard input to the server, or into the spool. Nothing here may fail loudly. */
-import { type LightConfig, loadLightConfig } from "../config/light.ts";
+import { lightConfig, type LightConfig, readConfigFile } from "../config/light.ts";
 import { serverPaths } from "../config/paths.ts";
 import { hookEvent } from "../protocol/hook-event.ts";
 import { shortenToFit } from "../protocol/shorten.ts";
 import { readInput } from "./input.ts";
 import { payloadOf } from "./payload.ts";
-import { send } from "./send.ts";
-import { openSpool, type Spool } from "./spool.ts";
+import { connect, type Connection } from "./send.ts";
 import { findTarget, type Target } from "./target.ts";
 
-/** All of it, from the start of the process. */
-const BUDGET_MS = 500;
-/** How long a hook sends on what others have left; the server takes the rest by itself. */
-const REPLAY_MS = 100;
+/** What a hook finds around it. */
+interface Place {
+  target: Target | null;
+  /** To the target, where nothing waits in front of this hook. */
+  connection: Connection | null;
+  /** The spool's directory. */
+  spool: string;
+}
 
 /** Resolves whatever happens, and prints nothing: what a hook prints may reach the model. */
 export async function runHook(args: readonly string[]): Promise<void> {
   try {
-    const [input, config] = await Promise.all([readInput(), loadLightConfig(args)]);
-    const payload = payloadOf(input);
-    if (payload === null) return;
-    const time = performance.timeOrigin;
-    const target = await findTarget(config).catch(() => null);
-    const event = hookEvent(payload, Math.floor(time));
-    const text = JSON.stringify(shortenToFit(event, (target ?? config).max_http_buffer_size));
-    await deliver(text, time, target, spoolOf(config));
+    await deliver(args);
   } catch {
     // There is nobody to tell.
   }
 }
 
-function spoolOf({ state_dir, port }: LightConfig): Spool {
-  return openSpool(serverPaths(state_dir, port).spool);
-}
+/** What has to be waited for is begun first; all that is quick is done meanwhile. */
+async function deliver(args: readonly string[]): Promise<void> {
+  const reading = readInput();
+  const readingFile = readConfigFile(args);
+  // Most users have no file, and then all is at hand by the time that is known.
+  let config = lightConfig(args, null);
+  let looking = lookAround(config);
 
-/** Behind those that wait already, if any; so a session's events stay in order. */
-async function deliver(text: string, time: number, target: Target | null, spool: Spool): Promise<void> {
-  const first = spool.isEmpty();
-  if (target !== null && first) {
-    const outcome = await send(target, text, timeLeft());
-    if (outcome === "stored") return;
-    if (outcome !== "later") return spool.note(1, `refused_${outcome.refused}`);
+  const payload = payloadOf(await reading);
+  if (payload === null) return;
+  const time = performance.timeOrigin;
+  const event = hookEvent(payload, Math.floor(time));
+
+  const file = await readingFile;
+  if (file !== null) {
+    config = lightConfig(args, file);
+    looking = lookAround(config);
   }
-  spool.add(text, time);
-  spool.trim();
-  if (target !== null && !first) await replaySpool(spool, target);
+  const { target, connection, spool: directory } = await looking;
+  const text = JSON.stringify(shortenToFit(event, (target ?? config).max_http_buffer_size));
+  const outcome = connection && (await connection.post(text));
+  if (outcome === "stored") return;
+  // Apart, for it takes a while to load.
+  const { deliverLate } = await import("./late.ts");
+  await deliverLate({ text, time, target, directory, outcome });
 }
 
-async function replaySpool(spool: Spool, target: Target): Promise<void> {
-  const { replay } = await import("./replay.ts");
-  const end = performance.now() + Math.min(REPLAY_MS, timeLeft());
-  await replay({
-    spool,
-    send(events) {
-      const texts = events.map(({ text }) => text);
-      return send(target, texts.length === 1 ? (texts[0] as string) : `[${texts.join(",")}]`, timeLeft());
-    },
-    isOver: () => performance.now() > end,
-  });
-}
-
-function timeLeft(): number {
-  return Math.max(0, BUDGET_MS - performance.now());
+async function lookAround(config: LightConfig): Promise<Place> {
+  const { spool } = serverPaths(config.state_dir, config.port);
+  const spooled = Bun.file(spool)
+    .stat()
+    .then(
+      () => true,
+      () => false,
+    );
+  const target = await findTarget(config);
+  return { target, connection: target !== null && !(await spooled) ? connect(target) : null, spool };
 }

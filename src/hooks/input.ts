@@ -1,5 +1,4 @@
 /** Reads a hook's standard input: all of what is small, the two ends of what is not, and never for ever. */
-import { fstatSync, readSync } from "node:fs";
 
 export interface Input {
   /** The first 16 MiB. */
@@ -20,10 +19,8 @@ export interface InputLimits {
 }
 
 /** The next bytes, or null at the end. */
-type Source = () => Uint8Array | null | Promise<Uint8Array | null>;
+type Source = () => Promise<Uint8Array | null>;
 
-const STDIN = 0;
-const CHUNK_BYTES = 64 * 1024;
 const LIMITS: InputLimits = {
   headBytes: 16 * 1024 * 1024,
   tailBytes: 64 * 1024,
@@ -32,6 +29,7 @@ const LIMITS: InputLimits = {
 };
 /** Whoever writes many small parts that each look like an end would have all of it parsed with each of them. */
 const MAX_ATTEMPTS = 20;
+const SPACE = 0x20;
 const CLOSING_BRACE = 0x7d;
 
 /** Resolves at the end, once a whole JSON object is there, or when it takes too long. */
@@ -51,11 +49,7 @@ export async function readInput(source = stdin(), limits = LIMITS): Promise<Inpu
       tail = Buffer.concat([tail, chunk.subarray(front.length)]).subarray(-limits.tailBytes);
     }
     // Some writers never close it.
-    if (
-      kept === bytes &&
-      chunk.findLast((byte) => byte > 0x20) === CLOSING_BRACE &&
-      attempts < MAX_ATTEMPTS
-    ) {
+    if (kept === bytes && endsInBrace(chunk) && attempts < MAX_ATTEMPTS) {
       attempts += 1;
       if (isJson(Buffer.concat(head))) break;
     }
@@ -63,24 +57,27 @@ export async function readInput(source = stdin(), limits = LIMITS): Promise<Inpu
   return { head: Buffer.concat(head), tail, bytes };
 }
 
-/** A file is read at once, which is quicker; anything else may keep us waiting. */
 function stdin(): Source {
-  if (fstatSync(STDIN).isFile()) {
-    return () => {
-      const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
-      const count = readSync(STDIN, buffer, 0, CHUNK_BYTES, null);
-      return count === 0 ? null : buffer.subarray(0, count);
-    };
-  }
   const reader = Bun.stdin.stream().getReader();
   return async () => (await reader.read()).value ?? null;
 }
 
+/** Null as well when nothing comes in time, or it cannot be read. */
 function inTime(chunk: ReturnType<Source>, limitMs: number): ReturnType<Source> {
-  if (!(chunk instanceof Promise)) return chunk;
-  const { promise, resolve } = Promise.withResolvers<null>();
-  const timer = setTimeout(resolve, limitMs, null);
-  return Promise.race([chunk, promise]).finally(() => clearTimeout(timer));
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, limitMs, null);
+    const settle = (bytes: Uint8Array | null) => {
+      clearTimeout(timer);
+      resolve(bytes);
+    };
+    chunk.then(settle, () => settle(null));
+  });
+}
+
+function endsInBrace(chunk: Uint8Array): boolean {
+  let end = chunk.length;
+  while (end > 0 && (chunk[end - 1] as number) <= SPACE) end -= 1;
+  return chunk[end - 1] === CLOSING_BRACE;
 }
 
 function isJson(bytes: Uint8Array): boolean {

@@ -1,9 +1,8 @@
 /** Sends on what waits in a spool, in order, by one process at a time. */
-import { join } from "node:path";
 import { acquireLock } from "../log/lock.ts";
 import { CodedError } from "../protocol/errors.ts";
 import { outcomeOf, type Outcome } from "./outcome.ts";
-import { bytesOf, type Spool, type SpooledEvent } from "./spool.ts";
+import { bytesOf, lockFile, type Spool, type SpooledEvent } from "./spool.ts";
 
 export interface ReplayOptions {
   spool: Spool;
@@ -25,7 +24,7 @@ const MAX_BATCH_BYTES = 1024 * 1024;
 export async function replay(options: ReplayOptions): Promise<boolean> {
   const { spool } = options;
   while (!spool.isEmpty()) {
-    const release = acquireLock(join(spool.directory, "lock"), 0);
+    const release = acquireLock(lockFile(spool.directory), 0);
     if (release === null) return false;
     try {
       // Nothing to be had from a spool that is not empty: the clock was set back, and time will tell.
@@ -34,6 +33,7 @@ export async function replay(options: ReplayOptions): Promise<boolean> {
       release();
     }
   }
+  spool.tidy();
   return true;
 }
 

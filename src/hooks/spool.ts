@@ -8,10 +8,11 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { isObject, type JsonObject } from "../protocol/event.ts";
 import { parseExactJson } from "../protocol/json.ts";
 
@@ -40,13 +41,13 @@ export interface SpoolStatus {
 const LIMITS: SpoolLimits = { files: 10_000, bytes: 256 * 1024 * 1024 };
 /** What is given up at once when it is full, so that not every further event has to look for the oldest. */
 const HEADROOM = 0.01;
+const MAX_ATTEMPTS = 10;
 const LEFT_OVER_MS = 60_000;
 /** Names may be this much ahead of the clock before they are taken for written under another one. */
 const CLOCK_STEP_MICROS = 1_000_000;
 
 /** `<microseconds since the epoch>-<random>-<bytes>.json`; in front of it a dot while it is being written. */
 const NAME = /^\.?(\d{16})-[0-9a-f]{8}-(\d+)\.json$/;
-const DROPPED = "dropped";
 
 export type Spool = ReturnType<typeof openSpool>;
 
@@ -57,8 +58,22 @@ export function openSpool(directory: string, limits: SpoolLimits = LIMITS) {
   /** Counts what was given up. */
   function note(count: number, reason: DropReason): void {
     if (count === 0) return;
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    appendFileSync(pathOf(DROPPED), `${new Date().toISOString()} ${count} ${reason}\n`, { mode: 0o600 });
+    mkdirSync(dirname(directory), { recursive: true, mode: 0o700 });
+    appendFileSync(droppedFile(directory), `${new Date().toISOString()} ${count} ${reason}\n`, {
+      mode: 0o600,
+    });
+  }
+
+  /** Makes the directory where there is none, or none any more (`tidy`). */
+  function write(path: string, text: string): void {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return writeFileSync(path, text, { mode: 0o600 });
+      } catch (error) {
+        if ((error as { code?: string }).code !== "ENOENT" || attempt === MAX_ATTEMPTS) throw error;
+        mkdirSync(directory, { recursive: true, mode: 0o700 });
+      }
+    }
   }
 
   /** Whether this call, and not another process, removed it. */
@@ -114,17 +129,20 @@ export function openSpool(directory: string, limits: SpoolLimits = LIMITS) {
       const name = `${micros}-${random}-${Buffer.byteLength(text)}.json`;
       const temporary = pathOf(`.${name}`);
       try {
-        try {
-          writeFileSync(temporary, text, { mode: 0o600 });
-        } catch (error) {
-          if ((error as { code?: string }).code !== "ENOENT") throw error;
-          mkdirSync(directory, { recursive: true, mode: 0o700 });
-          writeFileSync(temporary, text, { mode: 0o600 });
-        }
+        write(temporary, text);
         renameSync(temporary, pathOf(name));
       } catch (error) {
         rmSync(temporary, { force: true });
         throw error;
+      }
+    },
+
+    /** Takes the directory away if nothing is in it: where there is none, a hook need not look. */
+    tidy(): void {
+      try {
+        rmdirSync(directory);
+      } catch {
+        // Somebody has written into it, or it is gone.
       }
     },
 
@@ -162,7 +180,7 @@ export function spoolStatus(directory: string): SpoolStatus {
   const names = list(directory).filter((name) => !name.startsWith("."));
   let lines: string[] = [];
   try {
-    lines = readFileSync(join(directory, DROPPED), "utf8").trim().split("\n");
+    lines = readFileSync(droppedFile(directory), "utf8").trim().split("\n");
   } catch {
     // Nothing has been given up.
   }
@@ -173,6 +191,16 @@ export function spoolStatus(directory: string): SpoolStatus {
     dropped: drops.reduce((sum, [, count]) => sum + (Number(count) || 0), 0),
     last_reason: drops.at(-1)?.[2] ?? null,
   };
+}
+
+/** Held while the spool is being emptied. */
+export function lockFile(directory: string): string {
+  return `${directory}.lock`;
+}
+
+/** A line for each time something was given up: when, how many, why. Not among the events, which come and go. */
+function droppedFile(directory: string): string {
+  return `${directory}.dropped`;
 }
 
 /** How large an event is that waits. */

@@ -1,9 +1,8 @@
 /** Where a hook's event may go: to a server that can be told to be ours, and to nobody else. */
-import { statSync } from "node:fs";
 import type { LightConfig } from "../config/light.ts";
 import { serverPaths } from "../config/paths.ts";
-import { type Instance, readInstance } from "../daemon/instance.ts";
-import { findLinuxProcess } from "../daemon/linux-process.ts";
+import { type Instance, parseInstance } from "../daemon/instance-text.ts";
+import { BOOT_ID_PATH, parseLinuxProcess, statPath } from "../daemon/linux-process.ts";
 import { isLoopbackHost, localAddress } from "../protocol/hosts.ts";
 
 export interface Target {
@@ -17,10 +16,12 @@ export interface Target {
 /**
  * The server whose instance file belongs to this user and which lives, else a host that was configured together with
  * a token. A port alone proves nothing: another program may hold it.
+ *
+ * All without `node:fs`, which takes longer to load than a hook takes for all else, and side by side.
  */
 export async function findTarget(config: LightConfig): Promise<Target | null> {
   const { host, port, token, max_http_buffer_size } = config;
-  const instance = await livingInstance(config);
+  const instance = await livingInstance(config).catch(() => null);
   if (instance !== null) {
     const { max_http_buffer_size: limit } = instance.settings;
     const size = typeof limit === "number" ? limit : max_http_buffer_size;
@@ -32,11 +33,12 @@ export async function findTarget(config: LightConfig): Promise<Target | null> {
 }
 
 async function livingInstance({ state_dir, port }: LightConfig): Promise<Instance | null> {
-  const file = readInstance(state_dir, port);
-  if (file.found !== "instance") return null;
   const { instance: path, lock } = serverPaths(state_dir, port);
-  if (process.getuid && statSync(path).uid !== process.getuid()) return null;
-  return (await lives(file.instance, lock)) ? file.instance : null;
+  const file = Bun.file(path);
+  const [text, { uid }, bootId] = await Promise.all([file.text(), file.stat(), readBootId()]);
+  const instance = parseInstance(text, port);
+  if (instance === null || (process.getuid && uid !== process.getuid())) return null;
+  return (await lives(instance, bootId, lock)) ? instance : null;
 }
 
 /**
@@ -44,7 +46,12 @@ async function livingInstance({ state_dir, port }: LightConfig): Promise<Instanc
  * Elsewhere asking for a process takes longer than a hook may, and the lock, which only a server bound to the port
  * holds, says as much.
  */
-async function lives(instance: Instance, lock: string): Promise<boolean> {
-  if (process.platform === "linux") return findLinuxProcess(instance.pid)?.token === instance.process_token;
-  return (await import("../log/lock.ts")).isLocked(lock);
+async function lives({ pid, process_token }: Instance, bootId: string, lock: string): Promise<boolean> {
+  if (process.platform !== "linux") return (await import("../log/lock.ts")).isLocked(lock);
+  const stat = await Bun.file(statPath(pid)).text();
+  return parseLinuxProcess(stat, bootId)?.token === process_token;
+}
+
+function readBootId(): Promise<string> {
+  return process.platform === "linux" ? Bun.file(BOOT_ID_PATH).text() : Promise.resolve("");
 }

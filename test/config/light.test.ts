@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { readServerFlags } from "../../src/cli/flags.ts";
-import { loadLightConfig } from "../../src/config/light.ts";
+import { lightConfig, type LightOptions, readConfigFile } from "../../src/config/light.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
@@ -14,6 +14,9 @@ function home(file?: string): string {
   if (file !== undefined) writeFileSync(path, file);
   return directory;
 }
+
+const loadLightConfig = async (args: string[], options: LightOptions) =>
+  lightConfig(args, await readConfigFile(args, options), options);
 
 const V = "CLAUDE_MPM_SOCKETIO_";
 

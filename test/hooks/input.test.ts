@@ -7,7 +7,7 @@ const LIMITS = { headBytes: 1000, tailBytes: 300, silenceMs: 30, totalMs: 300 };
 /** A writer of these texts; what follows them is the end, or nothing at all. */
 function writer(texts: string[], after: "end" | "silence") {
   const chunks = texts.map((text) => new TextEncoder().encode(text));
-  return () => {
+  return async () => {
     const chunk = chunks.shift();
     return chunk || after === "end" ? (chunk ?? null) : new Promise<null>(() => {});
   };

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { Outcome } from "../../src/hooks/outcome.ts";
 import { keepReplaying, replay } from "../../src/hooks/replay.ts";
-import { openSpool, type SpooledEvent, spoolStatus } from "../../src/hooks/spool.ts";
+import { lockFile, openSpool, type SpooledEvent, spoolStatus } from "../../src/hooks/spool.ts";
 import { acquireLock } from "../../src/log/lock.ts";
 import { CodedError } from "../../src/protocol/errors.ts";
 import { eventually } from "../support/eventually.ts";
@@ -12,7 +12,7 @@ const NOW = Date.now() - 60_000;
 
 /** A spool in which events 1 to `count` wait, and what a receiver got of them. */
 function setUp(count: number, text: (n: number) => string = (n) => JSON.stringify({ n })) {
-  const directory = temporaryDirectory();
+  const directory = join(temporaryDirectory(), "spool");
   const spool = openSpool(directory);
   for (let n = 1; n <= count; n += 1) spool.add(text(n), NOW + n);
   const batches: unknown[][] = [];
@@ -85,7 +85,7 @@ describe("a replay", () => {
 
   test("leaves at once while another is at it", async () => {
     const { spool, batches, receiver, directory } = setUp(1);
-    const release = acquireLock(join(directory, "lock"), 0);
+    const release = acquireLock(lockFile(directory), 0);
     expect(await replay({ spool, send: receiver() })).toBe(false);
     expect(batches).toEqual([]);
     release?.();
