@@ -2,6 +2,8 @@
 import { createOriginGuard, type OriginGuard } from "./auth/origin.ts";
 import type { ServerPaths } from "./config/paths.ts";
 import type { Config } from "./config/schema.ts";
+import { keepReplaying } from "./hooks/replay.ts";
+import { openSpool } from "./hooks/spool.ts";
 import { createHub } from "./hub/hub.ts";
 import type { EventLog } from "./log/log.ts";
 import { createMemoryLog } from "./log/memory.ts";
@@ -47,7 +49,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   let state: StateDir | null = null;
   try {
     state = openStateDir(config.state_dir, listener.port, config.server_id);
-    return assemble(options, listener, state);
+    return await assemble(options, listener, state);
   } catch (error) {
     await listener.stop();
     state?.release();
@@ -56,7 +58,7 @@ export async function createApp(options: AppOptions): Promise<App> {
 }
 
 /** Puts a server together behind a listener that is bound and a directory that is locked. */
-function assemble({ config, stderr }: AppOptions, listener: Listener, state: StateDir): App {
+async function assemble({ config, stderr }: AppOptions, listener: Listener, state: StateDir): Promise<App> {
   const startedAt = Date.now();
   const { paths, serverId } = state;
   const logging = createLogging({
@@ -73,6 +75,10 @@ function assemble({ config, stderr }: AppOptions, listener: Listener, state: Sta
     onError: (error) => logger.error("delivery failed", { error: String(error) }),
   });
 
+  await hub.recall();
+  const endReplay = keepReplaying(openSpool(paths.spool), hub.publishBatch, (error) =>
+    logger.warn("hooks that wait cannot be read", { error: String(error) }),
+  );
   let live = config;
   let guard = createGuard(config);
   let ready = true;
@@ -87,6 +93,7 @@ function assemble({ config, stderr }: AppOptions, listener: Listener, state: Sta
     host: config.host,
     port: listener.port,
     startedAt,
+    maxEventBytes: config.max_http_buffer_size,
     minClientVersion: () => live.min_client_version,
     isReady: () => ready,
     checks,
@@ -116,6 +123,7 @@ function assemble({ config, stderr }: AppOptions, listener: Listener, state: Sta
       ready = false;
       clearInterval(selfCheck);
       logger.info("stopping", { clients: hub.clients.count() });
+      await endReplay();
       await hub.drain();
       await listener.stop();
       await hub.close();

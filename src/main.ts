@@ -1,5 +1,4 @@
 /** The entry: runs the root command. The only place that ends the process. */
-import { writeSync } from "node:fs";
 import { RELEASE_VERSION } from "./version.ts";
 
 const args = process.argv.slice(2);
@@ -8,10 +7,17 @@ const args = process.argv.slice(2);
 // whose streams alone would double the time.
 if (args.length === 1 && args[0] === "--version") {
   try {
+    const { writeSync } = await import("node:fs");
     writeSync(1, `${RELEASE_VERSION}\n`);
   } catch {
     process.exit(1);
   }
+} else if (args[0] === "hook" && !args.includes("--help") && !args.includes("-h")) {
+  // It runs at every step of an agent: no command tree for it, and no failure that anybody sees.
+  for (const event of ["uncaughtException", "unhandledRejection"]) process.on(event, () => process.exit(0));
+  const { runHook } = await import("./hooks/hook.ts");
+  await runHook(args.slice(1));
+  process.exit(0);
 } else {
   const { runCli } = await import("./cli/root.ts");
   process.exit(await runCli(args));

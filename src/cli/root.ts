@@ -41,6 +41,7 @@ const COMMANDS: Record<string, Lazy | Group> = {
   logs: lazy("Show the server's log", () => import("./commands/logs.ts")),
   tail: lazy("Show events as they come", () => import("./commands/tail.ts")),
   history: lazy("Show stored events", () => import("./commands/history.ts")),
+  hook: lazy("Deliver a Claude Code hook, given on standard input", () => import("./commands/hook.ts")),
   doctor: lazy(
     "Check everything that can be wrong, and say how to mend it",
     () => import("./commands/doctor.ts"),

@@ -1,12 +1,11 @@
 /** Effective configuration: default < environment preset < file < variable < flag, with the origin of each value. */
 import { existsSync, readFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { dirname, resolve } from "node:path";
+import { dirname } from "node:path";
 import { parse, type ParseError, printParseErrorCode } from "jsonc-parser";
 import { isObject } from "../protocol/event.ts";
 import { isLoopbackHost } from "../protocol/hosts.ts";
 import { type Env, processEnv } from "./env.ts";
-import { configFiles, defaultStateDir } from "./paths.ts";
+import { absolutePath, configFiles, defaultStateDir } from "./paths.ts";
 import { detectEnvironment, type Environment, presetValues } from "./presets.ts";
 import { type Config, ENV_PREFIX, fieldOf, flagOf, isKey, type Key, KEYS } from "./schema.ts";
 import { nearest } from "./suggest.ts";
@@ -216,7 +215,7 @@ function readFileOrFail(path: string): string {
 }
 
 /** JSON with comments and trailing commas; a mistake is named with its line, which no built-in parser tells. */
-function parseCommentedJson(path: string, text: string): unknown {
+export function parseCommentedJson(path: string, text: string): unknown {
   const mistakes: ParseError[] = [];
   let content: unknown;
   try {
@@ -251,12 +250,6 @@ function readVariables(env: Env, warnings: string[]): Layer {
 function unknownKey(source: string, name: string): string {
   const suggestion = nearest(name, KEYS);
   return `${source}: ${JSON.stringify(name)} is not a key we know${suggestion ? `; did you mean "${suggestion}"?` : ""}`;
-}
-
-function absolutePath(path: string, base: string, env: Env): string {
-  return path === "~" || /^~[/\\]/.test(path)
-    ? resolve(env.HOME || homedir(), `.${path.slice(1)}`)
-    : resolve(base, path);
 }
 
 const MAX_SHOWN = 100;

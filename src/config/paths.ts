@@ -1,6 +1,8 @@
 /** Where things are on this operating system. */
-import { homedir } from "node:os";
-import { posix, win32 } from "node:path";
+import { posix, resolve, win32 } from "node:path";
+
+/** Loaded when it is asked for: where HOME is set, hooks do without. */
+const homedir = (): string => process.getBuiltinModule("node:os").homedir();
 
 export interface Machine {
   platform: NodeJS.Platform;
@@ -51,6 +53,13 @@ export function serverPaths(stateDir: string, port: number): ServerPaths {
     log: join(directory, "server.log"),
     spool: join(directory, "spool"),
   };
+}
+
+/** A path as the configuration gives it: `~` is the home directory, and what is relative is so to `base`. */
+export function absolutePath(path: string, base: string, env: Machine["env"]): string {
+  return path === "~" || /^~[/\\]/.test(path)
+    ? resolve(env.HOME || homedir(), `.${path.slice(1)}`)
+    : resolve(base, path);
 }
 
 function home(env: Record<string, string | undefined>): string {

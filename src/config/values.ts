@@ -38,7 +38,8 @@ export function describeAllowed(field: Field): string {
   }
 }
 
-function readValue(field: Field, raw: unknown): Checked {
+/** Checks the form alone: a value may be right, and still be for a release to come (`pending`). */
+export function readValue(field: Field, raw: unknown): Checked {
   const wrong: Checked = { ok: false, why: `allowed is ${describeAllowed(field)}` };
   if (raw === null) return field.default === null ? { ok: true, value: null } : wrong;
   switch (field.type) {

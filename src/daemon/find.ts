@@ -6,7 +6,7 @@ import { localUrl } from "../protocol/hosts.ts";
 import type { Health } from "../protocol/messages.ts";
 import { type Instance, type InstanceFile, readInstance, removeInstance } from "./instance.ts";
 import { findPortHolder, type PortHolder } from "./port-holder.ts";
-import { identifyProcess } from "./process.ts";
+import { isSameProcess } from "./process.ts";
 
 export type Found =
   /** It answers; `instance` is its file, null when that is missing or another server's. */
@@ -65,12 +65,6 @@ export async function findSettledServer(address: ServerAddress): Promise<Found> 
     if (found.state !== "busy" || Date.now() > deadline) return found;
     await Bun.sleep(SETTLE_POLL_MS);
   }
-}
-
-/** Whether the process with the file's PID is still the very server that wrote the file. */
-export function isSameProcess({ pid, process_token }: Instance): boolean {
-  const identity = identifyProcess(pid);
-  return identity !== null && identity.token === process_token;
 }
 
 /**

@@ -2,28 +2,9 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { serverPaths } from "../config/paths.ts";
-import { isObject } from "../protocol/event.ts";
+import { type Instance, parseInstance } from "./instance-text.ts";
 
-export interface Instance {
-  pid: number;
-  process_start_time: string;
-  /** See `ProcessIdentity.token`. */
-  process_token: string;
-  server_id: string;
-  server_version: string;
-  host: string;
-  port: number;
-  url: string;
-  state_dir: string;
-  started_at: string;
-  executable: string;
-  /** The flags it was started with, for `restart`. */
-  args: string[];
-  /** Its effective configuration without secrets, for telling what differs. */
-  settings: Record<string, unknown>;
-  /** Where each setting comes from that is not a built-in default. */
-  sources: Record<string, string>;
-}
+export type { Instance } from "./instance-text.ts";
 
 export type InstanceFile =
   | { found: "nothing" }
@@ -40,28 +21,8 @@ export function readInstance(stateDir: string, port: number): InstanceFile {
       ? { found: "nothing" }
       : { found: "unreadable", text: "" };
   }
-  try {
-    const instance: unknown = JSON.parse(text);
-    if (isInstance(instance) && instance.port === port) return { found: "instance", instance, text };
-  } catch {
-    // Half a document, or none.
-  }
-  return { found: "unreadable", text };
-}
-
-/** Every field that is used has to be there: the file may be anybody's. */
-function isInstance(value: unknown): value is Instance {
-  if (!isObject(value)) return false;
-  const texts = ["process_token", "server_id", "host", "url", "executable"];
-  return (
-    Number.isSafeInteger(value.pid) &&
-    Number(value.pid) > 0 &&
-    texts.every((name) => typeof value[name] === "string" && value[name] !== "") &&
-    Array.isArray(value.args) &&
-    value.args.every((arg) => typeof arg === "string") &&
-    isObject(value.settings) &&
-    isObject(value.sources)
-  );
+  const instance = parseInstance(text, port);
+  return instance === null ? { found: "unreadable", text } : { found: "instance", instance, text };
 }
 
 /** Writes the file so that nobody ever reads half of it. */

@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { childEnv } from "../config/env.ts";
+import { BOOT_ID_PATH, parseLinuxProcess, statPath } from "./linux-process.ts";
 
 export interface ProcessIdentity {
   /** ISO 8601, for people. */
@@ -30,6 +31,12 @@ export function identifyProcess(pid: number): ProcessIdentity | null {
     default:
       return identifyByCommand("ps", ["-o", "lstart=", "-p", `${pid}`]);
   }
+}
+
+/** Whether the process with an instance file's PID is still the very server that wrote the file. */
+export function isSameProcess({ pid, process_token }: { pid: number; process_token: string }): boolean {
+  const identity = identifyProcess(pid);
+  return identity !== null && identity.token === process_token;
 }
 
 /** The command line of a process, as far as this user may see it. */
@@ -63,15 +70,13 @@ export function run(command: string, args: readonly string[]): string | null {
 
 function identifyOnLinux(pid: number): ProcessIdentity | null {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // proc(5): the second field, the command in parentheses, may itself hold spaces and parentheses.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    const [state, ticks] = [fields[0], Number(fields[19])];
-    if (state === "Z" || state === "X") return null;
-    const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    const found = parseLinuxProcess(readFileSync(statPath(pid), "utf8"), readFileSync(BOOT_ID_PATH, "utf8"));
+    if (found === null) return null;
     const bootSeconds = Number(/^btime (\d+)$/m.exec(readFileSync("/proc/stat", "utf8"))?.[1]);
-    const startTime = new Date((bootSeconds + ticks / LINUX_TICKS_PER_SECOND) * 1000).toISOString();
-    return { startTime, token: `${bootId}:${ticks}` };
+    const startTime = new Date(
+      (bootSeconds + found.startTicks / LINUX_TICKS_PER_SECOND) * 1000,
+    ).toISOString();
+    return { startTime, token: found.token };
   } catch {
     return null;
   }

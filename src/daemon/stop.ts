@@ -1,9 +1,9 @@
 /** Stops a server: asks, waits, and only then insists; looks who it is right before any signal. */
 import { probe } from "../client/http.ts";
-import { findSettledServer, type Found, isSameProcess, mayBeSignalled, type ServerAddress } from "./find.ts";
+import { findSettledServer, type Found, mayBeSignalled, type ServerAddress } from "./find.ts";
 import { readInstance, removeInstance } from "./instance.ts";
 import type { PortHolder } from "./port-holder.ts";
-import { identifyProcess } from "./process.ts";
+import { identifyProcess, isSameProcess } from "./process.ts";
 
 export type Stopped =
   | { outcome: "stopped" | "killed"; pid: number }

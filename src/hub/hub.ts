@@ -7,6 +7,7 @@ import { createDelivery, type Delivery } from "./delivery.ts";
 import { type HistoryPage, readHistory } from "./history.ts";
 import { createIngest } from "./ingest.ts";
 import { createStamp, stampBatch } from "./publish.ts";
+import { createSameHook } from "./same-hook.ts";
 import { createSessions, type Sessions } from "./sessions/sessions.ts";
 
 export interface HubOptions {
@@ -22,6 +23,8 @@ export interface Hub {
   subscribe: Delivery["subscribe"];
   sessions: Pick<Sessions, "list" | "get">;
 
+  /** To be awaited before anything is published: of a hook registered twice one may have been stored before a restart. */
+  recall(): Promise<void>;
   /** Stores one event; resolves once it is in the log. `origin` does not get it back. */
   publish(input: unknown, origin?: string): Promise<AppendedEvent>;
   /** Stores a batch, all of it or, with `invalid_events`, nothing. */
@@ -50,6 +53,9 @@ export interface HubStats {
   delivery: ReturnType<Delivery["stats"]>;
 }
 
+/** Newest events looked through for hooks by `recall`: more than come in two seconds, and read in a millisecond. */
+const RECALLED = 200;
+
 /** Joins the parts of the hub around one log. */
 export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: HubOptions): Hub {
   let eventsProcessed = 0;
@@ -59,7 +65,8 @@ export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: 
   const countError = () => {
     errors += 1;
   };
-  const stamp = createStamp({ serverId, maxEventBytes });
+  const sameHook = createSameHook();
+  const stamp = createStamp({ serverId, maxEventBytes, sameHook });
   const report = (error: unknown) => {
     countError();
     onError(error);
@@ -84,6 +91,15 @@ export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: 
     clients: createClients(),
     subscribe: delivery.subscribe,
     sessions,
+
+    async recall() {
+      try {
+        const { events } = await log.query({ filter: {}, limit: RECALLED });
+        for (const { id } of events) sameHook(id);
+      } catch (error) {
+        onError(error);
+      }
+    },
 
     async publish(input, origin) {
       const [appended] = await ingest.enqueue([stamp(input)], origin);

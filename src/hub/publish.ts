@@ -7,6 +7,8 @@ export interface PublishOptions {
   serverId: string;
   /** Bytes of one event's JSON at most: `max_http_buffer_size`. */
   maxEventBytes: number;
+  /** The id under which an event of a hook is known already, or its own. */
+  sameHook?: (id: string) => string;
   now?: () => number;
 }
 
@@ -14,12 +16,13 @@ export interface PublishOptions {
 export function createStamp({
   serverId,
   maxEventBytes,
+  sameHook = (id) => id,
   now = Date.now,
 }: PublishOptions): (input: unknown) => PendingEvent {
   return (input) => {
     const event = checkEvent(input);
     const receivedAt = now();
-    const id = typeof event.id === "string" ? event.id : Bun.randomUUIDv7();
+    const id = typeof event.id === "string" ? sameHook(event.id) : Bun.randomUUIDv7();
     const body = JSON.stringify({
       ...event,
       // The log gives it; what is undefined is left out.

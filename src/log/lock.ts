@@ -6,17 +6,17 @@ import { existsSync, rmSync } from "node:fs";
 const WAIT_MS = 6000;
 
 /**
- * Takes the lock and returns its release, or null when another process goes on holding it for 6 seconds.
+ * Takes the lock and returns its release, or null when somebody else goes on holding it for as long.
  *
  * SQLite's file lock is the kernel's, on every platform: it ends with the process however that ends,
  * so a crash leaves nothing stale behind.
  */
-export function acquireLock(path: string): (() => void) | null {
+export function acquireLock(path: string, waitMs = WAIT_MS): (() => void) | null {
   // It holds nothing but the lock: what is no database can go.
   if (isDamaged(path)) rmSync(path);
   const database = new Database(path, { create: true });
   try {
-    database.run(`PRAGMA busy_timeout = ${WAIT_MS}`);
+    database.run(`PRAGMA busy_timeout = ${waitMs}`);
     database.run("BEGIN EXCLUSIVE");
   } catch (error) {
     database.close();

@@ -18,6 +18,7 @@ export const ERRORS = {
     "The batch holds malformed events; none was stored",
     "Mend the items listed in `items` and send the batch again",
   ],
+  invalid_hook: [400, "A hook's payload is a JSON object", "Send what Claude Code gives its hooks, as it is"],
   binary_event: [
     400,
     "Binary attachments cannot be stored",

@@ -24,7 +24,8 @@ export interface HookEvent extends JsonObject {
 /** The very same payload again within this time is a hook that is registered twice, and counts once. */
 export const SAME_HOOK_MS = 2000;
 
-const MAX_NAME_LENGTH = 200;
+/** In snake case it may become twice as long, and a type has 256 characters. */
+const MAX_NAME_LENGTH = 120;
 
 /** @param time when the hook ran, milliseconds since the epoch */
 export function hookEvent(payload: JsonObject, time: number): HookEvent {

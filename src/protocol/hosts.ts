@@ -19,11 +19,16 @@ export function bindAddress(host: string): string {
   return host === "localhost" ? "127.0.0.1" : unbracket(host);
 }
 
-/** The URL a client on this machine reaches a server at, whatever it is bound to. */
-export function localUrl(host: string, port: number): string {
+/** The address a client on this machine reaches a server at, whatever it is bound to. */
+export function localAddress(host: string): string {
   const address = unbracket(host);
-  if (address === "localhost" || address === "0.0.0.0" || address === "") return `http://127.0.0.1:${port}`;
-  if (address === "::") return `http://[::1]:${port}`;
+  if (address === "localhost" || address === "0.0.0.0" || address === "") return "127.0.0.1";
+  return address === "::" ? "::1" : address;
+}
+
+/** The same as a URL. */
+export function localUrl(host: string, port: number): string {
+  const address = localAddress(host);
   return `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
 }
 

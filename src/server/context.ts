@@ -11,6 +11,8 @@ export interface ServerContext {
   port: number;
   /** Milliseconds since the epoch. */
   startedAt: number;
+  /** Bytes of one event's JSON at most. */
+  maxEventBytes: number;
   minClientVersion(): string;
   /** Whether the server takes traffic: false once it is stopping. */
   isReady(): boolean;

@@ -12,8 +12,9 @@ import {
 import { processEnv } from "../../config/env.ts";
 import { serverPaths } from "../../config/paths.ts";
 import { describeHolder } from "../../daemon/failure.ts";
-import { findServer, type Found, isSameProcess } from "../../daemon/find.ts";
+import { findServer, type Found } from "../../daemon/find.ts";
 import { instancePorts, readInstance, temporaryFiles } from "../../daemon/instance.ts";
+import { isSameProcess } from "../../daemon/process.ts";
 import { isLocked } from "../../log/lock.ts";
 import { SERVER_VERSION } from "../../version.ts";
 

@@ -7,6 +7,7 @@ import { errorResponse } from "../errors.ts";
 import { compatibilityRoutes } from "./routes/compatibility.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { hookRoutes } from "./routes/hooks.ts";
 import { indexRoutes } from "./routes/index.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 import { statsRoutes } from "./routes/stats.ts";
@@ -30,6 +31,7 @@ export function createHttpApp(context: ServerContext, logger: Logger): HttpHandl
   compatibilityRoutes(app, context);
   statsRoutes(app, context);
   eventRoutes(app, context);
+  hookRoutes(app, context);
   streamRoutes(app, context);
   sessionRoutes(app, context);
   indexRoutes(app);

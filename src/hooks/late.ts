@@ -1,0 +1,44 @@
+/** What a hook does when its event could not just be sent; apart, for it needs what takes longer to load. */
+import type { Outcome } from "./outcome.ts";
+import { connect } from "./send.ts";
+import { openSpool, type Spool } from "./spool.ts";
+import type { Target } from "./target.ts";
+
+export interface Late {
+  text: string;
+  /** When the hook ran, milliseconds since the epoch with a fraction. */
+  time: number;
+  target: Target | null;
+  /** The spool's. */
+  directory: string;
+  /** What became of it; null when it has not been sent. */
+  outcome: Outcome | null;
+}
+
+/** How long a hook sends on what others have left; the server takes the rest by itself. */
+const REPLAY_MS = 100;
+
+/** Puts the event into the spool, and the spool on its way. */
+export async function deliverLate({ text, time, target, directory, outcome: first }: Late): Promise<void> {
+  const spool = openSpool(directory);
+  const outcome =
+    first === null && target !== null && spool.isEmpty() ? await connect(target).post(text) : first;
+  if (outcome === "stored") return;
+  if (outcome !== null && outcome !== "later") return spool.note(1, `refused_${outcome.refused}`);
+  spool.add(text, time);
+  spool.trim();
+  if (target !== null && outcome === null) await sendWaiting(spool, target);
+}
+
+async function sendWaiting(spool: Spool, target: Target): Promise<void> {
+  const { replay } = await import("./replay.ts");
+  const end = performance.now() + REPLAY_MS;
+  await replay({
+    spool,
+    send(events) {
+      const texts = events.map(({ text }) => text);
+      return connect(target).post(texts.length === 1 ? (texts[0] as string) : `[${texts.join(",")}]`);
+    },
+    isOver: () => performance.now() > end,
+  });
+}

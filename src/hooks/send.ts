@@ -1,0 +1,80 @@
+/**
+ * POSTs of events, written by hand: `fetch` would send them through `HTTP_PROXY`, and `node:http` takes longer to load
+ * than the request does.
+ */
+import { outcomeOf, type Outcome } from "./outcome.ts";
+import type { Target } from "./target.ts";
+
+/** A connection for one request. */
+export interface Connection {
+  /**
+   * Sends events, and waits for the answer while there is time.
+   *
+   * @param body an event's JSON, or that of an array of them
+   */
+  post(body: string): Promise<Outcome>;
+}
+
+/** For all that a hook does, from the start of its process. */
+const BUDGET_MS = 500;
+const MAX_HEAD_CHARS = 64 * 1024;
+const UTF_8 = new TextEncoder();
+
+/** Connects, and says nothing yet. */
+export function connect({ address, port, token }: Target): Connection {
+  let socket: Bun.Socket | null = null;
+  let rest: Uint8Array | null = null;
+  let answer = "";
+  let settle: (outcome: Outcome) => void = () => {};
+  const answered = new Promise<Outcome>((resolve) => (settle = resolve));
+  const fail = () => settle("later");
+  const write = () => {
+    if (socket !== null && rest !== null) rest = rest.subarray(Math.max(0, socket.write(rest)));
+  };
+
+  Bun.connect({
+    hostname: address,
+    port,
+    socket: {
+      open(opened) {
+        socket = opened;
+        write();
+      },
+      drain: write,
+      data(_socket, chunk) {
+        answer += chunk.toString("latin1");
+        const end = answer.indexOf("\r\n\r\n");
+        if (end !== -1 || answer.length > MAX_HEAD_CHARS)
+          settle(readAnswer(answer.slice(0, Math.max(0, end))));
+      },
+      close: fail,
+      error: fail,
+      connectError: fail,
+    },
+  }).catch(fail);
+
+  return {
+    post(body) {
+      const host = address.includes(":") ? `[${address}]` : address;
+      const bytes = UTF_8.encode(body);
+      const head = [
+        "POST /api/events HTTP/1.1",
+        `Host: ${host}:${port}`,
+        "Content-Type: application/json",
+        `Content-Length: ${bytes.length}`,
+        ...(token === null ? [] : [`Authorization: Bearer ${token}`]),
+        "Connection: close",
+      ];
+      setTimeout(fail, Math.max(0, BUDGET_MS - performance.now()));
+      rest = UTF_8.encode(`${head.join("\r\n")}\r\n\r\n${body}`);
+      write();
+      return answered;
+    },
+  };
+}
+
+/** What does not say that it comes from a server of ours counts as no answer. */
+function readAnswer(head: string): Outcome {
+  const status = Number(/^HTTP\/1\.1 (\d{3})\b/.exec(head)?.[1]);
+  return /^x-server-version:/im.test(head) ? outcomeOf(status) : "later";
+}

@@ -1,0 +1,226 @@
+/**
+ * Hook events that wait for the server: one file per event, whose name tells its place and its size. Any number of
+ * processes write into it, read it and clear it at once.
+ */
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { isObject, type JsonObject } from "../protocol/event.ts";
+import { parseExactJson } from "../protocol/json.ts";
+
+export interface SpoolLimits {
+  files: number;
+  bytes: number;
+}
+
+export type DropReason = "spool_full" | "damaged" | `refused_${number}`;
+
+/** An event that waits, with the text it was written as. */
+export interface SpooledEvent {
+  name: string;
+  text: string;
+  event: JsonObject;
+}
+
+export interface SpoolStatus {
+  waiting: number;
+  bytes: number;
+  /** Events that were given up, ever. */
+  dropped: number;
+  last_reason: string | null;
+}
+
+const LIMITS: SpoolLimits = { files: 10_000, bytes: 256 * 1024 * 1024 };
+/** What is given up at once when it is full, so that not every further event has to look for the oldest. */
+const HEADROOM = 0.01;
+const MAX_ATTEMPTS = 10;
+const LEFT_OVER_MS = 60_000;
+/** Names may be this much ahead of the clock before they are taken for written under another one. */
+const CLOCK_STEP_MICROS = 1_000_000;
+
+/** `<microseconds since the epoch>-<random>-<bytes>.json`; in front of it a dot while it is being written. */
+const NAME = /^\.?(\d{16})-[0-9a-f]{8}-(\d+)\.json$/;
+
+export type Spool = ReturnType<typeof openSpool>;
+
+/** Opens the spool in a directory, which is made when the first event is added. */
+export function openSpool(directory: string, limits: SpoolLimits = LIMITS) {
+  const pathOf = (name: string) => join(directory, name);
+
+  /** Counts what was given up. */
+  function note(count: number, reason: DropReason): void {
+    if (count === 0) return;
+    mkdirSync(dirname(directory), { recursive: true, mode: 0o700 });
+    appendFileSync(droppedFile(directory), `${new Date().toISOString()} ${count} ${reason}\n`, {
+      mode: 0o600,
+    });
+  }
+
+  /** Makes the directory where there is none, or none any more (`tidy`). */
+  function write(path: string, text: string): void {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return writeFileSync(path, text, { mode: 0o600 });
+      } catch (error) {
+        if ((error as { code?: string }).code !== "ENOENT" || attempt === MAX_ATTEMPTS) throw error;
+        mkdirSync(directory, { recursive: true, mode: 0o700 });
+      }
+    }
+  }
+
+  /** Whether this call, and not another process, removed it. */
+  function remove(name: string): boolean {
+    try {
+      rmSync(pathOf(name));
+      return true;
+    } catch (error) {
+      if ((error as { code?: string }).code === "ENOENT") return false;
+      rmSync(pathOf(name), { recursive: true, force: true });
+      return true;
+    }
+  }
+
+  function drop(names: readonly string[], reason: DropReason): void {
+    note(names.filter(remove).length, reason);
+  }
+
+  /** Gives up the oldest events beyond the limits, and what writers that were killed have left. */
+  function trim(): void {
+    const all = list(directory);
+    const names = all.filter((name) => !name.startsWith("."));
+    let bytes = sizeOf(names);
+    if (all.length > names.length) {
+      const stale = (Date.now() - LEFT_OVER_MS) * 1000;
+      for (const name of all) if (name.startsWith(".") && timeOf(name) < stale) remove(name);
+    }
+    if (names.length <= limits.files && bytes <= limits.bytes) return;
+    const oldest: string[] = [];
+    for (const name of names.toSorted()) {
+      const left = names.length - oldest.length;
+      if (left <= limits.files * (1 - HEADROOM) && bytes <= limits.bytes * (1 - HEADROOM)) break;
+      oldest.push(name);
+      bytes -= bytesOf(name);
+    }
+    drop(oldest, "spool_full");
+  }
+
+  return {
+    directory,
+    note,
+    drop,
+    remove,
+    trim,
+
+    /** @param time when the hook ran, milliseconds since the epoch with a fraction */
+    add(text: string, time: number): void {
+      const micros = `${Math.round(time * 1000)}`.padStart(16, "0");
+      // `node:crypto` would take longer to load than all else a hook does.
+      const random = Math.floor(Math.random() * 2 ** 32)
+        .toString(16)
+        .padStart(8, "0");
+      const name = `${micros}-${random}-${Buffer.byteLength(text)}.json`;
+      const temporary = pathOf(`.${name}`);
+      try {
+        write(temporary, text);
+        renameSync(temporary, pathOf(name));
+      } catch (error) {
+        rmSync(temporary, { force: true });
+        throw error;
+      }
+    },
+
+    /** Takes the directory away if nothing is in it: where there is none, a hook need not look. */
+    tidy(): void {
+      try {
+        rmdirSync(directory);
+      } catch {
+        // Somebody has written into it, or it is gone.
+      }
+    },
+
+    isEmpty: () => !list(directory).some((name) => !name.startsWith(".")),
+
+    /**
+     * Events in their order, such that for each of them all those are there that had been written before its hook
+     * began: a directory is not read in one moment, so hooks that began meanwhile are left for the next look.
+     */
+    next(): string[] {
+      const soon = (Date.now() + 1) * 1000;
+      const began = (name: string) => timeOf(name) < soon || timeOf(name) > soon + CLOCK_STEP_MICROS;
+      return list(directory)
+        .filter((name) => !name.startsWith(".") && began(name))
+        .toSorted();
+    },
+
+    /** Null for what is gone meanwhile; what cannot be read is given up. */
+    read(name: string): SpooledEvent | null {
+      try {
+        const text = readFileSync(pathOf(name), "utf8");
+        const event = parseExactJson(text);
+        if (isObject(event)) return { name, text, event };
+      } catch (error) {
+        if ((error as { code?: string }).code === "ENOENT") return null;
+      }
+      drop([name], "damaged");
+      return null;
+    },
+  };
+}
+
+/** What waits in a spool, and what it has given up. */
+export function spoolStatus(directory: string): SpoolStatus {
+  const names = list(directory).filter((name) => !name.startsWith("."));
+  let lines: string[] = [];
+  try {
+    lines = readFileSync(droppedFile(directory), "utf8").trim().split("\n");
+  } catch {
+    // Nothing has been given up.
+  }
+  const drops = lines.map((line) => line.split(" "));
+  return {
+    waiting: names.length,
+    bytes: sizeOf(names),
+    dropped: drops.reduce((sum, [, count]) => sum + (Number(count) || 0), 0),
+    last_reason: drops.at(-1)?.[2] ?? null,
+  };
+}
+
+/** Held while the spool is being emptied. */
+export function lockFile(directory: string): string {
+  return `${directory}.lock`;
+}
+
+/** A line for each time something was given up: when, how many, why. Not among the events, which come and go. */
+function droppedFile(directory: string): string {
+  return `${directory}.dropped`;
+}
+
+/** How large an event is that waits. */
+export function bytesOf(name: string): number {
+  return Number(NAME.exec(name)?.[2] ?? 0);
+}
+
+function timeOf(name: string): number {
+  return Number(NAME.exec(name)?.[1] ?? 0);
+}
+
+function sizeOf(names: readonly string[]): number {
+  return names.reduce((sum, name) => sum + bytesOf(name), 0);
+}
+
+/** Events and those being written, in no order; none where there is no directory. */
+function list(directory: string): string[] {
+  try {
+    return readdirSync(directory).filter((name) => NAME.test(name));
+  } catch {
+    return [];
+  }
+}

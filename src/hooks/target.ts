@@ -1,0 +1,57 @@
+/** Where a hook's event may go: to a server that can be told to be ours, and to nobody else. */
+import type { LightConfig } from "../config/light.ts";
+import { serverPaths } from "../config/paths.ts";
+import { type Instance, parseInstance } from "../daemon/instance-text.ts";
+import { BOOT_ID_PATH, parseLinuxProcess, statPath } from "../daemon/linux-process.ts";
+import { isLoopbackHost, localAddress } from "../protocol/hosts.ts";
+
+export interface Target {
+  address: string;
+  port: number;
+  token: string | null;
+  /** Bytes of one event's JSON at most. */
+  max_http_buffer_size: number;
+}
+
+/**
+ * The server whose instance file belongs to this user and which lives, else a host that was configured together with
+ * a token. A port alone proves nothing: another program may hold it.
+ *
+ * All without `node:fs`, which takes longer to load than a hook takes for all else, and side by side.
+ */
+export async function findTarget(config: LightConfig): Promise<Target | null> {
+  const { host, port, token, max_http_buffer_size } = config;
+  const instance = await livingInstance(config).catch(() => null);
+  if (instance !== null) {
+    const { max_http_buffer_size: limit } = instance.settings;
+    const size = typeof limit === "number" ? limit : max_http_buffer_size;
+    return { address: localAddress(instance.host), port, token, max_http_buffer_size: size };
+  }
+  const address = localAddress(host);
+  if (token === null || isLoopbackHost(address)) return null;
+  return { address, port, token, max_http_buffer_size };
+}
+
+async function livingInstance({ state_dir, port }: LightConfig): Promise<Instance | null> {
+  const { instance: path, lock } = serverPaths(state_dir, port);
+  const file = Bun.file(path);
+  const [text, { uid }, bootId] = await Promise.all([file.text(), file.stat(), readBootId()]);
+  const instance = parseInstance(text, port);
+  if (instance === null || (process.getuid && uid !== process.getuid())) return null;
+  return (await lives(instance, bootId, lock)) ? instance : null;
+}
+
+/**
+ * On Linux the process tells, in another container than the server's too, where the port may be somebody else's.
+ * Elsewhere asking for a process takes longer than a hook may, and the lock, which only a server bound to the port
+ * holds, says as much.
+ */
+async function lives({ pid, process_token }: Instance, bootId: string, lock: string): Promise<boolean> {
+  if (process.platform !== "linux") return (await import("../log/lock.ts")).isLocked(lock);
+  const stat = await Bun.file(statPath(pid)).text();
+  return parseLinuxProcess(stat, bootId)?.token === process_token;
+}
+
+function readBootId(): Promise<string> {
+  return process.platform === "linux" ? Bun.file(BOOT_ID_PATH).text() : Promise.resolve("");
+}

@@ -1,0 +1,28 @@
+import type { Hono } from "hono";
+import { CodedError } from "../../../protocol/errors.ts";
+import { isObject } from "../../../protocol/event.ts";
+import { hookEvent } from "../../../protocol/hook-event.ts";
+import { shortenToFit } from "../../../protocol/shorten.ts";
+import type { ServerContext } from "../../context.ts";
+import { parseJson, readText } from "../body.ts";
+
+/** As much as `hook` reads. */
+const MAX_BODY_BYTES = 16 * 1024 * 1024;
+
+/** Claude Code's own `http` hooks: the payload comes as it is, and any answer with a body would be read as a decision. */
+export function hookRoutes(app: Hono, context: ServerContext): void {
+  const { hub } = context;
+
+  app.post("/api/hooks/claude", async (c) => {
+    try {
+      if (!context.isReady()) throw new CodedError("not_ready");
+      const payload = parseJson(await readText(c.req.raw, MAX_BODY_BYTES));
+      if (!isObject(payload)) throw new CodedError("invalid_hook");
+      await hub.publish(shortenToFit(hookEvent(payload, Date.now()), context.maxEventBytes));
+      return c.body(null, 204);
+    } catch (error) {
+      if (error instanceof CodedError) hub.countError();
+      throw error;
+    }
+  });
+}
