@@ -104,7 +104,9 @@ describe("sessions", () => {
 test("whoever asks is told of everything acknowledged before", async () => {
   const server = await startTestServer();
   for (let round = 0; round < 20; round += 1) {
-    const events = Array.from({ length: 200 }, () => hook(id(4), "SomethingNew"));
+    const events = Array.from({ length: 200 }, (_, index) => {
+      return hook(id(4), "SomethingNew", { round, index });
+    });
     await server.post("/api/events", events);
     const { body } = await server.get(`/api/sessions/${id(4)}`);
     expect(body.event_count).toBe((round + 1) * 200);
