@@ -45,7 +45,8 @@ export function whyNotRunning(found: Absent, loaded: LoadedConfig): string {
   return `${message}. ${hint}`;
 }
 
-function addressOf({ values: { host, port, state_dir: stateDir } }: LoadedConfig): ServerAddress {
+/** Where the configured server is to be found. */
+export function addressOf({ values: { host, port, state_dir: stateDir } }: LoadedConfig): ServerAddress {
   return { stateDir, host, port };
 }
 

@@ -1,27 +1,41 @@
-/** Sends one event in over HTTP and waits for it to come back over a socket. */
+/** Sends one event in and waits for it to come back over a socket. */
 import { io } from "socket.io-client";
+import { isObject, type JsonObject } from "../protocol/event.ts";
 import { request } from "./http.ts";
 
 export interface CanaryTimes {
   /** Milliseconds until the socket was connected and acknowledged. */
   connect: number;
-  /** Milliseconds until the event was stored and the request answered. */
+  /** Milliseconds until the event was stored and its sender had the answer. */
   stored: number;
   /** Milliseconds from sending the event until the socket had it. */
   delivered: number;
 }
 
-export const CANARY_TYPE = "doctor.canary";
+const CANARY_TYPE = "doctor.canary";
+/** A hook that Claude Code does not have. */
+export const CANARY_HOOK = "DoctorCanary";
 
-/** Rejects with what did not work; never takes longer than the limit for each of its two steps. */
-export async function sendCanary(url: string, limitMs = 5000): Promise<CanaryTimes> {
-  const id = crypto.randomUUID();
+/** Sends an event that holds this text as its `id`, or as `canary` in its `data`; resolves once it is stored. */
+export type CanarySender = (canary: string) => Promise<void>;
+
+/**
+ * Rejects with what did not work; never takes longer than the limit for each of its two steps.
+ *
+ * @param send how the event gets to the server; over HTTP when not given
+ */
+export async function sendCanary(
+  url: string,
+  send: CanarySender = (canary) => postCanary(url, canary),
+  limitMs = 5000,
+): Promise<CanaryTimes> {
+  const canary = crypto.randomUUID();
   const start = performance.now();
   const socket = io(url, {
     transports: ["websocket"],
     reconnection: false,
     timeout: limitMs,
-    auth: { subscribe: { types: [CANARY_TYPE] } },
+    auth: { subscribe: { types: [CANARY_TYPE, "hook.doctor_canary"] } },
   });
   try {
     await within(limitMs, "the socket was not acknowledged", (resolve, reject) => {
@@ -30,15 +44,12 @@ export async function sendCanary(url: string, limitMs = 5000): Promise<CanaryTim
     });
     const connected = performance.now();
     const delivered = within(limitMs, "the event did not come back over the socket", (resolve) => {
-      socket.on("claude_event", (event: { id?: string }) => {
-        if (event.id === id) resolve();
+      socket.on("claude_event", ({ id, data }: JsonObject) => {
+        if (id === canary || (isObject(data) && data.canary === canary)) resolve();
       });
     }).then(() => performance.now());
     delivered.catch(() => {});
-    const body = JSON.stringify({ type: CANARY_TYPE, id, timestamp: new Date().toISOString() });
-    const answer = await request(`${url}/api/events`, { method: "POST", body, timeoutMs: limitMs });
-    if (answer.status !== 200)
-      throw new Error(`the event was refused: HTTP ${answer.status} ${answer.text.slice(0, 200)}`);
+    await send(canary);
     const stored = performance.now();
     return {
       connect: connected - start,
@@ -48,6 +59,12 @@ export async function sendCanary(url: string, limitMs = 5000): Promise<CanaryTim
   } finally {
     socket.disconnect();
   }
+}
+
+async function postCanary(url: string, id: string): Promise<void> {
+  const body = JSON.stringify({ type: CANARY_TYPE, id, timestamp: new Date().toISOString() });
+  const { status, text } = await request(`${url}/api/events`, { method: "POST", body, timeoutMs: 5000 });
+  if (status !== 200) throw new Error(`the event was refused: HTTP ${status} ${text.slice(0, 200)}`);
 }
 
 function within(

@@ -199,7 +199,7 @@ export function lockFile(directory: string): string {
 }
 
 /** A line for each time something was given up: when, how many, why. Not among the events, which come and go. */
-function droppedFile(directory: string): string {
+export function droppedFile(directory: string): string {
   return `${directory}.dropped`;
 }
 

@@ -1,19 +1,21 @@
 import { inspectHooks } from "../../hooks/settings/inspect.ts";
 import { IS_COMPILED } from "../../version.ts";
 import {
-  checkCanary,
   checkConfiguration,
   checkDamagedLogs,
   checkPort,
   checkProxy,
   checkStaleFiles,
   checkStateDir,
+  checkVersions,
   type Finding,
 } from "../doctor/checks.ts";
 import { checkHooks } from "../doctor/hook-checks.ts";
 import { withTrialServer } from "../doctor/trial.ts";
+import { checkSpool, checkWay } from "../doctor/way-checks.ts";
 import { JSON_ARG, readServerFlags, SERVER_ARGS } from "../flags.ts";
 import { EXIT, print, printJson, style, table } from "../output.ts";
+import { addressOf } from "../reach.ts";
 import type { Command } from "../root.ts";
 import { surroundings } from "../scope.ts";
 
@@ -33,6 +35,7 @@ export default {
 /** Every check, in the order in which one thing depends on another. */
 export async function examine(rawArgs: readonly string[]): Promise<Finding[]> {
   const { findings, loaded } = checkConfiguration({ ...readServerFlags(rawArgs), compiled: IS_COMPILED });
+  findings.unshift(...checkVersions());
   if (!loaded) return findings;
   // Stale files first: to look at the port is to remove what is found stale on it.
   findings.push(
@@ -44,8 +47,10 @@ export async function examine(rawArgs: readonly string[]): Promise<Finding[]> {
   );
   const port = await checkPort(loaded);
   findings.push(...port.findings);
-  if (port.found.state === "running") findings.push(...(await checkCanary(port.found.url)));
-  else findings.push(...(await trialCanary()));
+  findings.push(...checkSpool(loaded, port.found.state === "running"));
+  if (port.found.state === "running")
+    findings.push(...(await checkWay(addressOf(loaded), port.found.instance !== null)));
+  else findings.push(...(await walkOnTrial()));
   return findings;
 }
 
@@ -65,9 +70,9 @@ export function printFindings(findings: readonly Finding[]): void {
   );
 }
 
-async function trialCanary(): Promise<Finding[]> {
+async function walkOnTrial(): Promise<Finding[]> {
   try {
-    const findings = await withTrialServer(checkCanary);
+    const findings = await withTrialServer((server) => checkWay(server, true));
     return findings.map((finding) => ({ ...finding, message: `${finding.message} (on a trial server)` }));
   } catch (error) {
     const { message } = error as Error;

@@ -1,7 +1,6 @@
 /** What doctor looks at, one function per concern. Each says what it found, and how to mend it. */
 import { accessSync, constants, existsSync, readdirSync, statfsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { sendCanary } from "../../client/canary.ts";
 import {
   checkReach,
   ConfigError,
@@ -16,7 +15,8 @@ import { findServer, type Found } from "../../daemon/find.ts";
 import { instancePorts, readInstance, temporaryFiles } from "../../daemon/instance.ts";
 import { isSameProcess } from "../../daemon/process.ts";
 import { isLocked } from "../../log/lock.ts";
-import { SERVER_VERSION } from "../../version.ts";
+import { COMPATIBILITY_MATRIX } from "../../protocol/compatibility.ts";
+import { BUN_VERSION, RELEASE_VERSION, SERVER_VERSION, SOCKETIO_VERSION } from "../../version.ts";
 
 export interface Finding {
   name: string;
@@ -28,19 +28,32 @@ export interface Finding {
 
 const MIN_FREE_BYTES = 16 * 1024 * 1024;
 
-const ok = (name: string, message: string): Finding => ({ name, status: "ok", message });
-const warning = (name: string, message: string, hint: string): Finding => ({
+export const ok = (name: string, message: string): Finding => ({ name, status: "ok", message });
+export const warning = (name: string, message: string, hint: string): Finding => ({
   name,
   status: "warning",
   message,
   hint,
 });
-const failed = (name: string, message: string, hint: string): Finding => ({
+export const failed = (name: string, message: string, hint: string): Finding => ({
   name,
   status: "failed",
   message,
   hint,
 });
+
+/** What this program is, and whom it serves. */
+export function checkVersions(): Finding[] {
+  const range = COMPATIBILITY_MATRIX[SERVER_VERSION]?.claude_mpm_versions.join(", ");
+  const parts = [
+    `release ${RELEASE_VERSION}`,
+    `server ${SERVER_VERSION}`,
+    `Socket.IO ${SOCKETIO_VERSION}`,
+    `Bun ${BUN_VERSION}`,
+    `for claude-mpm ${range}`,
+  ];
+  return [ok("versions", parts.join(", "))];
+}
 
 /** Returns null in place of the configuration when it is invalid: nothing else can be looked at then. */
 export function checkConfiguration(options: LoadOptions): {
@@ -191,22 +204,6 @@ export function checkProxy(): Finding[] {
 }
 
 /** One event in over HTTP, through the log, and back over a socket. */
-export async function checkCanary(url: string): Promise<Finding[]> {
-  const name = "canary";
-  try {
-    const { connect, stored, delivered } = await sendCanary(url);
-    const ms = (value: number) => `${value.toFixed(1)} ms`;
-    return [
-      ok(
-        name,
-        `socket connected in ${ms(connect)}; event stored in ${ms(stored)}, back over the socket in ${ms(delivered)}`,
-      ),
-    ];
-  } catch (error) {
-    return [failed(name, (error as Error).message, "See the server's log: claude-mpm-socketio logs")];
-  }
-}
-
 function nearestExisting(path: string): string {
   return existsSync(path) || dirname(path) === path ? path : nearestExisting(dirname(path));
 }

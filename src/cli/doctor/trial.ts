@@ -2,13 +2,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ServerAddress } from "../../daemon/find.ts";
 import { startServer } from "../../daemon/start.ts";
 import { stopServer } from "../../daemon/stop.ts";
-import { localUrl } from "../../protocol/hosts.ts";
 import { selfCommand } from "../self.ts";
 
 /** Starts a server on a free port with a directory of its own, and ends it whatever `use` does. */
-export async function withTrialServer<T>(use: (url: string) => Promise<T>): Promise<T> {
+export async function withTrialServer<T>(use: (server: ServerAddress) => Promise<T>): Promise<T> {
   const stateDir = mkdtempSync(join(tmpdir(), "claude-mpm-socketio-doctor-"));
   const settings = ["host=localhost", "port=0", "persistent=false", `state_dir=${stateDir}`];
   try {
@@ -22,7 +22,7 @@ export async function withTrialServer<T>(use: (url: string) => Promise<T>): Prom
     if (started.outcome === "failed") throw new Error(started.message);
     const { host, port } = started.health;
     try {
-      return await use(localUrl(host, port));
+      return await use({ stateDir, host, port });
     } finally {
       await stopServer({ stateDir, host, port });
     }
