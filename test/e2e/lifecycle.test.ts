@@ -635,6 +635,57 @@ describe("doctor", () => {
     const canary = report.checks.find(({ name }: any) => name === "canary");
     expect(canary.status).toBe("ok");
     expect(canary.message).toMatch(/stored in [\d.]+ ms, back over the socket in [\d.]+ ms/);
+    const hook = report.checks.find(({ name }: any) => name === "hook");
+    expect(hook.status).toBe("ok");
+    expect(hook.message).toMatch(/hook run and its event stored in [\d.]+ ms, back over the socket/);
+    const versions = report.checks.find(({ name }: any) => name === "versions");
+    expect(versions.message).toMatch(/^release \d.*claude-mpm >=0.7.0$/);
+  });
+
+  test("tells of hooks that wait, of those that were given up, and takes those that wait at the next start", async () => {
+    const user = account();
+    const port = `${await freePort()}`;
+    const args = ["--port", port];
+    const spool = join(user.stateDir, port, "spool");
+    const payload = JSON.stringify({ hook_event_name: "Stop", session_id: "s-1" });
+    await user.run(["hook", ...args], { stdin: payload });
+    writeFileSync(`${spool}.dropped`, "2026-01-31T12:00:00.000Z 3 spool_full\n");
+    const spoolChecks = async () => {
+      const { stdout } = await user.run(["doctor", "--json", ...args]);
+      return JSON.parse(stdout).checks.filter(({ name }: any) => name === "spool");
+    };
+    expect(await spoolChecks()).toEqual([
+      {
+        name: "spool",
+        status: "ok",
+        message: expect.stringContaining("1 event of hooks waits for the server"),
+      },
+      {
+        name: "spool",
+        status: "warning",
+        message: "3 events of hooks could not be kept (last: spool_full)",
+        hint: expect.stringContaining(`${spool}.dropped`),
+      },
+    ]);
+    await user.run(["start", ...args]);
+    await eventually(async () => (await spoolChecks()).length === 1, { what: "an empty spool" });
+  });
+
+  test("a server of another directory gets no hooks, and doctor says why", async () => {
+    const { user, port } = await started();
+    const stateDir = join(user.home, "elsewhere");
+    const { exitCode, stdout } = await user.run([
+      "doctor",
+      "--json",
+      "--port",
+      `${port}`,
+      "--state-dir",
+      stateDir,
+    ]);
+    expect(exitCode).toBe(0);
+    const hook = JSON.parse(stdout).checks.find(({ name }: any) => name === "hook");
+    expect(hook).toMatchObject({ status: "warning", message: expect.stringContaining("no instance file") });
+    expect(existsSync(join(stateDir, `${port}`, "spool"))).toBe(false);
   });
 
   test("tries a server of its own when none runs, and leaves nothing behind", async () => {

@@ -35,7 +35,7 @@ export default {
 /** Every check, in the order in which one thing depends on another. */
 export async function examine(rawArgs: readonly string[]): Promise<Finding[]> {
   const { findings, loaded } = checkConfiguration({ ...readServerFlags(rawArgs), compiled: IS_COMPILED });
-  findings.unshift(...checkVersions());
+  findings.push(...checkVersions());
   if (!loaded) return findings;
   // Stale files first: to look at the port is to remove what is found stale on it.
   findings.push(

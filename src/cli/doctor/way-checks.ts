@@ -55,12 +55,8 @@ export function checkSpool({ values }: LoadedConfig, isRunning: boolean): Findin
 async function walk(name: string, what: string, url: string, send?: CanarySender): Promise<Finding> {
   try {
     const { connect, stored, delivered } = await sendCanary(url, send);
-    const times = [
-      `socket connected in ${ms(connect)}`,
-      `${what} stored in ${ms(stored)}`,
-      `back over the socket in ${ms(delivered)}`,
-    ];
-    return ok(name, times.join("; "));
+    const way = `${what} stored in ${ms(stored)}, back over the socket in ${ms(delivered)}`;
+    return ok(name, `socket connected in ${ms(connect)}; ${way}`);
   } catch (error) {
     return failed(name, (error as Error).message, "See the server's log: claude-mpm-socketio logs");
   }
