@@ -1,0 +1,24 @@
+/**
+ * The client library, for browsers, Node 20 and Bun: `claude-mpm-socketio/client`.
+ *
+ * @example
+ * import { getClientManager } from "claude-mpm-socketio/client";
+ * const client = getClientManager();
+ * client.on("event", (event) => console.log(event.seq, event.type));
+ * client.start();
+ * await client.emitEvent("build.done", { target: "web" });
+ */
+export type { Ask, AskOptions } from "./ask.ts";
+export {
+  type DiscoveredServer,
+  type DiscoverOptions,
+  discoverServers,
+  findBestServer,
+  type JudgedServer,
+} from "./discovery.ts";
+export { type ClientEvents, ClientManager, type ClientManagerOptions, getClientManager } from "./manager.ts";
+export { EventRefused } from "./outbox.ts";
+export { type EventFields, EventSender, type Stored, type TodoItem } from "./sender.ts";
+export type { Compatibility } from "../protocol/compatibility.ts";
+export type { HistoryGap, VersionInfo } from "../protocol/messages.ts";
+export type { ResumePosition } from "../protocol/query.ts";
