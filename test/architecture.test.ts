@@ -46,6 +46,11 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
     because: "it is published for browsers and Node, so no server code may get in",
   },
   {
+    room: "embedded.ts",
+    may: ["app.ts", "client", "config", "protocol", "version.ts"],
+    because: "a server in another program is the same app, reached through the client everyone gets",
+  },
+  {
     room: "hub",
     may: ["protocol", "log/log.ts"],
     because: "the hub works on any log: it knows the interface, never a kind",
@@ -80,6 +85,11 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
     room: "daemon",
     may: ["client/http.ts", "config", "log/lock.ts", "protocol"],
     because: "finding and stopping a server must not load one",
+  },
+  {
+    room: "cli/commands/run.ts",
+    may: ["cli", "client", "config", "daemon", "embedded.ts", "protocol"],
+    because: "only a command that goes on for long may bring a server into its own process",
   },
   {
     room: "cli",
@@ -175,6 +185,18 @@ describe("doors", () => {
   }
 });
 
+describe("the client library", () => {
+  test("imports nothing a browser does not have: client/index.ts is what pages get", () => {
+    const reached = reachedFrom("client/index.ts");
+    const packages = reached.flatMap((file) =>
+      (imports.get(file) ?? []).filter(({ local }) => !local).map(({ target }) => target),
+    );
+    expect(reached).toContain("client/manager.ts");
+    expect(packages.filter((name) => !/^(socket\.io-client|semver\/.*)$/.test(name))).toEqual([]);
+    expect(reached.filter((file) => /\b(Bun|process|Buffer)\.\w/.test(read(file)))).toEqual([]);
+  });
+});
+
 describe("the light start", () => {
   test("--version loads nothing but constants", () => {
     expect(
@@ -212,6 +234,14 @@ function importsOf(file: string): Import[] {
 
 function localImports(file: string): Import[] {
   return (imports.get(file) ?? []).filter(({ local }) => local);
+}
+
+/** A file and all it loads, types apart. */
+function reachedFrom(file: string, reached: string[] = []): string[] {
+  if (reached.includes(file)) return reached;
+  reached.push(file);
+  for (const { target, typeOnly } of localImports(file)) if (!typeOnly) reachedFrom(target, reached);
+  return reached;
 }
 
 function within(file: string, room: string): boolean {

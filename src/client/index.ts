@@ -4,7 +4,7 @@
  * @example
  * import { getClientManager } from "claude-mpm-socketio/client";
  * const client = getClientManager();
- * client.on("event", (event) => console.log(event.seq, event.type));
+ * client.on("event", ({ seq, type, data }) => show(seq, type, data));
  * client.start();
  * await client.emitEvent("build.done", { target: "web" });
  */

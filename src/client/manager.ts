@@ -99,7 +99,6 @@ export class ClientManager extends EventSender {
     super();
     const { maxBufferedEvents = 1000, maxBufferedBytes = 16 * 1024 * 1024 } = options;
     this.#options = options;
-    this.#url = options.url;
     this.clientId = options.clientId ?? `client-${crypto.randomUUID().slice(0, 8)}`;
     this.#position = new Position(options.resume ?? null);
     this.#outbox = new Outbox({
@@ -148,11 +147,11 @@ export class ClientManager extends EventSender {
   /**
    * Begins to look for a server, and returns at once; does nothing when it has begun.
    *
-   * @param url the only place to look from now on
+   * @param url the only place to look until it is stopped, whatever the options say
    */
   start(url?: string): this {
     if (this.#ended) return this;
-    if (url !== undefined) this.#url = url;
+    this.#url = url ?? this.#options.url;
     this.#ended = new AbortController();
     void this.#run(this.#ended.signal);
     return this;
@@ -164,18 +163,16 @@ export class ClientManager extends EventSender {
   }
 
   /** Waits until everything given to it is stored or refused; false when that takes longer than the limit. */
-  async flush(limitMs: number): Promise<boolean> {
-    const { empty, cancel } = this.#outbox.whenEmpty();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const limit = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(false), limitMs);
+  flush(limitMs: number): Promise<boolean> {
+    return within(limitMs, (resolve) => this.#outbox.whenEmpty(resolve));
+  }
+
+  /** Waits until it is connected; false when that takes longer than the limit. */
+  whenConnected(limitMs: number): Promise<boolean> {
+    return within(limitMs, (resolve) => {
+      if (this.state === "connected") resolve();
+      return this.on("connected", resolve);
     });
-    try {
-      return await Promise.race([empty.then(() => true), limit]);
-    } finally {
-      clearTimeout(timer);
-      cancel();
-    }
   }
 
   /** Disconnects and gives up what still waits; to wait for that, `flush` first. It can be started again. */
@@ -369,6 +366,21 @@ let shared: ClientManager | null = null;
 /** The one manager of this program, made with the options of the first call; it still has to be started. */
 export function getClientManager(options?: ClientManagerOptions): ClientManager {
   return (shared ??= new ClientManager(options));
+}
+
+/** Whether it happens within so many milliseconds. */
+async function within(limitMs: number, listen: (resolve: () => void) => () => void): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let cancel = () => {};
+  try {
+    return await new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(false), limitMs);
+      cancel = listen(() => resolve(true));
+    });
+  } finally {
+    clearTimeout(timer);
+    cancel();
+  }
 }
 
 function pause(durationMs: number, signal: AbortSignal): Promise<void> {

@@ -112,15 +112,11 @@ export class Outbox {
     for (const id of this.#entries.keys()) this.refused(id, error);
   }
 
-  /** Resolves once nothing waits here; call `cancel` to wait no longer. */
-  whenEmpty(): { empty: Promise<void>; cancel: () => void } {
-    let cancel = () => {};
-    const empty = new Promise<void>((resolve) => {
-      if (this.size === 0) return resolve();
-      this.#waiting.add(resolve);
-      cancel = () => void this.#waiting.delete(resolve);
-    });
-    return { empty, cancel };
+  /** Calls back once nothing waits here, maybe at once; returns how to end that. */
+  whenEmpty(act: () => void): () => void {
+    if (this.size === 0) act();
+    else this.#waiting.add(act);
+    return () => void this.#waiting.delete(act);
   }
 
   /** The oldest goes first; of what is under way nobody knows yet whether it is lost. */
