@@ -33,8 +33,9 @@ export default {
     const env = port === 0 ? {} : { [`${ENV_PREFIX}PORT`]: `${port}` };
 
     const startedAt = Date.now();
+    // Before there is a command: it may well be signalled as soon as it is there.
+    forwardSignals((signal) => child.kill(signal));
     const child = spawn(operands, { ...childEnv(), ...env });
-    forwardSignals(child);
     const reporter = monitored
       ? createReporter({ loaded, rawArgs, port, command: operands, pid: child.pid, startedAt })
       : null;
@@ -168,11 +169,11 @@ const SENT_ON: readonly NodeJS.Signals[] = [
   "SIGUSR2",
 ];
 
-function forwardSignals(child: Bun.Subprocess): void {
+function forwardSignals(send: (signal: NodeJS.Signals) => void): void {
   const onTerminal = [0, 1, 2].some((descriptor) => isatty(descriptor));
   for (const signal of SENT_ON.filter((name) => name in constants.signals)) {
     process.on(signal, () => {
-      if (!(onTerminal && FROM_TERMINAL.includes(signal))) child.kill(signal);
+      if (!(onTerminal && FROM_TERMINAL.includes(signal))) send(signal);
     });
   }
 }
