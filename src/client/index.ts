@@ -16,7 +16,8 @@ export {
   findBestServer,
   type JudgedServer,
 } from "./discovery.ts";
-export { type ClientEvents, ClientManager, type ClientManagerOptions, getClientManager } from "./manager.ts";
+export { ClientManager, getClientManager } from "./manager.ts";
+export type { ClientEvents, ClientManagerOptions } from "./manager-options.ts";
 export { EventRefused } from "./outbox.ts";
 export { type EventFields, EventSender, type Stored, type TodoItem } from "./sender.ts";
 export type { Compatibility } from "../protocol/compatibility.ts";

@@ -1,7 +1,7 @@
 /** Finds a server, stays with it, and comes back to where it was after whatever happens in between. */
 import type { Compatibility } from "../protocol/compatibility.ts";
 import type { JsonObject } from "../protocol/event.ts";
-import type { ConnectionAck, EventAck, HistoryGap } from "../protocol/messages.ts";
+import type { ConnectionAck } from "../protocol/messages.ts";
 import type { ResumePosition } from "../protocol/query.ts";
 import { type Connection, openConnection } from "./connection.ts";
 import {
@@ -10,67 +10,18 @@ import {
   DEFAULT_HOSTS,
   DEFAULT_PORTS,
   type DiscoveredServer,
-  type DiscoverOptions,
   discoverServers,
   type JudgedServer,
   judgeServers,
   probeServers,
 } from "./discovery.ts";
 import { Emitter } from "./emitter.ts";
-import { EventRefused, isTemporary, Outbox, refusal } from "./outbox.ts";
+import type { ClientEvents, ClientManagerOptions } from "./manager-options.ts";
+import { EventRefused } from "./outbox.ts";
 import { Position } from "./position.ts";
 import { EventSender, type Stored } from "./sender.ts";
-
-/** What a `ClientManager` tells of. */
-export interface ClientEvents {
-  /** A compatible server has greeted it; `again` when it had been connected before. */
-  connected: { server: DiscoveredServer; again: boolean };
-  /** The connection is lost; it is looking for a server again, the same one first. */
-  disconnected: { reason: string };
-  /** An attempt found no server it can use; the next one comes after so many milliseconds. */
-  retrying: { failures: number; delayMs: number };
-  /** An event of somebody else, each once and in the order of `seq`; own ones do not come back. */
-  event: JsonObject;
-  /** Events that will not come, because the log no longer holds them or is another one. */
-  gap: HistoryGap;
-  /** A server does not take this client's version. It is left alone and the search goes on; said once per answer. */
-  incompatible: { server: DiscoveredServer; compatibility: Compatibility };
-  /** The buffer was full: this event, the oldest that waited, is lost; `dropped` counts all. */
-  buffer_dropped: { event: JsonObject; dropped: number };
-  /** The server will never store this event; it is out of the buffer. */
-  event_refused: { event: JsonObject; error: EventRefused };
-}
-
-export interface ClientManagerOptions extends DiscoverOptions {
-  /** The only place to look, instead of `hosts` and `ports`. */
-  url?: string;
-  /** Of claude-mpm, as servers judge it. */
-  clientVersion?: string;
-  /** Told to the server; one is made when not given. */
-  clientId?: string;
-  /** Narrows the events that come. */
-  subscribe?: { session_id?: string; project?: string; types?: string[] };
-  /** Where an earlier manager was (`position`): what came since then comes first. Without it events come from now on. */
-  resume?: ResumePosition;
-  /** Quick attempts before it pauses; only the last of them takes another server than the one that is lost. */
-  maxConnectionAttempts?: number;
-  /** Milliseconds before it tries again, growing from the one to the other, by chance a little more or less. */
-  reconnectionDelayMs?: number;
-  reconnectionDelayMaxMs?: number;
-  /** Milliseconds of the pause after the quick attempts. */
-  pauseMs?: number;
-  /** Milliseconds for a connection to be made and greeted. */
-  connectTimeoutMs?: number;
-  /** What may wait for a server; beyond it the oldest is dropped. */
-  maxBufferedEvents?: number;
-  maxBufferedBytes?: number;
-}
-
-/** Events under way at once: enough to fill the line, few enough not to flood a server that has just started. */
-const WINDOW = 100;
-/** A message around an event: packet types, an acknowledgement's number, the event's name. */
-const PACKET_BYTES = 64;
-const SEND_AGAIN_MS = 1000;
+import { happensWithin, pause } from "./timing.ts";
+import { Transmission } from "./transmission.ts";
 
 /**
  * A client that looks for a server until it finds one, for ever, and resumes where it was. What it is given to send
@@ -81,7 +32,7 @@ export class ClientManager extends EventSender {
   readonly clientId: string;
   readonly #options: ClientManagerOptions;
   readonly #emitter = new Emitter<ClientEvents>();
-  readonly #outbox: Outbox;
+  readonly #transmission: Transmission;
   readonly #position: Position;
   /** The beginning of the ids of everything sent from here: what comes back with it is an own event. */
   readonly #idPrefix = `${crypto.randomUUID()}-`;
@@ -93,7 +44,6 @@ export class ClientManager extends EventSender {
   #server: DiscoveredServer | null = null;
   #connectedBefore = false;
   #incompatible = new Map<string, string>();
-  #holdTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: ClientManagerOptions = {}) {
     super();
@@ -101,13 +51,17 @@ export class ClientManager extends EventSender {
     this.#options = options;
     this.clientId = options.clientId ?? `client-${crypto.randomUUID().slice(0, 8)}`;
     this.#position = new Position(options.resume ?? null);
-    this.#outbox = new Outbox({
+    this.#transmission = new Transmission({
       maxEvents: maxBufferedEvents,
       maxBytes: maxBufferedBytes,
       onDropped: (event) => {
         this.#dropped += 1;
         this.#emitter.emit("buffer_dropped", { event, dropped: this.#dropped });
       },
+      onStored: (seq) => {
+        if (seq !== null && !options.subscribe) this.#position.ownStored(seq);
+      },
+      onRefused: (event, error) => this.#emitter.emit("event_refused", { event, error }),
     });
   }
 
@@ -136,7 +90,7 @@ export class ClientManager extends EventSender {
 
   /** Events that wait to be stored. */
   get buffered(): number {
-    return this.#outbox.size;
+    return this.#transmission.outbox.size;
   }
 
   /** Events that were dropped because the buffer was full. */
@@ -164,12 +118,12 @@ export class ClientManager extends EventSender {
 
   /** Waits until everything given to it is stored or refused; false when that takes longer than the limit. */
   flush(limitMs: number): Promise<boolean> {
-    return within(limitMs, (resolve) => this.#outbox.whenEmpty(resolve));
+    return happensWithin(limitMs, (resolve) => this.#transmission.outbox.whenEmpty(resolve));
   }
 
   /** Waits until it is connected; false when that takes longer than the limit. */
   whenConnected(limitMs: number): Promise<boolean> {
-    return within(limitMs, (resolve) => {
+    return happensWithin(limitMs, (resolve) => {
       if (this.state === "connected") resolve();
       return this.on("connected", resolve);
     });
@@ -180,7 +134,7 @@ export class ClientManager extends EventSender {
     this.#ended?.abort();
     this.#ended = null;
     this.#disconnect();
-    this.#outbox.clear(
+    this.#transmission.outbox.clear(
       new EventRefused("stopped", "The client was stopped", "Call start, and send it again"),
     );
   }
@@ -191,15 +145,13 @@ export class ClientManager extends EventSender {
   }
 
   protected override send(type: string, fields: JsonObject): Promise<Stored> {
-    const stored = this.#outbox.add({
+    return this.#transmission.send({
       type,
       timestamp: new Date().toISOString(),
       client_version: this.#options.clientVersion ?? DEFAULT_CLIENT_VERSION,
       ...fields,
       id: `${this.#idPrefix}${(this.#sent += 1)}`,
     });
-    this.#pump();
-    return stored;
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -302,7 +254,7 @@ export class ClientManager extends EventSender {
     this.#position.greeted(ack);
     this.#emitter.emit("connected", { server, again: this.#connectedBefore });
     this.#connectedBefore = true;
-    this.#pump();
+    this.#transmission.use(connection);
     return true;
   }
 
@@ -310,54 +262,15 @@ export class ClientManager extends EventSender {
     if (!this.#position.takes(event.seq)) return;
     const { id, seq } = event;
     // Sent on an earlier connection: its acknowledgement may be what was lost.
-    if (typeof id === "string" && id.startsWith(this.#idPrefix)) this.#outbox.stored(id, Number(seq));
+    if (typeof id === "string" && id.startsWith(this.#idPrefix))
+      this.#transmission.outbox.stored(id, Number(seq));
     else this.#emitter.emit("event", event);
   }
 
   #disconnect(): void {
-    clearTimeout(this.#holdTimer);
-    this.#holdTimer = undefined;
     this.#connection?.close();
     this.#connection = null;
-    this.#outbox.unsent();
-  }
-
-  /** Sends what waits, as far as the window is open. */
-  #pump(): void {
-    const connection = this.#connection;
-    if (!connection || this.#holdTimer) return;
-    for (const { event, bytes } of this.#outbox.take(WINDOW)) {
-      // Sent all the same it would cost the connection, and be sent again on the next one.
-      if (bytes + PACKET_BYTES > connection.maxMessageBytes())
-        this.#refuse(event.id, refusal("event_too_large"));
-      else connection.send(event, (answer) => this.#answered(event.id, answer));
-    }
-  }
-
-  #answered(id: string, answer: EventAck | undefined): void {
-    if (answer?.ok === false) {
-      const { code, message, hint } = answer.error;
-      if (isTemporary(code)) return this.#sendLater(id);
-      this.#refuse(id, new EventRefused(code, message, hint));
-    } else {
-      const seq = answer?.seq ?? null;
-      if (seq !== null && !this.#options.subscribe) this.#position.ownStored(seq);
-      this.#outbox.stored(id, seq);
-    }
-    this.#pump();
-  }
-
-  #sendLater(id: string): void {
-    this.#outbox.unsent(id);
-    this.#holdTimer ??= setTimeout(() => {
-      this.#holdTimer = undefined;
-      this.#pump();
-    }, SEND_AGAIN_MS);
-  }
-
-  #refuse(id: string, error: EventRefused): void {
-    const event = this.#outbox.refused(id, error);
-    if (event) this.#emitter.emit("event_refused", { event, error });
+    this.#transmission.use(null);
   }
 }
 
@@ -366,31 +279,4 @@ let shared: ClientManager | null = null;
 /** The one manager of this program, made with the options of the first call; it still has to be started. */
 export function getClientManager(options?: ClientManagerOptions): ClientManager {
   return (shared ??= new ClientManager(options));
-}
-
-/** Whether it happens within so many milliseconds. */
-async function within(limitMs: number, listen: (resolve: () => void) => () => void): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let cancel = () => {};
-  try {
-    return await new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(false), limitMs);
-      cancel = listen(() => resolve(true));
-    });
-  } finally {
-    clearTimeout(timer);
-    cancel();
-  }
-}
-
-function pause(durationMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, durationMs);
-    signal.addEventListener("abort", end);
-  });
 }
