@@ -75,7 +75,7 @@ describe("an embedded server", () => {
     const first = server.stop();
     expect(server.stop()).toBe(first);
     await first;
-    expect(fetch(`${server.url}/health`)).rejects.toThrow();
+    await expect(fetch(`${server.url}/health`)).rejects.toThrow();
   });
 
   test("keeps its events where it is told to", async () => {
@@ -96,7 +96,7 @@ describe("an embedded server", () => {
     const server = await startEmbeddedServer();
     onEnd(() => server.stop());
     expect((await (await fetch(`${server.url}/health`)).json()).host).toBe("localhost");
-    expect(startEmbeddedServer({ host: "0.0.0.0" })).rejects.toThrow("auth");
+    await expect(startEmbeddedServer({ host: "0.0.0.0" })).rejects.toThrow("auth");
   });
 });
 
@@ -129,7 +129,7 @@ describe("the factory", () => {
       dropped: 0,
     });
     await server.stop();
-    expect(fetch(`http://127.0.0.1:${port}/health`)).rejects.toThrow();
+    await expect(fetch(`http://127.0.0.1:${port}/health`)).rejects.toThrow();
     expect([server.kind, server.url]).toEqual([null, null]);
   });
 

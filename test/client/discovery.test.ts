@@ -84,6 +84,13 @@ for (const [name, ask] of asks) {
       expect(found.map(({ port }) => port)).toEqual([ours.port]);
     });
 
+    test("an answer without end is not read to its end", async () => {
+      const { port } = await stranger(endless);
+      await expect(ask(`http://127.0.0.1:${port}/version`, { timeoutMs: 60_000 })).rejects.toThrow(
+        "more than",
+      );
+    });
+
     test("nothing is found where nothing listens", async () => {
       const start = performance.now();
       expect(await discoverServers({ ports: [await freePort(), await freePort()], ask })).toEqual([]);

@@ -6,7 +6,7 @@ import type { EventRefused } from "../../src/client/outbox.ts";
 import { onEnd } from "../support/cleanup.ts";
 import { connect } from "../support/clients.ts";
 import { eventually } from "../support/eventually.ts";
-import { fakeServer, stranger } from "../support/fake-server.ts";
+import { fakeServer, fakeSocketServer, stranger } from "../support/fake-server.ts";
 import { freePort } from "../support/ports.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 import { startServerProcess } from "../support/server-process.ts";
@@ -224,6 +224,37 @@ describe("what is sent", () => {
     expect(client.story()).toEqual(["connected", "event_refused", "event_refused"]);
   });
 
+  test("and refused for the moment is sent again, in its place", async () => {
+    let answers = 0;
+    const { port, events } = await fakeSocketServer({
+      answer: () => {
+        answers += 1;
+        const error = { code: "overloaded", message: "full", hint: "wait" };
+        return answers <= 3 ? { ok: false, error } : { ok: true, seq: answers, id: "any" };
+      },
+    });
+    const client = await started({ hosts, ports: [port] });
+    await Promise.all(["a", "b", "c"].map((type) => client.manager.emitEvent(type, null)));
+    expect(events.map(({ type }) => type)).toEqual(["a", "b", "c", "a", "b", "c"]);
+    expect(new Set(events.map(({ id }) => id)).size).toBe(3);
+    expect(client.story()).toEqual(["connected"]);
+  });
+
+  test("and whose answer is lost with the connection is sent again under the same id", async () => {
+    const { port, events } = await fakeSocketServer({
+      answer: (_event, socket) => {
+        if (events.length > 1) return { ok: true, seq: 1, id: "any" };
+        socket.conn.close();
+        return null;
+      },
+    });
+    const client = await started({ hosts, ports: [port] });
+    await client.manager.emitEvent("once", null);
+    expect(events).toHaveLength(2);
+    expect(events[0]).toEqual(events[1]);
+    expect(client.story()).toEqual(["connected", "disconnected", "connected"]);
+  });
+
   test("and not waited for is no unhandled rejection when it is lost", async () => {
     const { manager } = watch({ url: "http://127.0.0.1:1" });
     void manager.emitEvent("lost", null);
@@ -338,6 +369,21 @@ describe("a restart of the server", () => {
   });
 });
 
+test("a server of claude-mpm's own, which numbers nothing, is used as far as it goes", async () => {
+  const { port, events, io } = await fakeSocketServer({});
+  const client = await started({ hosts, ports: [port] });
+  expect(await client.manager.emitEvent("sent", { of: "mine" })).toEqual({
+    seq: null,
+    id: expect.any(String),
+  });
+  expect(events).toMatchObject([{ type: "sent", data: { of: "mine" } }]);
+  io.emit("claude_event", { type: "received" });
+  io.emit("claude_event", { type: "received" });
+  await client.next("event", 2);
+  expect(client.payloads("event")).toEqual([{ type: "received" }, { type: "received" }]);
+  expect(client.manager.position).toBeNull();
+});
+
 test("a new manager goes on where an earlier one was", async () => {
   const server = await startTestServer();
   const before = await started({ url: server.url });
@@ -406,6 +452,18 @@ describe("a version that is not compatible", () => {
     await sent;
     expect(await typesIn(lenient)).toEqual(["patient"]);
     expect(client.story()).toEqual(["incompatible", "connected"]);
+  });
+
+  test("that only the greeting tells of ends the connection, and is told", async () => {
+    const compatibility = { compatible: false, warnings: ["since a moment ago"] };
+    const { port, io } = await fakeSocketServer({ greeting: { compatibility } });
+    const client = watch({ hosts, ports: [port] });
+    client.manager.start();
+    await client.next("retrying", 3);
+    expect(client.payloads("incompatible")).toMatchObject([{ server: { port }, compatibility }]);
+    expect(client.story()).toEqual(["incompatible"]);
+    client.manager.stop();
+    await eventually(() => io.engine.clientsCount === 0);
   });
 
   test("leads to a server that takes it", async () => {

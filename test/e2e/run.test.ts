@@ -212,7 +212,7 @@ describe("the server", () => {
       expect([exitCode, stderr]).toEqual([0, ""]);
       const types = JSON.parse(stdout).events.map(({ type }: any) => type);
       expect(types.toSorted()).toEqual(["claude.status", "from.within", "session.start"]);
-      expect(fetch(`http://127.0.0.1:${free}/health`)).rejects.toThrow();
+      await expect(fetch(`http://127.0.0.1:${free}/health`)).rejects.toThrow();
       expect(existsSync(join(other.stateDir, `${free}`, "server.json"))).toBe(false);
     });
   }

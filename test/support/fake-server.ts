@@ -1,5 +1,7 @@
 /** Programs that listen on a port: servers of any version by their answers alone, and ones that are none. */
+import { createServer as createHttpServer } from "node:http";
 import { createServer, type Socket } from "node:net";
+import { Server, type Socket as ServerSocket } from "socket.io";
 import { onEnd } from "./cleanup.ts";
 
 export interface FakeVersion {
@@ -62,4 +64,39 @@ export function endless(socket: Socket): void {
   };
   socket.on("drain", fill);
   fill();
+}
+
+export interface FakeSocketServer {
+  port: number;
+  /** Every event that came, also those that were refused. */
+  events: any[];
+  io: Server;
+}
+
+/** A server with Socket.IO whose greeting and answers are what a test wants. */
+export async function fakeSocketServer({
+  greeting = {},
+  answer = () => undefined,
+}: {
+  greeting?: object;
+  /** Acknowledges an event with what it returns; null leaves it without. */
+  answer?: (event: any, socket: ServerSocket) => unknown;
+}): Promise<FakeSocketServer> {
+  const events: any[] = [];
+  const http = createHttpServer((request, response) => {
+    const version = { server_version: "1.0.0", server_id: "fake", features: [] };
+    response.end(JSON.stringify(request.url === "/version" ? version : { compatible: true, warnings: [] }));
+  });
+  const io = new Server(http);
+  io.on("connection", (socket) => {
+    socket.emit("connection_ack", { server_id: "fake", ...greeting });
+    socket.on("claude_event", (event, acknowledge) => {
+      events.push(event);
+      const result = answer(event, socket);
+      if (result !== null) acknowledge(result);
+    });
+  });
+  onEnd(() => io.close());
+  await new Promise<void>((resolve) => void http.listen(0, "127.0.0.1", resolve));
+  return { port: (http.address() as { port: number }).port, events, io };
 }
