@@ -1,7 +1,11 @@
-/** Builds the binary: `bun run build` for this machine, `bun run build --all` for every target. */
+/**
+ * Builds the binary: `bun run build` for this machine, `bun run build --all` for every target; or, with `--library`, what
+ * other programs import.
+ */
 import { mkdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { buildLibrary } from "./build/library.ts";
 import { signAdHoc } from "./build/macho-signature.ts";
 
 const NAME = "claude-mpm-socketio";
@@ -58,11 +62,16 @@ if (import.meta.main) {
     args: process.argv.slice(2),
     options: {
       all: { type: "boolean" },
+      library: { type: "boolean" },
       target: { type: "string", multiple: true },
       outdir: { type: "string" },
     },
   });
   const outdir = values.outdir ?? "dist";
+  if (values.library) {
+    await buildLibrary(join(outdir, "library"));
+    process.exit(0);
+  }
   const entry = join(import.meta.dir, "src", "main.ts");
   mkdirSync(outdir, { recursive: true });
   const wanted = values.all ? Object.keys(TARGETS) : (values.target ?? []);

@@ -48,6 +48,11 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
     because: "it is published for browsers and Node, so no server code may get in",
   },
   {
+    room: "embedded.ts",
+    may: ["app.ts", "client", "config", "protocol", "version.ts"],
+    because: "a server in another program is the same app, reached through the client everyone gets",
+  },
+  {
     room: "hub",
     may: ["protocol", "log/log.ts"],
     because: "the hub works on any log: it knows the interface, never a kind",
@@ -92,6 +97,11 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
     room: "hooks",
     may: ["config", "daemon/instance-text.ts", "daemon/linux-process.ts", "log/lock.ts", "protocol"],
     because: "a hook is over before a client or a server would be loaded; it knows one by its files",
+  },
+  {
+    room: "cli/commands/run.ts",
+    may: ["cli", "client", "config", "daemon", "embedded.ts", "protocol"],
+    because: "only a command that goes on for long may bring a server into its own process",
   },
   {
     room: "cli",
@@ -186,6 +196,15 @@ describe("doors", () => {
       expect(strays).toEqual([]);
     });
   }
+});
+
+describe("the client library", () => {
+  test("imports nothing a browser does not have: client/index.ts is what pages get", () => {
+    const { local: reached, packages } = loadedWith("client/index.ts");
+    expect(reached).toContain("client/manager.ts");
+    expect(packages.filter((name) => !/^(socket\.io-client|semver\/.*)$/.test(name))).toEqual([]);
+    expect(reached.filter((file) => /\b(Bun|process|Buffer)\.\w/.test(read(file)))).toEqual([]);
+  });
 });
 
 describe("the light start", () => {

@@ -18,12 +18,13 @@ export async function runningServer(loaded: LoadedConfig): Promise<string> {
 }
 
 /**
- * As `runningServer`, but starts one in the background where none runs, and says so on stderr, unless the
+ * As `runningServer`, but starts one in the background where none runs, and says so (on stderr), unless the
  * configuration's `auto_start` is false.
  */
 export async function runningOrStartedServer(
   loaded: LoadedConfig,
   rawArgs: readonly string[],
+  say: (text: string) => void = printError,
 ): Promise<string> {
   const found = await findSettledServer(addressOf(loaded));
   if (found.state === "running") return found.url;
@@ -34,7 +35,7 @@ export async function runningOrStartedServer(
   if (started.outcome === "failed") throw new CommandError(started.message, started.hint, started.exitCode);
   const { host, port } = started.health;
   if (started.outcome === "started") {
-    printError(`No server was running; started one: ${displayUrl(host, port)} (PID ${started.pid})`);
+    say(`No server was running; started one: ${displayUrl(host, port)} (PID ${started.pid})`);
   }
   return localUrl(host, port);
 }

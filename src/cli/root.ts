@@ -9,12 +9,16 @@ import { coloured, CommandError, EXIT, print, printError, printJson } from "./ou
 export interface Command {
   description: string;
   args?: ArgsDef;
+  /** It runs a command of the user's: what stands after `--`, which nobody else looks into. */
+  takesCommand?: true;
   run(context: CommandContext): number | Promise<number>;
 }
 
 export interface CommandContext {
   args: Record<string, string | boolean | undefined>;
   rawArgs: string[];
+  /** What stands after `--`; empty for commands that do not take it. */
+  operands: string[];
 }
 
 interface Group {
@@ -41,6 +45,8 @@ const COMMANDS: Record<string, Lazy | Group> = {
   logs: lazy("Show the server's log", () => import("./commands/logs.ts")),
   tail: lazy("Show events as they come", () => import("./commands/tail.ts")),
   history: lazy("Show stored events", () => import("./commands/history.ts")),
+  emit: lazy("Send one event", () => import("./commands/emit.ts")),
+  run: lazy("Run a command, and report its start and its end", () => import("./commands/run.ts")),
   hook: lazy("Deliver a Claude Code hook, given on standard input", () => import("./commands/hook.ts")),
   doctor: lazy(
     "Check everything that can be wrong, and say how to mend it",
@@ -108,9 +114,25 @@ async function dispatch(argv: string[], wantsHelp: boolean): Promise<number> {
     print(plain(await renderUsage(cittyDefinition(command, path), { meta: { name: NAME } })));
     return EXIT.done;
   }
+  const [rawArgs, operands] = command.takesCommand ? splitCommand(rest, path.join(" ")) : [rest, []];
   const argsDef = command.args ?? {};
-  checkArgs(rest, argsDef);
-  return command.run({ args: parseArgs(rest, argsDef) as CommandContext["args"], rawArgs: rest });
+  checkArgs(rawArgs, argsDef);
+  const args = parseArgs(rawArgs, argsDef) as CommandContext["args"];
+  return command.run({ args, rawArgs, operands });
+}
+
+/** The flags, and the command after `--`, where one has to stand. */
+function splitCommand(rest: string[], name: string): [flags: string[], command: string[]] {
+  const separator = rest.indexOf("--");
+  const operands = separator === -1 ? [] : rest.slice(separator + 1);
+  if (operands.length > 0) return [rest.slice(0, separator), operands];
+  const first = rest.findIndex((arg) => !arg.startsWith("-"));
+  const guess = separator === -1 && first !== -1 ? rest.slice(first).join(" ") : "COMMAND";
+  throw new CommandError(
+    "The command to run is missing",
+    `Write it after --: ${NAME} ${name} -- ${guess}`,
+    EXIT.usage,
+  );
 }
 
 async function showGroup(

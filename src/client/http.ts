@@ -4,6 +4,7 @@
  */
 import { request as send } from "node:http";
 import { type Health, isHealth } from "../protocol/messages.ts";
+import { type Ask, MAX_ANSWER_BYTES } from "./ask.ts";
 
 export interface Answer {
   status: number;
@@ -16,16 +17,26 @@ export interface RequestOptions {
   method?: "GET" | "POST";
   body?: string;
   timeoutMs: number;
+  /** Longer answers are failures. */
+  maxBytes?: number;
 }
 
 /** The answer's `code` is that of the system: ECONNREFUSED, ETIMEDOUT, ECONNRESET … */
-export function request(url: string, { method = "GET", body, timeoutMs }: RequestOptions): Promise<Answer> {
+export function request(
+  url: string,
+  { method = "GET", body, timeoutMs, maxBytes = Infinity }: RequestOptions,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const headers: Record<string, string> = { Connection: "close" };
     if (body !== undefined) headers["Content-Type"] = "application/json";
     const outgoing = send(url, { method, headers, agent: false }, (incoming) => {
       const chunks: Buffer[] = [];
-      incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
+      let bytes = 0;
+      incoming.on("data", (chunk: Buffer) => {
+        bytes += chunk.length;
+        chunks.push(chunk);
+        if (bytes > maxBytes) outgoing.destroy(new Error(`the answer has more than ${maxBytes} bytes`));
+      });
       incoming.on("end", () => {
         clearTimeout(timer);
         const { statusCode = 0, headers: received } = incoming;
@@ -45,6 +56,12 @@ export function request(url: string, { method = "GET", body, timeoutMs }: Reques
     outgoing.end(body);
   });
 }
+
+/** For discovery outside of browsers. Redirects are not followed: their status is no good answer. */
+export const askOverHttp: Ask = (url, { body, timeoutMs }) => {
+  const sent = body === undefined ? {} : ({ method: "POST", body } as const);
+  return request(url, { ...sent, timeoutMs, maxBytes: MAX_ANSWER_BYTES });
+};
 
 /** What the server said instead of an answer: what failed, and what to do next. */
 export class ServerRefusal extends Error {

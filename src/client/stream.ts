@@ -8,6 +8,7 @@ import { type HistoryGap, isHistoryGap } from "../protocol/messages.ts";
 import type { ResumePosition } from "../protocol/query.ts";
 import { refusalIn, ServerRefusal } from "./http.ts";
 import { createSseParser, type SseMessage } from "./sse.ts";
+import { pause } from "./timing.ts";
 
 export type StreamUpdate =
   /** The stream is open; `again` after it had been lost. */
@@ -135,16 +136,4 @@ async function within<T>(limitMs: number, awaited: Promise<T>): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-function pause(durationMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, durationMs);
-    signal.addEventListener("abort", end);
-  });
 }

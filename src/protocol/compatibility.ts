@@ -78,6 +78,12 @@ export function normalizeVersion(version: string): string | null {
   return `${major}.${minor}.${patch}${parts.length > 0 ? `-${parts.join(".")}` : ""}`;
 }
 
+/** Negative when `a` is the older version, 0 when both are the same, or when either cannot be read. */
+export function compareVersions(a: string, b: string): number {
+  const [left, right] = [normalizeVersion(a), normalizeVersion(b)];
+  return left === null || right === null ? 0 : compare(left, right);
+}
+
 /**
  * Judges a client's version against the matrix row of this server.
  *

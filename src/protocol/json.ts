@@ -2,12 +2,12 @@
 
 type Reviver = (this: unknown, key: string, value: unknown, context?: { source?: string }) => unknown;
 const { rawJSON, isRawJSON } = JSON as unknown as {
-  rawJSON(text: string): unknown;
-  isRawJSON(value: unknown): boolean;
+  rawJSON?(text: string): unknown;
+  isRawJSON?(value: unknown): boolean;
 };
 
-/** Whether a value is a number that `parseExactJson` kept as it was written. */
-export const isRawJson = isRawJSON;
+/** Whether a value is a number that `parseExactJson` kept as it was written; Node 20 has none to keep. */
+export const isRawJson: (value: unknown) => boolean = isRawJSON ?? (() => false);
 
 /** Sixteen digits or a three-digit exponent: only there can a number be more than a double holds. */
 const SUSPECT = /\d{16}|[eE][+-]?\d{3}/;
@@ -33,6 +33,6 @@ export function exceedsBytes(text: string, maxBytes: number): boolean {
 const keepExact: Reviver = (_key, value, context) => {
   const source = context?.source;
   return typeof value === "number" && source !== undefined && String(value) !== source
-    ? rawJSON(source)
+    ? rawJSON?.(source)
     : value;
 };

@@ -108,11 +108,10 @@ export function listen({ hostname, port, maxMessageBytes }: ListenOptions): List
       void server.stop(false);
       handlers?.gateway.close();
       // `server.stop()` waits for every socket, for ever if one does not answer.
-      await Promise.race([
-        waitUntil(() => server.pendingRequests + server.pendingWebSockets === 0),
-        Bun.sleep(GRACE_MS),
-      ]);
-      await Promise.race([server.stop(true), Bun.sleep(GRACE_MS)]);
+      const deadline = Date.now() + GRACE_MS;
+      while (server.pendingRequests + server.pendingWebSockets > 0 && Date.now() < deadline)
+        await Bun.sleep(5);
+      await within(GRACE_MS, server.stop(true));
     },
   };
 }
@@ -135,6 +134,10 @@ function pathOf(url: string): string {
   return url.slice(start, end === -1 ? undefined : end);
 }
 
-async function waitUntil(condition: () => boolean): Promise<void> {
-  while (!condition()) await Bun.sleep(5);
+/** Leaves no timer behind, which would keep the process of an embedded server alive. */
+function within(limitMs: number, act: Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, limitMs);
+    act.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }

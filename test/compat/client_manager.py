@@ -1,6 +1,7 @@
 """
 Finds a server and uses it the way claude-mpm's client manager does: probe the ports, read the version as three
-integers, ask for compatibility, connect with AsyncClient and no choice of transport, emit, ping without an argument.
+integers, ask for compatibility, connect with AsyncClient and no choice of transport, emit, ping without an argument again and again, come back when
+the server does.
 """
 
 import asyncio
@@ -84,9 +85,16 @@ async def main():
         }
         wire.say(emitting=event)
         await client.emit("claude_event", event)
-    await client.emit("ping")
 
+    async def check_health():
+        while True:
+            if client.connected:
+                await client.emit("ping")
+            await asyncio.sleep(options["ping_every"])
+
+    health = asyncio.create_task(check_health())
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+    health.cancel()
     await client.disconnect()
 
 

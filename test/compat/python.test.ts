@@ -6,6 +6,7 @@ import { freePort } from "../support/ports.ts";
 import { pythonTest, runPython } from "../support/python.ts";
 import type { Script } from "../support/script.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
 
 const ISO_TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 const UUID = expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
@@ -425,7 +426,12 @@ describe("claude-mpm's client manager", () => {
         ["session.end", {}],
       ];
       const manager = runPython(scriptPath("client_manager.py"), [
-        JSON.stringify({ ports: [await freePort(), server.port], client_version: clientVersion, emits }),
+        JSON.stringify({
+          ports: [await freePort(), server.port],
+          client_version: clientVersion,
+          emits,
+          ping_every: 0.05,
+        }),
       ]);
 
       const { found } = await manager.next((line) => line.found, "the servers it found");
@@ -450,6 +456,7 @@ describe("claude-mpm's client manager", () => {
       expect(greeting.data.compatibility).toEqual(answer.compatibility);
       const { data: pong } = await manager.next(({ event }) => event === "pong", "pong");
       expect(pong).toEqual({ timestamp: ISO_TIME, server_id: server.serverId });
+      await eventually(() => manager.lines.filter((line) => line.event === "pong").length >= 3);
 
       const emitted = manager.lines.flatMap(({ emitting }) => emitting ?? []);
       expect(emitted.map(({ type, data }) => [type, data])).toEqual(emits);
@@ -463,6 +470,103 @@ describe("claude-mpm's client manager", () => {
       expect(await manager.finish()).toEqual({ exitCode: 0, stderr: "" });
     });
   }
+
+  pythonTest("comes back by itself after a restart of the server, and is heard again", async () => {
+    const [port, state_dir] = [await freePort(), temporaryDirectory()];
+    const first = await startTestServer({ port: `${port}`, state_dir });
+    const manager = runPython(scriptPath("client_manager.py"), [
+      JSON.stringify({ ports: [port], client_version: "4.1.0rc1", emits: [], ping_every: 0.05 }),
+    ]);
+    const count = (name: string) => manager.lines.filter(({ event }) => event === name).length;
+    await manager.next(({ event }) => event === "pong", "pong");
+    await first.stop();
+    const pongs = count("pong");
+    const second = await startTestServer({ port: `${port}`, state_dir });
+    await eventually(() => count("connection_ack") === 2 && count("pong") > pongs);
+    await second.post("/api/events", { type: "after.restart" });
+    const { data } = await manager.next(({ event }) => event === "claude_event", "an event");
+    expect(data).toMatchObject({ type: "after.restart", seq: 1 });
+    expect((await manager.finish()).exitCode).toBe(0);
+  });
+});
+
+describe("claude-mpm's connection pool", () => {
+  function runPool(port: number) {
+    const script = runPython(scriptPath("connection_pool.py"), [
+      JSON.stringify({ port, recovery_timeout: 0.2 }),
+    ]);
+    let commands = 0;
+    return {
+      script,
+      async command(order: object): Promise<{ outcome: string; breaker: string; connections: number }> {
+        const n = (commands += 1);
+        script.send({ n, ...order });
+        return script.next(({ reply }) => reply === n, `the reply to command ${n}`);
+      },
+    };
+  }
+  const event = (type: string) => ({ type, timestamp: "2026-08-01T10:00:00+00:00Z", data: {} });
+  const typesIn = async (server: TestServer) => {
+    return (await server.get("/api/events?limit=1000")).body.events.map(({ type }: any) => type);
+  };
+
+  pythonTest("keeps three clients, uses them again, and takes them away", async () => {
+    const server = await startTestServer();
+    const { script, command } = runPool(server.port);
+    for (let index = 0; index < 9; index += 1) {
+      const { outcome, connections } = await command({
+        do: "pooled",
+        event: event(`pooled.${index}`),
+        index,
+      });
+      expect([outcome, connections]).toEqual(["sent", Math.min(index + 1, 3)]);
+      await eventually(async () => (await typesIn(server)).length === index + 1);
+    }
+    expect(await typesIn(server)).toEqual(Array.from({ length: 9 }, (_, index) => `pooled.${index}`));
+    expect((await server.get("/health")).body.clients_connected).toBe(3);
+    await command({ do: "close" });
+    await eventually(async () => (await server.get("/health")).body.clients_connected === 0);
+    expect(await script.finish()).toMatchObject({ exitCode: 0 });
+  });
+
+  pythonTest(
+    "loses nothing with clients that leave as soon as they have sent, or with its posts",
+    async () => {
+      const server = await startTestServer();
+      const { script, command } = runPool(server.port);
+      const types: string[] = [];
+      for (let index = 0; index < 10; index += 1) {
+        for (const way of ["direct", "post"]) {
+          types.push(`${way}.${index}`);
+          expect(await command({ do: way, event: event(`${way}.${index}`) })).toMatchObject({
+            outcome: "sent",
+          });
+        }
+      }
+      await eventually(async () => (await typesIn(server)).length === types.length);
+      expect((await typesIn(server)).toSorted()).toEqual(types.toSorted());
+      expect((await server.get("/stats")).body.errors).toBe(0);
+      expect(await script.finish()).toMatchObject({ exitCode: 0 });
+    },
+  );
+
+  pythonTest("closes its circuit breaker again after the server was away", async () => {
+    const port = await freePort();
+    const first = await startTestServer({ port: `${port}` });
+    const { script, command } = runPool(port);
+    const send = (type: string) => command({ do: "pooled", event: event(type) });
+    expect(await send("before")).toMatchObject({ outcome: "sent", breaker: "closed" });
+    await eventually(async () => (await typesIn(first)).length === 1);
+    await first.stop();
+    await eventually(async () => (await send("lost")).breaker === "open");
+    expect(await send("lost")).toMatchObject({ outcome: "dropped" });
+    const second = await startTestServer({ port: `${port}` });
+    await eventually(async () => (await send("after")).outcome === "sent");
+    expect(await send("closed again")).toMatchObject({ outcome: "sent", breaker: "closed" });
+    await eventually(async () => (await typesIn(second)).at(-1) === "closed again");
+    expect(await typesIn(second)).toEqual(["after", "closed again"]);
+    expect(await script.finish()).toMatchObject({ exitCode: 0 });
+  });
 });
 
 describe("claude-mpm's hook sender", () => {

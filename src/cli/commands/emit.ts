@@ -1,0 +1,91 @@
+import { fstatSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { refusalIn, request } from "../../client/http.ts";
+import { parseExactJson } from "../../protocol/json.ts";
+import type { IngestResult } from "../../protocol/messages.ts";
+import { textOf } from "../event-question.ts";
+import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
+import { CommandError, EXIT, print, printJson } from "../output.ts";
+import { runningServer } from "../reach.ts";
+import type { Command } from "../root.ts";
+
+const TIMEOUT_MS = 10_000;
+
+export default {
+  description: "Send one event, and print its seq once it is stored",
+  args: {
+    type: { type: "positional", description: "The event's type, such as build.done", required: false },
+    data: {
+      type: "positional",
+      description:
+        "The event's data as JSON; - reads it from stdin, as does leaving it out where stdin is a pipe or a file",
+      required: false,
+      valueHint: "JSON",
+    },
+    session: { type: "string", description: "The session the event belongs to", valueHint: "ID" },
+    project: { type: "string", description: "The directory the event belongs to", valueHint: "DIR" },
+    ...JSON_ARG,
+    ...SERVER_ARGS,
+  },
+  async run({ args, rawArgs }) {
+    const type = textOf(args, "type");
+    if (type === undefined) {
+      throw new CommandError(
+        "The event's type is missing",
+        "Write, for example, emit build.done",
+        EXIT.usage,
+      );
+    }
+    const data = dataOf(textOf(args, "data"));
+    const session = textOf(args, "session");
+    const project = textOf(args, "project");
+    const id = crypto.randomUUID();
+    const event = {
+      type,
+      id,
+      timestamp: new Date().toISOString(),
+      ...(session === undefined ? {} : { session_id: session }),
+      ...(project === undefined ? {} : { cwd: resolve(project) }),
+      ...(data === undefined ? {} : { data }),
+    };
+
+    const url = await runningServer(loadForCommand(rawArgs));
+    const { status, text } = await request(`${url}/api/events`, {
+      method: "POST",
+      body: JSON.stringify(event),
+      timeoutMs: TIMEOUT_MS,
+    });
+    if (status !== 200) throw refusalIn(status, text) ?? new Error(`${url} answers HTTP ${status}`);
+    const { last_seq: seq } = JSON.parse(text) as IngestResult;
+    if (args.json === true) printJson({ seq, id });
+    else print(`${seq}`);
+    return EXIT.done;
+  },
+} satisfies Command;
+
+/** Numbers stay as they are written. Undefined where there is no text. */
+function dataOf(given: string | undefined): unknown {
+  const text =
+    given === "-" || (given === undefined && isStdinMeant()) ? readFileSync(0, "utf8") : (given ?? "");
+  if (text.trim() === "") return undefined;
+  try {
+    return parseExactJson(text);
+  } catch (error) {
+    const where = given === undefined || given === "-" ? "What stdin holds" : "The data";
+    throw new CommandError(
+      `${where} is not valid JSON: ${(error as Error).message}`,
+      `Write, for example, emit build.done '{"target": "web"}'`,
+      EXIT.usage,
+    );
+  }
+}
+
+/** A terminal or `/dev/null` is where nobody has put anything. */
+function isStdinMeant(): boolean {
+  try {
+    const stdin = fstatSync(0);
+    return stdin.isFIFO() || stdin.isFile() || stdin.isSocket();
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,194 @@
+import { existsSync } from "node:fs";
+import { constants } from "node:os";
+import { isatty } from "node:tty";
+import { childEnv } from "../../config/env.ts";
+import type { LoadedConfig } from "../../config/load.ts";
+import { ENV_PREFIX } from "../../config/schema.ts";
+import { localUrl } from "../../protocol/hosts.ts";
+import { loadForCommand, readServerFlags, SERVER_ARGS } from "../flags.ts";
+import { CommandError, printError } from "../output.ts";
+import { runningOrStartedServer } from "../reach.ts";
+import type { Command } from "../root.ts";
+
+const NOT_EXECUTABLE = 126;
+const NOT_FOUND = 127;
+const KILLED = 128;
+
+/** What may be left to do when the command has ended keeps nobody waiting longer. */
+const END_LIMIT_MS = 2000;
+
+export default {
+  description:
+    "Run a command, and report its start and its end as a session; its input, output, signals and exit code are its own",
+  takesCommand: true,
+  args: {
+    monitor: { type: "boolean", description: "Report it, which is what happens anyway", default: true },
+    ...SERVER_ARGS,
+  },
+  async run({ args, rawArgs, operands }) {
+    const loaded = loadForCommand(rawArgs);
+    const { deployment_mode: mode, port: configured } = loaded.values;
+    const monitored = args.monitor !== false;
+    const port = monitored && mode === "embedded" ? await portFor(configured) : configured;
+    const env = port === 0 ? {} : { [`${ENV_PREFIX}PORT`]: `${port}` };
+
+    const startedAt = Date.now();
+    // Before there is a command: it may well be signalled as soon as it is there.
+    forwardSignals((signal) => child.kill(signal));
+    const child = spawn(operands, { ...childEnv(), ...env });
+    const reporter = monitored
+      ? createReporter({ loaded, rawArgs, port, command: operands, pid: child.pid, startedAt })
+      : null;
+    await child.exited;
+    await reporter?.ended(child);
+    const { exitCode, signalCode } = child;
+    return exitCode ?? KILLED + (constants.signals[signalCode as NodeJS.Signals] ?? 0);
+  },
+} satisfies Command;
+
+interface Run {
+  loaded: LoadedConfig;
+  rawArgs: readonly string[];
+  /** Where the server is, or will be. */
+  port: number;
+  command: readonly string[];
+  pid: number;
+  /** Milliseconds since the epoch. */
+  startedAt: number;
+}
+
+/** Reports a command that runs already; what goes wrong with that is said once the terminal is free again. */
+function createReporter(run: Run) {
+  const { command, pid, startedAt } = run;
+  const session = { session_id: crypto.randomUUID(), cwd: process.cwd(), source: "run" };
+  const said: string[] = [];
+  const connection = connect(run, (text) => said.push(text));
+  const send = (type: string, data: object, time: number) =>
+    connection.then(({ client }) => {
+      void client.emitEvent(type, data, { ...session, timestamp: new Date(time).toISOString() });
+    });
+  const { session_id, cwd } = session;
+  const start = { session_id, launch_method: "run", working_directory: cwd, command, pid };
+  void send("session.start", start, startedAt);
+  void send("claude.status", { status: "running", pid, message: "" }, startedAt);
+
+  return {
+    async ended({ exitCode, signalCode: signal }: Bun.Subprocess): Promise<void> {
+      const endedAt = Date.now();
+      const duration_seconds = (endedAt - startedAt) / 1000;
+      await send("session.end", { session_id, exit_code: exitCode, signal, duration_seconds }, endedAt);
+      const limit = new Promise<false>((resolve) => setTimeout(() => resolve(false), END_LIMIT_MS));
+      const { client, stop } = await connection;
+      const reported = await Promise.race([client.flush(END_LIMIT_MS), limit]);
+      client.stop();
+      await Promise.race([stop(), limit]);
+      for (const text of said) printError(text);
+      if (!reported)
+        printError("Warning: the session was not reported whole. See: claude-mpm-socketio doctor");
+    },
+  };
+}
+
+/** A client that finds its server by itself: what it is given before that waits. */
+async function connect({ loaded, rawArgs, port }: Run, say: (text: string) => void) {
+  // Loaded only now, while the command runs.
+  const [{ ClientManager }, { askOverHttp }] = await Promise.all([
+    import("../../client/manager.ts"),
+    import("../../client/http.ts"),
+  ]);
+  const { host, deployment_mode: mode, max_connection_attempts, reconnection_delay } = loaded.values;
+  const client = new ClientManager({
+    ask: askOverHttp,
+    maxConnectionAttempts: max_connection_attempts,
+    reconnectionDelayMs: reconnection_delay * 1000,
+  });
+  let stop = () => Promise.resolve();
+
+  const startEmbedded = async () => {
+    const { startEmbeddedServer } = await import("../../embedded.ts");
+    const { flags } = readServerFlags(rawArgs);
+    const settings = Object.fromEntries(Object.entries(flags).map(([key, { raw }]) => [key, raw]));
+    const server = await startEmbeddedServer({ port, settings }).catch(() =>
+      startEmbeddedServer({ settings }),
+    );
+    ({ stop } = server);
+    return server.url;
+  };
+  const findServer = async () => {
+    if (mode === "embedded") return startEmbedded();
+    if (mode === "client") return localUrl(host, port);
+    try {
+      return await runningOrStartedServer(loaded, rawArgs, say);
+    } catch (error) {
+      if (mode === "auto") return startEmbedded();
+      say(`Warning: ${(error as Error).message}`);
+      return localUrl(host, port);
+    }
+  };
+  findServer().then(
+    (url) => client.start(url),
+    (error: unknown) => say(`Warning: ${(error as Error).message}`),
+  );
+  return { client, stop: () => stop() };
+}
+
+/** The exit codes are those of a shell (POSIX, Shell Command Language, 2.8.2). */
+function spawn(command: readonly string[], env: Record<string, string>): Bun.Subprocess {
+  const [name = ""] = command;
+  const start = (argv: readonly string[]) =>
+    Bun.spawn([...argv], { env, stdio: ["inherit", "inherit", "inherit"] });
+  try {
+    return start(command);
+  } catch (error) {
+    const { code, message } = error as { code?: string; message: string };
+    const path = Bun.which(name);
+    // A script without a first line that names its interpreter is one for sh, as execvp(3) has it.
+    if (code === "ENOEXEC" && path !== null) return start(["/bin/sh", path, ...command.slice(1)]);
+    if (code === "ENOENT") {
+      const hint = existsSync(name)
+        ? "Its first line names an interpreter that is missing"
+        : "Check its spelling and PATH";
+      throw new CommandError(`There is no command "${name}"`, hint, NOT_FOUND);
+    }
+    throw new CommandError(
+      `"${name}" cannot be run: ${message}`,
+      "Check its permissions: ls -l",
+      NOT_EXECUTABLE,
+    );
+  }
+}
+
+/** What a terminal sends itself, to the command as well as to us; sent on it would come twice. */
+const FROM_TERMINAL: readonly NodeJS.Signals[] = ["SIGINT", "SIGQUIT"];
+const SENT_ON: readonly NodeJS.Signals[] = [
+  ...FROM_TERMINAL,
+  "SIGTERM",
+  "SIGHUP",
+  "SIGWINCH",
+  "SIGUSR1",
+  "SIGUSR2",
+];
+
+function forwardSignals(send: (signal: NodeJS.Signals) => void): void {
+  const onTerminal = [0, 1, 2].some((descriptor) => isatty(descriptor));
+  for (const signal of SENT_ON.filter((name) => name in constants.signals)) {
+    process.on(signal, () => {
+      if (!(onTerminal && FROM_TERMINAL.includes(signal))) send(signal);
+    });
+  }
+}
+
+/** The port for a server in this process, known before there is one, so that the command can be told. */
+async function portFor(configured: number): Promise<number> {
+  const { createServer } = await import("node:net");
+  const listen = (port: number) =>
+    new Promise<number>((resolve, reject) => {
+      const server = createServer();
+      server.once("error", reject);
+      server.listen(port, "127.0.0.1", () => {
+        const { port: taken } = server.address() as { port: number };
+        server.close(() => resolve(taken));
+      });
+    });
+  return listen(configured).catch(() => listen(0));
+}

@@ -1,0 +1,79 @@
+/** One Socket.IO connection to one server, from its greeting to its loss. It is never mended: a new one is made. */
+import { io } from "socket.io-client";
+import { isObject, type JsonObject } from "../protocol/event.ts";
+import { type ConnectionAck, type EventAck, type HistoryGap, isHistoryGap } from "../protocol/messages.ts";
+
+export interface ConnectionHandlers {
+  /** The server's greeting: comes once, before anything else. */
+  onGreeting(ack: ConnectionAck): void;
+  onEvent(event: JsonObject): void;
+  onGap(gap: HistoryGap): void;
+  /** It could not be made, or is lost; comes once, unless it was closed here. */
+  onLost(reason: string): void;
+}
+
+export interface Connection {
+  /** The answer is undefined where a server of claude-mpm's own acknowledges. */
+  send(event: JsonObject, onAnswer: (answer: EventAck | undefined) => void): void;
+  /** Bytes of the largest message the server takes. */
+  maxMessageBytes(): number;
+  close(): void;
+}
+
+/** Connects. Handlers are called in the order in which the server speaks. */
+export function openConnection(
+  url: string,
+  { auth, timeoutMs }: { auth: JsonObject; timeoutMs: number },
+  handlers: ConnectionHandlers,
+): Connection {
+  const socket = io(url, {
+    auth,
+    forceNew: true,
+    reconnection: false,
+    timeout: timeoutMs,
+    // What a WebSocket cannot get through to, polling may.
+    transports: ["websocket", "polling"],
+    tryAllTransports: true,
+  });
+  let ended = false;
+  let maxMessageBytes = Infinity;
+  const end = () => {
+    ended = true;
+    clearTimeout(timer);
+    socket.removeAllListeners();
+    socket.disconnect();
+  };
+  const lose = (reason: string) => {
+    if (ended) return;
+    end();
+    handlers.onLost(reason);
+  };
+  // Connected is not greeted: another program's Socket.IO server may be there by now.
+  const timer = setTimeout(() => lose(`no greeting within ${timeoutMs} ms`), timeoutMs);
+
+  socket.io.engine.on("handshake", ({ maxPayload }: { maxPayload?: unknown }) => {
+    if (typeof maxPayload === "number") maxMessageBytes = maxPayload;
+  });
+  socket.on("connect_error", (error) => lose(error.message));
+  socket.on("disconnect", (reason) => lose(reason));
+  socket.once("connection_ack", (ack: unknown) => {
+    clearTimeout(timer);
+    handlers.onGreeting((isObject(ack) ? ack : {}) as unknown as ConnectionAck);
+  });
+  socket.on("claude_event", (event: unknown) => {
+    if (isObject(event)) handlers.onEvent(event);
+  });
+  socket.on("history_gap", (gap: unknown) => {
+    if (isHistoryGap(gap)) handlers.onGap(gap);
+  });
+
+  return {
+    send(event, onAnswer) {
+      socket.emit("claude_event", event, (answer?: EventAck) => {
+        if (!ended) onAnswer(answer);
+      });
+    },
+    maxMessageBytes: () => maxMessageBytes,
+    close: end,
+  };
+}

@@ -1,0 +1,52 @@
+/** What a `ClientManager` can be told, and what it tells. */
+import type { Compatibility } from "../protocol/compatibility.ts";
+import type { JsonObject } from "../protocol/event.ts";
+import type { HistoryGap } from "../protocol/messages.ts";
+import type { ResumePosition } from "../protocol/query.ts";
+import type { DiscoveredServer, DiscoverOptions } from "./discovery.ts";
+import type { EventRefused } from "./outbox.ts";
+
+/** What a `ClientManager` tells of. */
+export interface ClientEvents {
+  /** A compatible server has greeted it; `again` when it had been connected before. */
+  connected: { server: DiscoveredServer; again: boolean };
+  /** The connection is lost; it is looking for a server again, the same one first. */
+  disconnected: { reason: string };
+  /** An attempt found no server it can use; the next one comes after so many milliseconds. */
+  retrying: { failures: number; delayMs: number };
+  /** An event of somebody else, each once and in the order of `seq`; own ones do not come back. */
+  event: JsonObject;
+  /** Events that will not come, because the log no longer holds them or is another one. */
+  gap: HistoryGap;
+  /** A server does not take this client's version. It is left alone and the search goes on; said once per answer. */
+  incompatible: { server: DiscoveredServer; compatibility: Compatibility };
+  /** The buffer was full: this event, the oldest that waited, is lost; `dropped` counts all. */
+  buffer_dropped: { event: JsonObject; dropped: number };
+  /** The server will never store this event; it is out of the buffer. */
+  event_refused: { event: JsonObject; error: EventRefused };
+}
+
+export interface ClientManagerOptions extends DiscoverOptions {
+  /** The only place to look, instead of `hosts` and `ports`. */
+  url?: string;
+  /** Of claude-mpm, as servers judge it. */
+  clientVersion?: string;
+  /** Told to the server; one is made when not given. */
+  clientId?: string;
+  /** Narrows the events that come. */
+  subscribe?: { session_id?: string; project?: string; types?: string[] };
+  /** Where an earlier manager was (`position`): what came since then comes first. Without it events come from now on. */
+  resume?: ResumePosition;
+  /** Quick attempts before it pauses; only the last of them takes another server than the one that is lost. */
+  maxConnectionAttempts?: number;
+  /** Milliseconds before it tries again, growing from the one to the other, by chance a little more or less. */
+  reconnectionDelayMs?: number;
+  reconnectionDelayMaxMs?: number;
+  /** Milliseconds of the pause after the quick attempts. */
+  pauseMs?: number;
+  /** Milliseconds for a connection to be made and greeted. */
+  connectTimeoutMs?: number;
+  /** What may wait for a server; beyond it the oldest is dropped. */
+  maxBufferedEvents?: number;
+  maxBufferedBytes?: number;
+}

@@ -1,0 +1,91 @@
+/** Sends what waits in the outbox over whatever connection there is, until each event is stored or refused. */
+import type { JsonObject } from "../protocol/event.ts";
+import type { EventAck } from "../protocol/messages.ts";
+import type { Connection } from "./connection.ts";
+import {
+  EventRefused,
+  isTemporary,
+  Outbox,
+  type OutboxLimits,
+  type OutgoingEvent,
+  refusal,
+} from "./outbox.ts";
+import type { Stored } from "./sender.ts";
+
+export interface TransmissionOptions extends OutboxLimits {
+  /** The server said that it is stored; null where it does not number events. */
+  onStored: (seq: number | null) => void;
+  onRefused: (event: JsonObject, error: EventRefused) => void;
+}
+
+/** Events under way at once: enough to fill the line, few enough not to flood a server that has just started. */
+const WINDOW = 100;
+/** A message around an event: packet types, an acknowledgement's number, the event's name. */
+const PACKET_BYTES = 64;
+const SEND_AGAIN_MS = 1000;
+
+export class Transmission {
+  readonly outbox: Outbox;
+  readonly #options: TransmissionOptions;
+  #connection: Connection | null = null;
+  #holdTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: TransmissionOptions) {
+    this.#options = options;
+    this.outbox = new Outbox(options);
+  }
+
+  /** Takes an event, and sends it when its turn comes. */
+  send(event: OutgoingEvent): Promise<Stored> {
+    const stored = this.outbox.add(event);
+    this.#pump();
+    return stored;
+  }
+
+  /** Goes on over this connection, beginning with what has no answer yet; null is none. */
+  use(connection: Connection | null): void {
+    clearTimeout(this.#holdTimer);
+    this.#holdTimer = undefined;
+    this.#connection = connection;
+    this.outbox.unsent();
+    this.#pump();
+  }
+
+  /** Sends what waits, as far as the window is open. */
+  #pump(): void {
+    const connection = this.#connection;
+    if (!connection || this.#holdTimer) return;
+    for (const { event, bytes } of this.outbox.take(WINDOW)) {
+      // Sent all the same it would cost the connection, and be sent again on the next one.
+      if (bytes + PACKET_BYTES > connection.maxMessageBytes())
+        this.#refuse(event.id, refusal("event_too_large"));
+      else connection.send(event, (answer) => this.#answered(event.id, answer));
+    }
+  }
+
+  #answered(id: string, answer: EventAck | undefined): void {
+    if (answer?.ok === false) {
+      const { code, message, hint } = answer.error;
+      if (isTemporary(code)) return this.#sendLater(id);
+      this.#refuse(id, new EventRefused(code, message, hint));
+    } else {
+      const seq = answer?.seq ?? null;
+      this.#options.onStored(seq);
+      this.outbox.stored(id, seq);
+    }
+    this.#pump();
+  }
+
+  #sendLater(id: string): void {
+    this.outbox.unsent(id);
+    this.#holdTimer ??= setTimeout(() => {
+      this.#holdTimer = undefined;
+      this.#pump();
+    }, SEND_AGAIN_MS);
+  }
+
+  #refuse(id: string, error: EventRefused): void {
+    const event = this.outbox.refused(id, error);
+    if (event) this.#options.onRefused(event, error);
+  }
+}

@@ -1,0 +1,217 @@
+/** A server inside this process, and the factory in all its modes. */
+import { afterEach, describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import {
+  getSocketioServer,
+  getWebsocketServer,
+  NoServerError,
+  SocketioServer,
+  type SocketioServerOptions,
+  startEmbeddedServer,
+} from "../src/embedded.ts";
+import { onEnd } from "./support/cleanup.ts";
+import { connect } from "./support/clients.ts";
+import { eventually } from "./support/eventually.ts";
+import { fakeServer, stranger } from "./support/fake-server.ts";
+import { freePort } from "./support/ports.ts";
+import { startTestServer } from "./support/server.ts";
+import { temporaryDirectory } from "./support/temporary.ts";
+
+const hosts = ["127.0.0.1"];
+const environment = { ...process.env };
+afterEach(() => {
+  for (const name of Object.keys(process.env)) if (!(name in environment)) delete process.env[name];
+  Object.assign(process.env, environment);
+});
+
+/** As in a shell with these variables, and no configuration of whoever runs the tests. */
+function setEnvironment(variables: Record<string, string> = {}): void {
+  Object.assign(process.env, { HOME: temporaryDirectory(), ...variables });
+}
+
+function make(options: SocketioServerOptions): SocketioServer {
+  setEnvironment();
+  const server = getSocketioServer({ hosts, ...options });
+  onEnd(() => server.stop());
+  return server;
+}
+
+/** Sends, is heard by others, hears others; whatever it is connected to. */
+async function expectWorking(server: SocketioServer): Promise<void> {
+  expect(server.isRunning()).toBe(true);
+  const url = server.url as string;
+  expect(url).toBe(`http://127.0.0.1:${server.port}`);
+  const other = await connect(url);
+  const heard: unknown[] = [];
+  server.on("event", ({ type }) => heard.push(type));
+  await Promise.all([
+    server.sessionStarted("s-1", "exec", "/home/dev/app"),
+    server.agentDelegated("qa", "look at it"),
+    server.emitEvent("build.done", { target: "web" }),
+    server.sessionEnded(),
+  ]);
+  await eventually(() => other.events().length === 4);
+  expect(other.events().map(({ type, session_id, cwd }) => [type, session_id, cwd])).toEqual(
+    ["session.start", "agent.delegation", "build.done", "session.end"].map((type) => [
+      type,
+      "s-1",
+      "/home/dev/app",
+    ]),
+  );
+  await other.socket.emitWithAck("claude_event", { type: "from.elsewhere" });
+  await eventually(() => heard.length === 1);
+  expect(heard).toEqual(["from.elsewhere"]);
+  other.socket.disconnect();
+}
+
+describe("an embedded server", () => {
+  test("is a whole server, and leaves nothing behind", async () => {
+    setEnvironment();
+    const server = await startEmbeddedServer();
+    const health = await (await fetch(`${server.url}/health`)).json();
+    expect(health).toMatchObject({ status: "healthy", server_id: server.serverId, port: server.port });
+    expect(health.checks.map(({ name }: any) => name)).toContain("log_file");
+    const first = server.stop();
+    expect(server.stop()).toBe(first);
+    await first;
+    await expect(fetch(`${server.url}/health`)).rejects.toThrow();
+  });
+
+  test("keeps its events where it is told to", async () => {
+    setEnvironment();
+    const stateDir = temporaryDirectory();
+    const port = await freePort();
+    for (const total of [1, 2]) {
+      const server = await startEmbeddedServer({ port, stateDir });
+      await fetch(`${server.url}/api/events`, { method: "POST", body: '{"type":"kept"}' });
+      expect((await (await fetch(`${server.url}/api/events`)).json()).total_available).toBe(total);
+      await server.stop();
+    }
+    expect(existsSync(join(stateDir, `${port}`, "events.db"))).toBe(true);
+  });
+
+  test("stays on this machine, whatever the configuration opens", async () => {
+    setEnvironment({ CLAUDE_MPM_SOCKETIO_HOST: "0.0.0.0" });
+    const server = await startEmbeddedServer();
+    onEnd(() => server.stop());
+    expect((await (await fetch(`${server.url}/health`)).json()).host).toBe("localhost");
+    await expect(startEmbeddedServer({ host: "0.0.0.0" })).rejects.toThrow("auth");
+  });
+});
+
+describe("the factory", () => {
+  test("in the mode auto takes a server that runs", async () => {
+    const standalone = await startTestServer();
+    const server = make({ mode: "auto", ports: [standalone.port] });
+    await server.start();
+    expect([server.kind, server.port]).toEqual(["client", standalone.port]);
+    await expectWorking(server);
+    await server.stop();
+    expect([server.kind, server.isRunning()]).toEqual([null, false]);
+    expect((await standalone.get("/ready")).status).toBe(200);
+  });
+
+  test("in the mode auto brings a server where none runs, or none that takes it", async () => {
+    const strict = fakeServer({ version: "1.0.0", serverId: "strict", compatible: false });
+    const port = await freePort();
+    const server = make({ mode: "auto", ports: [await freePort(), strict], embedded: { port } });
+    await Promise.all([server.start(), server.start()]);
+    expect([server.kind, server.port]).toEqual(["embedded", port]);
+    await expectWorking(server);
+    expect(server.status()).toEqual({
+      kind: "embedded",
+      mode: "auto",
+      running: true,
+      url: `http://127.0.0.1:${port}`,
+      port,
+      buffered: 0,
+      dropped: 0,
+    });
+    await server.stop();
+    await expect(fetch(`http://127.0.0.1:${port}/health`)).rejects.toThrow();
+    expect([server.kind, server.url]).toEqual([null, null]);
+  });
+
+  test("in the mode client says clearly that none runs, and can be started once there is one", async () => {
+    const port = await freePort();
+    const server = make({ mode: "client", ports: [port] });
+    const failure = await server.start().catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(NoServerError);
+    expect(failure).toMatchObject({
+      message: `No compatible server was found on 127.0.0.1, port ${port}`,
+      hint: expect.stringContaining("claude-mpm-socketio start"),
+    });
+    const sent = server.emitEvent("patient", null);
+    const standalone = await startTestServer({ port: `${port}` });
+    await server.start();
+    expect(server.kind).toBe("client");
+    expect(await sent).toMatchObject({ seq: 1 });
+    expect((await standalone.get("/api/events")).body.total_available).toBe(1);
+  });
+
+  test("in the mode embedded brings one beside another, and sends what it was given before", async () => {
+    const standalone = await startTestServer();
+    const server = make({ mode: "embedded", ports: [standalone.port], embedded: {} });
+    const sent = server.emitEvent("early", null);
+    await server.start();
+    expect(await sent).toMatchObject({ seq: 1 });
+    expect(server.kind).toBe("embedded");
+    expect(server.port).not.toBe(standalone.port);
+    expect((await standalone.get("/api/events")).body.total_available).toBe(0);
+  });
+
+  test("takes another port where the configured one is another program's", async () => {
+    const { port } = await stranger(() => {});
+    setEnvironment({ CLAUDE_MPM_SOCKETIO_PORT: `${port}`, CLAUDE_MPM_SOCKETIO_MODE: "embedded" });
+    const server = getSocketioServer();
+    onEnd(() => server.stop());
+    await server.start();
+    expect(server.kind).toBe("embedded");
+    expect(server.port).not.toBe(port);
+    await expectWorking(server);
+  });
+
+  test("finds mode and port in the configuration, and goes by its old name", async () => {
+    const standalone = await startTestServer();
+    setEnvironment({
+      CLAUDE_MPM_SOCKETIO_PORT: `${standalone.port}`,
+      CLAUDE_MPM_SOCKETIO_HOST: "127.0.0.1",
+      CLAUDE_MPM_SOCKETIO_MODE: "standalone",
+    });
+    const server = getWebsocketServer();
+    onEnd(() => server.stop());
+    expect(server.mode).toBe("standalone");
+    await server.start();
+    expect([server.kind, server.port]).toEqual(["client", standalone.port]);
+    await expectWorking(server);
+  });
+
+  test("works where a proxy is set for everything", async () => {
+    const standalone = await startTestServer();
+    const script = [
+      'const { getSocketioServer } = await import("./src/embedded.ts");',
+      'const server = getSocketioServer({ mode: "client" });',
+      "await server.start();",
+      'process.stdout.write(JSON.stringify(await server.emitEvent("through", null)));',
+      "await server.stop();",
+    ].join("\n");
+    const child = Bun.spawn([process.execPath, "-e", script], {
+      cwd: join(import.meta.dir, ".."),
+      env: {
+        HOME: temporaryDirectory(),
+        PATH: "/usr/bin:/bin",
+        HTTP_PROXY: "http://127.0.0.1:9",
+        CLAUDE_MPM_SOCKETIO_PORT: `${standalone.port}`,
+      },
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const [stdout, stderr] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+    ]);
+    expect([stderr, await child.exited]).toEqual(["", 0]);
+    expect(JSON.parse(stdout)).toMatchObject({ seq: 1 });
+  });
+});
