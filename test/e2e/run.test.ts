@@ -250,10 +250,12 @@ describe("a terminal", () => {
     : "is the command's own (not run: python3 missing)";
   test.skipIf(!existsSync(PYTHON))(title, async () => {
     const script = [
-      "import os, signal, sys, time",
+      "import os, select, signal, sys",
       "signal.signal(signal.SIGINT, lambda *_: print('interrupted', flush=True))",
       "signal.signal(signal.SIGWINCH, lambda *_: print('columns', os.get_terminal_size().columns, flush=True))",
       "print('terminal', [os.isatty(fd) for fd in range(3)], flush=True)",
+      // A signal that comes just before Python blocks in a read is only heard after it.
+      "while not select.select([sys.stdin], [], [], 0.05)[0]: pass",
       "print('typed', sys.stdin.readline().strip(), flush=True)",
       "sys.exit(8)",
     ].join("\n");
