@@ -147,3 +147,26 @@ describe("the embedded server", () => {
     expect(stderr).toContain("ERR_PACKAGE_PATH_NOT_EXPORTED");
   });
 });
+
+test("every example of docs/client.md works", async () => {
+  const text = readFileSync(join(ROOT, "docs/client.md"), "utf8");
+  const examples = [...text.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code]) => code as string);
+  expect(examples).toHaveLength(3);
+  for (const [index, code] of examples.entries()) {
+    const server = await startTestServer();
+    const { port } = server;
+    const file = join(consumer, `example-${index}.mjs`);
+    // The server is not on the ports it has everywhere else.
+    const placed = code
+      .replace("getClientManager()", `getClientManager({ ports: [${port}] })`)
+      .replace("[8765, 8766]", `[${port}]`)
+      .replace("findBestServer({", `findBestServer({ ports: [${port}],`)
+      .replace('mode: "auto"', `mode: "auto", ports: [${port}]`);
+    writeFileSync(file, placed);
+    const runtime = code.includes("/embedded") || NODE === null ? process.execPath : NODE;
+    const { stdout, stderr, exitCode } = await run([runtime, file]);
+    expect([index, exitCode, stderr.replaceAll(/^at http:.*\n/gm, "")]).toEqual([index, 0, ""]);
+    expect(stdout).toContain(index === 0 ? "" : `http://localhost:${port}`);
+    expect((await server.get("/api/events")).body.total_available).toBe([6, 0, 1][index] as number);
+  }
+});
