@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { dependencies } from "../package.json";
+import { fakeSocketServer } from "./support/fake-server.ts";
 import { startTestServer } from "./support/server.ts";
 import { temporaryDirectory } from "./support/temporary.ts";
 
@@ -83,6 +84,24 @@ describe("the client library", () => {
       });
     });
   }
+
+  test.skipIf(NODE === null)(
+    "gathers nothing on the signal that ends it, of which Node would warn",
+    async () => {
+      const { port, io } = await fakeSocketServer({});
+      io.on("connection", (socket) => void setImmediate(() => socket.conn.close()));
+      const file = join(consumer, "flapping.mjs");
+      writeFileSync(
+        file,
+        `const { ClientManager } = await import("claude-mpm-socketio/client");
+       const client = new ClientManager({ url: "http://127.0.0.1:${port}", reconnectionDelayMs: 1 });
+       let lost = 0;
+       client.on("disconnected", () => (lost += 1) === 15 && client.stop());
+       client.start();`,
+      );
+      expect(await run([NODE ?? "node", file])).toEqual({ stdout: "", stderr: "", exitCode: 0 });
+    },
+  );
 
   test("imports nothing where a page gets it, and no server anywhere", () => {
     const read = (name: string) =>

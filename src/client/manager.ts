@@ -178,8 +178,8 @@ export class ClientManager extends EventSender {
     const server = this.#choose(await this.#look(), anyServer);
     if (signal.aborted || !server) return false;
     let greeted = false;
+    let end = () => {};
     const reason = await new Promise<string>((resolve) => {
-      signal.addEventListener("abort", () => resolve("stopped"), { once: true });
       const connection = openConnection(
         server.url,
         { auth: this.#auth(), timeoutMs: this.#options.connectTimeoutMs ?? 5000 },
@@ -196,8 +196,13 @@ export class ClientManager extends EventSender {
           onLost: resolve,
         },
       );
-      signal.addEventListener("abort", () => connection.close(), { once: true });
+      end = () => {
+        connection.close();
+        resolve("stopped");
+      };
+      signal.addEventListener("abort", end);
     });
+    signal.removeEventListener("abort", end);
     this.#disconnect();
     if (greeted && !signal.aborted) this.#emitter.emit("disconnected", { reason });
     return greeted;
