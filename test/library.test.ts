@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { dependencies } from "../package.json";
+import { fakeSocketServer } from "./support/fake-server.ts";
 import { startTestServer } from "./support/server.ts";
 import { temporaryDirectory } from "./support/temporary.ts";
 
@@ -84,6 +85,24 @@ describe("the client library", () => {
     });
   }
 
+  test.skipIf(NODE === null)(
+    "gathers nothing on the signal that ends it, of which Node would warn",
+    async () => {
+      const { port, io } = await fakeSocketServer({});
+      io.on("connection", (socket) => void setImmediate(() => socket.conn.close()));
+      const file = join(consumer, "flapping.mjs");
+      writeFileSync(
+        file,
+        `const { ClientManager } = await import("claude-mpm-socketio/client");
+       const client = new ClientManager({ url: "http://127.0.0.1:${port}", reconnectionDelayMs: 1 });
+       let lost = 0;
+       client.on("disconnected", () => (lost += 1) === 15 && client.stop());
+       client.start();`,
+      );
+      expect(await run([NODE ?? "node", file])).toEqual({ stdout: "", stderr: "", exitCode: 0 });
+    },
+  );
+
   test("imports nothing where a page gets it, and no server anywhere", () => {
     const read = (name: string) =>
       readFileSync(join(consumer, "node_modules/package/dist/library", name), "utf8");
@@ -146,4 +165,27 @@ describe("the embedded server", () => {
     expect(exitCode).toBe(1);
     expect(stderr).toContain("ERR_PACKAGE_PATH_NOT_EXPORTED");
   });
+});
+
+test("every example of docs/client.md works", async () => {
+  const text = readFileSync(join(ROOT, "docs/client.md"), "utf8");
+  const examples = [...text.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code]) => code as string);
+  expect(examples).toHaveLength(3);
+  for (const [index, code] of examples.entries()) {
+    const server = await startTestServer();
+    const { port } = server;
+    const file = join(consumer, `example-${index}.mjs`);
+    // The server is not on the ports it has everywhere else.
+    const placed = code
+      .replace("getClientManager()", `getClientManager({ ports: [${port}] })`)
+      .replace("[8765, 8766]", `[${port}]`)
+      .replace("findBestServer({", `findBestServer({ ports: [${port}],`)
+      .replace('mode: "auto"', `mode: "auto", ports: [${port}]`);
+    writeFileSync(file, placed);
+    const runtime = code.includes("/embedded") || NODE === null ? process.execPath : NODE;
+    const { stdout, stderr, exitCode } = await run([runtime, file]);
+    expect([index, exitCode, stderr.replaceAll(/^at http:.*\n/gm, "")]).toEqual([index, 0, ""]);
+    expect(stdout).toContain(index === 0 ? "" : `http://localhost:${port}`);
+    expect((await server.get("/api/events")).body.total_available).toBe([6, 0, 1][index] as number);
+  }
 });

@@ -19,6 +19,7 @@ import { Emitter } from "./emitter.ts";
 import type { ClientEvents, ClientManagerOptions } from "./manager-options.ts";
 import { EventRefused } from "./outbox.ts";
 import { Position } from "./position.ts";
+import { randomId } from "./random-id.ts";
 import { EventSender, type Stored } from "./sender.ts";
 import { happensWithin, pause } from "./timing.ts";
 import { Transmission } from "./transmission.ts";
@@ -35,7 +36,7 @@ export class ClientManager extends EventSender {
   readonly #transmission: Transmission;
   readonly #position: Position;
   /** The beginning of the ids of everything sent from here: what comes back with it is an own event. */
-  readonly #idPrefix = `${crypto.randomUUID()}-`;
+  readonly #idPrefix = `${randomId()}-`;
   #sent = 0;
   #dropped = 0;
   #ended: AbortController | null = null;
@@ -49,7 +50,7 @@ export class ClientManager extends EventSender {
     super();
     const { maxBufferedEvents = 1000, maxBufferedBytes = 16 * 1024 * 1024 } = options;
     this.#options = options;
-    this.clientId = options.clientId ?? `client-${crypto.randomUUID().slice(0, 8)}`;
+    this.clientId = options.clientId ?? `client-${randomId().slice(0, 8)}`;
     this.#position = new Position(options.resume ?? null);
     this.#transmission = new Transmission({
       maxEvents: maxBufferedEvents,
@@ -177,8 +178,8 @@ export class ClientManager extends EventSender {
     const server = this.#choose(await this.#look(), anyServer);
     if (signal.aborted || !server) return false;
     let greeted = false;
+    let end = () => {};
     const reason = await new Promise<string>((resolve) => {
-      signal.addEventListener("abort", () => resolve("stopped"), { once: true });
       const connection = openConnection(
         server.url,
         { auth: this.#auth(), timeoutMs: this.#options.connectTimeoutMs ?? 5000 },
@@ -195,8 +196,13 @@ export class ClientManager extends EventSender {
           onLost: resolve,
         },
       );
-      signal.addEventListener("abort", () => connection.close(), { once: true });
+      end = () => {
+        connection.close();
+        resolve("stopped");
+      };
+      signal.addEventListener("abort", end);
     });
+    signal.removeEventListener("abort", end);
     this.#disconnect();
     if (greeted && !signal.aborted) this.#emitter.emit("disconnected", { reason });
     return greeted;

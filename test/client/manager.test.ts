@@ -384,6 +384,29 @@ test("a server of claude-mpm's own, which numbers nothing, is used as far as it 
   expect(client.manager.position).toBeNull();
 });
 
+test("an event that comes twice is told once", async () => {
+  const { port, io } = await fakeSocketServer({ greeting: { epoch: "e", first_seq: 1, last_seq: 3 } });
+  const client = await started({ hosts, ports: [port] });
+  for (const seq of [4, 5, 4, 5, 3, 6, 6, 7]) io.emit("claude_event", { seq });
+  await eventually(() => client.seqs().includes(7));
+  expect(client.seqs()).toEqual([4, 5, 6, 7]);
+  expect(client.manager.position).toEqual({ epoch: "e", seq: 7 });
+});
+
+test("own events are read as soon as all before them are", async () => {
+  const seqs = [5, 6, 8];
+  const { port, io } = await fakeSocketServer({
+    greeting: { epoch: "e", first_seq: 1, last_seq: 4 },
+    answer: () => ({ ok: true, seq: seqs.shift(), id: "any" }),
+  });
+  const { manager, next } = await started({ hosts, ports: [port] });
+  await Promise.all(["a", "b", "c"].map((type) => manager.emitEvent(type, null)));
+  expect(manager.position?.seq).toBe(6);
+  io.emit("claude_event", { seq: 7 });
+  await next("event");
+  expect(manager.position?.seq).toBe(8);
+});
+
 test("a new manager goes on where an earlier one was", async () => {
   const server = await startTestServer();
   const before = await started({ url: server.url });
@@ -427,11 +450,15 @@ describe("a port", () => {
   });
 
   test("whose server answers questions and greets nobody is given up in time", async () => {
-    const port = fakeServer({ version: "1.0.0", serverId: "no sockets" });
-    const client = watch({ hosts, ports: [port], connectTimeoutMs: 200 });
-    client.manager.start();
-    await client.next("retrying", 2);
-    expect(client.manager.state).toBe("searching");
+    const { port: silent, io } = await fakeSocketServer({ greeting: null });
+    for (const port of [fakeServer({ version: "1.0.0", serverId: "no sockets" }), silent]) {
+      const client = watch({ hosts, ports: [port], connectTimeoutMs: 200 });
+      client.manager.start();
+      await client.next("retrying", 2);
+      expect(client.manager.state).toBe("searching");
+      client.manager.stop();
+    }
+    await eventually(() => io.engine.clientsCount === 0);
   });
 });
 

@@ -190,11 +190,15 @@ describe("the server", () => {
     const other = account();
     const free = await freePort();
     const options = { env: { ...env, CLAUDE_MPM_SOCKETIO_PORT: `${free}` } };
-    const { exitCode, stdout, stderr } = await other.run(sh("echo hello"), options);
-    expect([exitCode, stdout]).toEqual([0, "hello\n"]);
-    expect(stderr).toMatch(/^No server was running; started one: http:\/\/localhost:\d+ \(PID \d+\)\n$/);
+    const script = `until ${await binary()} emit from.within >/dev/null 2>&1; do :; done; echo last words >&2`;
+    const { exitCode, stdout, stderr } = await other.run(sh(script), options);
+    expect([exitCode, stdout]).toEqual([0, ""]);
+    expect(stderr).toMatch(
+      /^last words\nNo server was running; started one: http:\/\/localhost:\d+ \(PID \d+\)\n$/,
+    );
     const { events } = await (await fetch(`http://127.0.0.1:${free}/api/events`)).json();
-    expect(events.map(({ type }: any) => type)).toEqual(["session.start", "claude.status", "session.end"]);
+    const types = events.map(({ type }: any) => type).filter((type: string) => type !== "from.within");
+    expect(types).toEqual(["session.start", "claude.status", "session.end"]);
     expect(await other.run(["stop"], options)).toMatchObject({ exitCode: 0 });
   });
 

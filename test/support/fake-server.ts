@@ -78,7 +78,8 @@ export async function fakeSocketServer({
   greeting = {},
   answer = () => undefined,
 }: {
-  greeting?: object;
+  /** Null is none. */
+  greeting?: object | null;
   /** Acknowledges an event with what it returns; null leaves it without. */
   answer?: (event: any, socket: ServerSocket) => unknown;
 }): Promise<FakeSocketServer> {
@@ -89,7 +90,7 @@ export async function fakeSocketServer({
   });
   const io = new Server(http);
   io.on("connection", (socket) => {
-    socket.emit("connection_ack", { server_id: "fake", ...greeting });
+    if (greeting) socket.emit("connection_ack", { server_id: "fake", ...greeting });
     socket.on("claude_event", (event, acknowledge) => {
       events.push(event);
       const result = answer(event, socket);

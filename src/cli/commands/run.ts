@@ -7,7 +7,6 @@ import { ENV_PREFIX } from "../../config/schema.ts";
 import { localUrl } from "../../protocol/hosts.ts";
 import { loadForCommand, readServerFlags, SERVER_ARGS } from "../flags.ts";
 import { CommandError, printError } from "../output.ts";
-import { runningOrStartedServer } from "../reach.ts";
 import type { Command } from "../root.ts";
 
 const NOT_EXECUTABLE = 126;
@@ -92,9 +91,10 @@ function createReporter(run: Run) {
 /** A client that finds its server by itself: what it is given before that waits. */
 async function connect({ loaded, rawArgs, port }: Run, say: (text: string) => void) {
   // Loaded only now, while the command runs.
-  const [{ ClientManager }, { askOverHttp }] = await Promise.all([
+  const [{ ClientManager }, { askOverHttp }, { runningOrStartedServer }] = await Promise.all([
     import("../../client/manager.ts"),
     import("../../client/http.ts"),
+    import("../reach.ts"),
   ]);
   const { host, deployment_mode: mode, max_connection_attempts, reconnection_delay } = loaded.values;
   const client = new ClientManager({
