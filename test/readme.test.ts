@@ -55,10 +55,10 @@ describe("commands", () => {
     command: string,
     env: Record<string, string>,
   ): Promise<Pick<Finished, "exitCode" | "stderr">> {
-    const path = `${dirname(await binary())}:${user.env.PATH}`;
+    const searched = `${dirname(await binary())}:${user.env.PATH}`;
     const child = Bun.spawn(["sh", "-c", command], {
       cwd: user.home,
-      env: { ...user.env, ...env, PATH: path },
+      env: { ...user.env, ...env, PATH: searched },
       stdio: ["ignore", "pipe", "pipe"],
     });
     const [stderr] = await Promise.all([
