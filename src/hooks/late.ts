@@ -26,7 +26,6 @@ export async function deliverLate({ text, time, target, directory, outcome: firs
   if (outcome === "stored") return;
   if (outcome !== null && outcome !== "later") return spool.note(1, `refused_${outcome.refused}`);
   spool.add(text, time);
-  spool.trim();
   if (target !== null && outcome === null) await sendWaiting(spool, target);
 }
 

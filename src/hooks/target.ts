@@ -20,8 +20,8 @@ export interface Candidate {
 }
 
 /**
- * The server whose instance file belongs to this user, if it lives, else a host that was configured together with a
- * token. A port alone proves nothing: another program may hold it.
+ * The server whose instance file belongs to this user, if it lives, or another host that was configured together with
+ * a token. A port alone proves nothing: another program may hold it.
  *
  * All without `node:fs`, which takes longer to load than a hook takes for all else, and side by side.
  */
@@ -30,14 +30,15 @@ export async function findTarget(config: LightConfig): Promise<Candidate | null>
   const { instance: path, lock } = serverPaths(config.state_dir, port);
   const bootId = process.platform === "linux" ? Bun.file(BOOT_ID_PATH).text() : Promise.resolve("");
   const instance = await readOwnInstance(path, port);
-  if (instance !== null) {
+  const address = localAddress(host);
+  const configured = token !== null && !isLoopbackHost(address);
+  if (instance !== null && (!configured || localAddress(instance.host) === address)) {
     const { max_http_buffer_size: limit } = instance.settings;
     const size = typeof limit === "number" ? limit : max_http_buffer_size;
     const target = { address: localAddress(instance.host), port, token, max_http_buffer_size: size };
     return { target, isOurs: lives(instance, bootId, lock).catch(() => false) };
   }
-  const address = localAddress(host);
-  if (token === null || isLoopbackHost(address)) return null;
+  if (!configured) return null;
   return { target: { address, port, token, max_http_buffer_size }, isOurs: Promise.resolve(true) };
 }
 
