@@ -184,6 +184,18 @@ describe("with a server", () => {
     expect(await user.stored(2)).toHaveLength(2);
   });
 
+  test("registered twice it is stored once, though the server ends between the two", async () => {
+    const user = await setUp();
+    await user.start();
+    await user.hook(pre("t1"));
+    await user.kill();
+    await user.hook(pre("t1"));
+    expect(user.status()).toMatchObject({ waiting: 1 });
+    await user.start();
+    await eventually(() => user.status().waiting === 0);
+    expect(await user.stored(1)).toHaveLength(1);
+  });
+
   test("what is no JSON is kept as text, and nothing is nothing", async () => {
     const user = await setUp();
     await user.start();
