@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildLibrary } from "./build/library.ts";
 import { signAdHoc } from "./build/macho-signature.ts";
+import { oneFileEach } from "./build/one-file.ts";
 
 const NAME = "claude-mpm-socketio";
 
@@ -24,6 +25,9 @@ export const TARGETS = {
   "bun-darwin-arm64": `${NAME}-darwin-arm64`,
   "bun-windows-x64": `${NAME}-windows-x64.exe`,
 } as const satisfies Partial<Record<Bun.Build.CompileTarget, string>>;
+
+/** What every hook of an agent loads, and what it loads besides when no server takes its event. */
+const HOOK_FILES = ["hook.ts", "late.ts"].map((name) => join(import.meta.dir, "src", "hooks", name));
 
 export type Target = keyof typeof TARGETS;
 
@@ -43,6 +47,7 @@ export async function compile({ entry, outfile, target = null }: CompileOptions)
     // Lazy commands stay separate chunks, and bytecode spares their parsing: together they make the light start.
     splitting: true,
     bytecode: true,
+    plugins: [await oneFileEach(HOOK_FILES)],
     define: { COMPILED_BINARY: "true" },
     compile: {
       outfile,

@@ -1,4 +1,5 @@
 /** The entry: runs the root command. The only place that ends the process. */
+import { runHook } from "./hooks/hook.ts";
 import { RELEASE_VERSION } from "./version.ts";
 
 const args = process.argv.slice(2);
@@ -13,9 +14,8 @@ if (args.length === 1 && args[0] === "--version") {
     process.exit(1);
   }
 } else if (args[0] === "hook" && !args.includes("--help") && !args.includes("-h")) {
-  // It runs at every step of an agent: no command tree for it, and no failure that anybody sees.
+  // It runs at every step of an agent: no command tree for it, no chunk of its own, and no failure that anybody sees.
   for (const event of ["uncaughtException", "unhandledRejection"]) process.on(event, () => process.exit(0));
-  const { runHook } = await import("./hooks/hook.ts");
   await runHook(args.slice(1));
   process.exit(0);
 } else {

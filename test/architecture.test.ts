@@ -208,12 +208,12 @@ describe("the client library", () => {
 });
 
 describe("the light start", () => {
-  test("--version loads nothing but constants", () => {
+  test("the entry loads nothing but constants and the hook", () => {
     expect(
       localImports("main.ts")
         .filter(({ dynamic }) => !dynamic)
         .map(({ target }) => target),
-    ).toEqual(["version.ts"]);
+    ).toEqual(["hooks/hook.ts", "version.ts"]);
   });
 
   test("hook loads only what is small", () => {

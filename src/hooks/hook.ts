@@ -11,7 +11,7 @@ import { findTarget, type Target } from "./target.ts";
 /** What a hook finds around it. */
 interface Place {
   target: Target | null;
-  /** To the target, where nothing waits in front of this hook. */
+  /** To the target, where it could be made already and nothing waits in front of this hook. */
   connection: Connection | null;
   /** The spool's directory. */
   spool: string;
@@ -28,11 +28,11 @@ export async function runHook(args: readonly string[]): Promise<void> {
 
 /** What has to be waited for is begun first; all that is quick is done meanwhile. */
 async function deliver(args: readonly string[]): Promise<void> {
-  const reading = readInput();
-  const readingFile = readConfigFile(args);
   // Most users have no file, and then all is at hand by the time that is known.
   let config = lightConfig(args, null);
   let looking = lookAround(config);
+  const readingFile = readConfigFile(args);
+  const reading = readInput();
 
   const payload = payloadOf(await reading);
   if (payload === null) return;
@@ -61,6 +61,10 @@ async function lookAround(config: LightConfig): Promise<Place> {
       () => true,
       () => false,
     );
-  const target = await findTarget(config);
-  return { target, connection: target !== null && !(await spooled) ? connect(target) : null, spool };
+  const candidate = await findTarget(config);
+  if (candidate === null) return { target: null, connection: null, spool };
+  const { target, isOurs } = candidate;
+  // Who only connects has told nobody anything.
+  const connection = (await spooled) ? null : connect(target);
+  return (await isOurs) ? { target, connection, spool } : { target: null, connection: null, spool };
 }

@@ -1,4 +1,5 @@
 /** Reads a hook's standard input: all of what is small, the two ends of what is not, and never for ever. */
+import { parseExactJson } from "../protocol/json.ts";
 
 export interface Input {
   /** The first 16 MiB. */
@@ -7,6 +8,8 @@ export interface Input {
   tail: Uint8Array;
   /** Of all there was. */
   bytes: number;
+  /** What the JSON says, where it has been looked into already. */
+  value?: unknown;
 }
 
 export interface InputLimits {
@@ -29,6 +32,7 @@ const LIMITS: InputLimits = {
 };
 /** Whoever writes many small parts that each look like an end would have all of it parsed with each of them. */
 const MAX_ATTEMPTS = 20;
+const UTF_8 = new TextDecoder();
 const SPACE = 0x20;
 const CLOSING_BRACE = 0x7d;
 
@@ -51,7 +55,9 @@ export async function readInput(source = stdin(), limits = LIMITS): Promise<Inpu
     // Some writers never close it.
     if (kept === bytes && endsInBrace(chunk) && attempts < MAX_ATTEMPTS) {
       attempts += 1;
-      if (isJson(Buffer.concat(head))) break;
+      const whole = Buffer.concat(head);
+      const value = parse(whole);
+      if (value !== undefined) return { head: whole, tail, bytes, value };
     }
   }
   return { head: Buffer.concat(head), tail, bytes };
@@ -80,11 +86,10 @@ function endsInBrace(chunk: Uint8Array): boolean {
   return chunk[end - 1] === CLOSING_BRACE;
 }
 
-function isJson(bytes: Uint8Array): boolean {
+function parse(bytes: Uint8Array): unknown {
   try {
-    JSON.parse(new TextDecoder().decode(bytes));
-    return true;
+    return parseExactJson(UTF_8.decode(bytes));
   } catch {
-    return false;
+    return undefined;
   }
 }

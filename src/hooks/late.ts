@@ -15,7 +15,10 @@ export interface Late {
   outcome: Outcome | null;
 }
 
-/** How long a hook sends on what others have left; the server takes the rest by itself. */
+/**
+ * How long a hook sends on what others have left; the server takes the rest by itself. Short, for a server that hangs
+ * would otherwise cost every hook all of its time, and not only the first.
+ */
 const REPLAY_MS = 100;
 
 /** Puts the event into the spool, and the spool on its way. */
@@ -26,7 +29,6 @@ export async function deliverLate({ text, time, target, directory, outcome: firs
   if (outcome === "stored") return;
   if (outcome !== null && outcome !== "later") return spool.note(1, `refused_${outcome.refused}`);
   spool.add(text, time);
-  spool.trim();
   if (target !== null && outcome === null) await sendWaiting(spool, target);
 }
 
@@ -37,7 +39,8 @@ async function sendWaiting(spool: Spool, target: Target): Promise<void> {
     spool,
     send(events) {
       const texts = events.map(({ text }) => text);
-      return connect(target).post(texts.length === 1 ? (texts[0] as string) : `[${texts.join(",")}]`);
+      const body = texts.length === 1 ? (texts[0] as string) : `[${texts.join(",")}]`;
+      return connect(target).post(body, end - performance.now());
     },
     isOver: () => performance.now() > end,
   });

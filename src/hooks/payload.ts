@@ -17,19 +17,30 @@ const SALVAGED = [
 const UTF_8 = new TextDecoder();
 
 /** The payload; of what is no JSON object the text as `_raw`, with what can be saved. Null for nothing. */
-export function payloadOf({ head, tail, bytes }: Input): JsonObject | null {
+export function payloadOf({ head, tail, bytes, value }: Input): JsonObject | null {
+  if (isPayload(value)) return value;
   const text = UTF_8.decode(head);
   if (text.trim() === "") return null;
-  if (bytes === head.length) {
-    try {
-      const value = parseExactJson(text);
-      checkEvent({ data: value });
-      if (isObject(value)) return value;
-    } catch {
-      // It is cut off, never was any, or is nested too deeply for an event.
-    }
-  }
+  const whole = bytes === head.length && value === undefined ? parse(text) : undefined;
+  if (isPayload(whole)) return whole;
   return { ...salvage(text, UTF_8.decode(tail)), _raw: text, ...(tail.length > 0 ? { _bytes: bytes } : {}) };
+}
+
+/** No object, or nested too deeply for an event, is none. */
+function isPayload(value: unknown): value is JsonObject {
+  try {
+    return isObject(value) && checkEvent({ data: value }) !== null;
+  } catch {
+    return false;
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return parseExactJson(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** In the beginning the first of a name is the payload's own, towards the end the last. */

@@ -8,11 +8,12 @@ import type { Target } from "./target.ts";
 /** A connection for one request. */
 export interface Connection {
   /**
-   * Sends events, and waits for the answer while there is time.
+   * Sends events, and waits for the answer while there is time; without any it sends nothing.
    *
    * @param body an event's JSON, or that of an array of them
+   * @param limitMs less time than a hook has
    */
-  post(body: string): Promise<Outcome>;
+  post(body: string, limitMs?: number): Promise<Outcome>;
 }
 
 /** For all that a hook does, from the start of its process. */
@@ -54,7 +55,9 @@ export function connect({ address, port, token }: Target): Connection {
   }).catch(fail);
 
   return {
-    post(body) {
+    async post(body, limitMs = BUDGET_MS) {
+      const timeLeft = Math.min(limitMs, BUDGET_MS - performance.now());
+      if (timeLeft <= 0) return "later";
       const host = address.includes(":") ? `[${address}]` : address;
       const bytes = UTF_8.encode(body);
       const head = [
@@ -65,7 +68,7 @@ export function connect({ address, port, token }: Target): Connection {
         ...(token === null ? [] : [`Authorization: Bearer ${token}`]),
         "Connection: close",
       ];
-      setTimeout(fail, Math.max(0, BUDGET_MS - performance.now()));
+      setTimeout(fail, timeLeft);
       rest = UTF_8.encode(`${head.join("\r\n")}\r\n\r\n${body}`);
       write();
       return answered;
@@ -75,6 +78,6 @@ export function connect({ address, port, token }: Target): Connection {
 
 /** What does not say that it comes from a server of ours counts as no answer. */
 function readAnswer(head: string): Outcome {
-  const status = Number(/^HTTP\/1\.1 (\d{3})\b/.exec(head)?.[1]);
-  return /^x-server-version:/im.test(head) ? outcomeOf(status) : "later";
+  const isOurs = head.startsWith("HTTP/1.1 ") && head.toLowerCase().includes("\r\nx-server-version:");
+  return isOurs ? outcomeOf(Number(head.slice(9, 12))) : "later";
 }

@@ -19,6 +19,8 @@ import { parseExactJson } from "../protocol/json.ts";
 export interface SpoolLimits {
   files: number;
   bytes: number;
+  /** How many of the additions look whether there are too many: it takes 10 ms when there are 10,000. */
+  checked: number;
 }
 
 export type DropReason = "spool_full" | "damaged" | `refused_${number}`;
@@ -38,7 +40,7 @@ export interface SpoolStatus {
   last_reason: string | null;
 }
 
-const LIMITS: SpoolLimits = { files: 10_000, bytes: 256 * 1024 * 1024 };
+const LIMITS: SpoolLimits = { files: 10_000, bytes: 256 * 1024 * 1024, checked: 1 / 64 };
 /** What is given up at once when it is full, so that not every further event has to look for the oldest. */
 const HEADROOM = 0.01;
 const MAX_ATTEMPTS = 10;
@@ -117,7 +119,6 @@ export function openSpool(directory: string, limits: SpoolLimits = LIMITS) {
     note,
     drop,
     remove,
-    trim,
 
     /** @param time when the hook ran, milliseconds since the epoch with a fraction */
     add(text: string, time: number): void {
@@ -135,6 +136,7 @@ export function openSpool(directory: string, limits: SpoolLimits = LIMITS) {
         rmSync(temporary, { force: true });
         throw error;
       }
+      if (Math.random() < limits.checked) trim();
     },
 
     /** Takes the directory away if nothing is in it: where there is none, a hook need not look. */

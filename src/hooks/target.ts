@@ -13,32 +13,43 @@ export interface Target {
   max_http_buffer_size: number;
 }
 
+/** Where a server should be, and whether what is there is the one that was looked for. */
+export interface Candidate {
+  target: Target;
+  isOurs: Promise<boolean>;
+}
+
 /**
- * The server whose instance file belongs to this user and which lives, else a host that was configured together with
+ * The server whose instance file belongs to this user, if it lives, or another host that was configured together with
  * a token. A port alone proves nothing: another program may hold it.
  *
  * All without `node:fs`, which takes longer to load than a hook takes for all else, and side by side.
  */
-export async function findTarget(config: LightConfig): Promise<Target | null> {
+export async function findTarget(config: LightConfig): Promise<Candidate | null> {
   const { host, port, token, max_http_buffer_size } = config;
-  const instance = await livingInstance(config).catch(() => null);
-  if (instance !== null) {
+  const { instance: path, lock } = serverPaths(config.state_dir, port);
+  const bootId = process.platform === "linux" ? Bun.file(BOOT_ID_PATH).text() : Promise.resolve("");
+  const instance = await readOwnInstance(path, port);
+  const address = localAddress(host);
+  const configured = token !== null && !isLoopbackHost(address);
+  if (instance !== null && (!configured || localAddress(instance.host) === address)) {
     const { max_http_buffer_size: limit } = instance.settings;
     const size = typeof limit === "number" ? limit : max_http_buffer_size;
-    return { address: localAddress(instance.host), port, token, max_http_buffer_size: size };
+    const target = { address: localAddress(instance.host), port, token, max_http_buffer_size: size };
+    return { target, isOurs: lives(instance, bootId, lock).catch(() => false) };
   }
-  const address = localAddress(host);
-  if (token === null || isLoopbackHost(address)) return null;
-  return { address, port, token, max_http_buffer_size };
+  if (!configured) return null;
+  return { target: { address, port, token, max_http_buffer_size }, isOurs: Promise.resolve(true) };
 }
 
-async function livingInstance({ state_dir, port }: LightConfig): Promise<Instance | null> {
-  const { instance: path, lock } = serverPaths(state_dir, port);
-  const file = Bun.file(path);
-  const [text, { uid }, bootId] = await Promise.all([file.text(), file.stat(), readBootId()]);
-  const instance = parseInstance(text, port);
-  if (instance === null || (process.getuid && uid !== process.getuid())) return null;
-  return (await lives(instance, bootId, lock)) ? instance : null;
+async function readOwnInstance(path: string, port: number): Promise<Instance | null> {
+  try {
+    const file = Bun.file(path);
+    const [text, { uid }] = await Promise.all([file.text(), file.stat()]);
+    return process.getuid && uid !== process.getuid() ? null : parseInstance(text, port);
+  } catch {
+    return null;
+  }
 }
 
 /**
@@ -46,12 +57,12 @@ async function livingInstance({ state_dir, port }: LightConfig): Promise<Instanc
  * Elsewhere asking for a process takes longer than a hook may, and the lock, which only a server bound to the port
  * holds, says as much.
  */
-async function lives({ pid, process_token }: Instance, bootId: string, lock: string): Promise<boolean> {
+async function lives(
+  { pid, process_token }: Instance,
+  bootId: Promise<string>,
+  lock: string,
+): Promise<boolean> {
   if (process.platform !== "linux") return (await import("../log/lock.ts")).isLocked(lock);
   const stat = await Bun.file(statPath(pid)).text();
-  return parseLinuxProcess(stat, bootId)?.token === process_token;
-}
-
-function readBootId(): Promise<string> {
-  return process.platform === "linux" ? Bun.file(BOOT_ID_PATH).text() : Promise.resolve("");
+  return parseLinuxProcess(stat, await bootId)?.token === process_token;
 }

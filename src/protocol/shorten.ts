@@ -55,7 +55,7 @@ function longStrings(event: JsonObject): number[] {
 
 /** The longest beginning that fits into so many bytes of JSON together with its mark. */
 function cut(value: string, maxBytes: number): string {
-  if (jsonBytes(value) <= maxBytes) return value;
+  if (value.length <= maxBytes && jsonBytes(value) <= maxBytes) return value;
   const room = maxBytes - UTF_8.encode(mark(value.length)).length;
   // No character takes less than a byte, so the rest cannot be needed; +1 is the quote in front.
   const escaped = JSON.stringify(value.slice(0, maxBytes));

@@ -1,6 +1,7 @@
 /** The results as README shows them. */
 import type { DeliveryFigure } from "./delivery.ts";
 import type { GrowthFigure } from "./growth.ts";
+import type { HookFigures } from "./hook.ts";
 import type { IngestFigure } from "./ingest.ts";
 import type { LatencyFigure } from "./latency.ts";
 import type { MemoryFigure } from "./memory.ts";
@@ -11,6 +12,7 @@ export interface Results {
   date: string;
   machine: { cpu: string; cores: number; memory_gib: number; os: string; bun: string; load_before: string };
   start: StartFigures;
+  hook: HookFigures;
   ingest: IngestFigure[];
   delivery: DeliveryFigure[];
   latency: LatencyFigure[];
@@ -31,7 +33,7 @@ export function intoReadme(readme: string, results: Results): string {
 }
 
 function report({ date, machine, ...parts }: Results): string {
-  const { start, ingest, delivery, latency, slow, memory, resume, growth } = parts;
+  const { start, hook, ingest, delivery, latency, slow, memory, resume, growth } = parts;
   const subjects = delivery.filter(({ subscribers }) => subscribers === 1000).map(({ subject }) => subject);
   const row = (name: string, valueOf: (subject: string) => string) =>
     `| ${name} | ${subjects.map(valueOf).join(" | ")} |`;
@@ -85,6 +87,7 @@ function report({ date, machine, ...parts }: Results): string {
         `- A client that gets 500 events of 10 KB a second, ${subject}: p50 ${digits(p50)} ms, p99 ${digits(p99)} ms`,
     ),
     `- \`--version\`: ${start.version.toFixed(1)} ms, an empty compiled program ${start.empty.toFixed(1)} ms; \`start\` until it answers: ${digits(start.health)} ms`,
+    `- \`hook\`, whole process: ${hook.hook.toFixed(1)} ms, curl with the same body ${hook.curl.toFixed(1)} ms, Python with requests ${digits(hook.python)} ms; without a server ${hook.down.toFixed(1)} ms, behind 9,000 events that wait ${hook.downBehindMany.toFixed(1)} ms; with one that never answers ${digits(hook.silent)} ms`,
   ].join("\n");
 }
 

@@ -10,6 +10,7 @@ import { parseArgs } from "node:util";
 import { cleanUp } from "../support/cleanup.ts";
 import { benchDelivery, lengthOfFrame } from "./delivery.ts";
 import { benchGrowth } from "./growth.ts";
+import { benchHook } from "./hook.ts";
 import { benchIngest } from "./ingest.ts";
 import { benchBesideSlow, benchLatency } from "./latency.ts";
 import { benchMemory } from "./memory.ts";
@@ -46,6 +47,7 @@ const frameLength = () => (frame ??= lengthOfFrame());
 
 const parts: Record<string, () => Promise<unknown>> = {
   start: () => benchStart(say),
+  hook: () => benchHook(say),
   ingest: () => benchIngest(say),
   delivery: async () => benchDelivery(say, subjects, await frameLength()),
   latency: async () => benchLatency(say, subjects, await frameLength()),

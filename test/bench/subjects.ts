@@ -1,7 +1,7 @@
 /** The servers that are measured side by side, each as a process of its own. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { account, binary } from "../support/binary.ts";
+import { type Account, account, binary } from "../support/binary.ts";
 import { freePort } from "../support/ports.ts";
 
 export interface Subject {
@@ -36,15 +36,17 @@ export interface SubjectOptions {
   settings?: string[];
   /** What runs as this server, in place of the product's binary. */
   program?: string;
+  /** Whose server this one is, with its files where `hook` looks for them. */
+  user?: Account;
 }
 
 export async function startSubject(
   name: SubjectName,
-  { frameLength = 0, settings = [], program }: SubjectOptions = {},
+  { frameLength = 0, settings = [], program, user = account() }: SubjectOptions = {},
 ): Promise<Subject> {
   switch (name) {
     case "this server":
-      return startServer(program ?? (await binary()), settings);
+      return startServer(program ?? (await binary()), settings, user);
     case "bare Bun publish":
       return { ...(await spawnSubject([...BUN, join(HERE, "bare.ts"), `${frameLength}`])), greets: false };
     case "bare Bun.serve, JSON parsed":
@@ -59,8 +61,7 @@ export async function startSubject(
 }
 
 /** A compiled binary, with the durable log on, as everybody runs it. */
-async function startServer(program: string, settings: string[]): Promise<Subject> {
-  const user = account();
+async function startServer(program: string, settings: string[], user: Account): Promise<Subject> {
   const port = await freePort();
   const child = Bun.spawn([program, "serve", "--port", `${port}`, ...settings], {
     env: user.env,

@@ -42,6 +42,7 @@ test("the longest strings are shortened, with a mark that says by how much, and 
 test("a string that is not among the longest stays whole", () => {
   const fit = shortenToFit({ data: { a: "a".repeat(50_000), b: "b".repeat(3000) } }, 10_000) as any;
   expect(fit.data.b).toBe("b".repeat(3000));
+  expect(bytes(fit)).toBeGreaterThan(9990);
 });
 
 describe("what counts is bytes of JSON, and no character is cut in two:", () => {
