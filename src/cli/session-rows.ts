@@ -33,11 +33,7 @@ export function sessionRows(sessions: readonly Session[], now: number): string[]
 
 /** The one thing that matters: what is asked, what runs, or what was last wanted. */
 function activity({ state, waiting_for: wait, failure, open_tools: open, agents, prompt }: Session): string {
-  if (wait) {
-    // A notification's text says no more than that something is asked.
-    const asked = open.findLast(({ tool }) => tool === wait.tool)?.argument || wait.message;
-    return `waits for you: ${[wait.tool, asked].filter(Boolean).join(" ") || wait.kind}`;
-  }
+  if (wait) return `waits for you: ${[wait.tool, wait.message].filter(Boolean).join(" ") || wait.kind}`;
   if (state === "failed") return failure ?? "";
   const [call] = open.slice(-1);
   const running = agents.filter((agent) => agent.agent_id !== null && agent.state === "working").length;

@@ -8,12 +8,14 @@ const ARGUMENTS =
 /** The fields of an event and of its nested `data` side by side; of the same name, the innermost. */
 export function fieldsOf(event: JsonObject): JsonObject {
   // Beside a payload, `source` names the program that sends; within it, a hook's own reason.
-  const fields: JsonObject = isObject(event.data) ? { ...event, source: undefined } : { ...event };
+  const levels: JsonObject[] = [isObject(event.data) ? { ...event, source: undefined } : event];
   let level = event.data;
   for (let depth = 1; depth <= MAX_DATA_DEPTH && isObject(level); depth += 1) {
-    Object.assign(fields, level);
+    levels.push(level);
     level = level.data;
   }
+  // Not assigned one by one: a field may be called `__proto__`.
+  const fields = Object.fromEntries(levels.flatMap((fieldsOfLevel) => Object.entries(fieldsOfLevel)));
   if (isObject(fields.data)) delete fields.data;
   return fields;
 }

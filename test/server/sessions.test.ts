@@ -217,5 +217,7 @@ describe("claude-mpm's events", () => {
     expect(await stateAfter("agent.delegation", { agent: "engineer", status: "completed" })).toBe("idle");
     expect(await stateAfter("claude.status", { status: "error", message: "it broke" })).toBe("failed");
     expect(await stateAfter("session.end", {})).toBe("ended");
+    expect(await stateAfter("claude.status", { status: "stopped" })).toBe("ended");
+    expect(await stateAfter("claude.status", { status: "running" })).toBe("working");
   });
 });

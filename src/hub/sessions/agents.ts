@@ -1,19 +1,10 @@
 /** The agents of a session: who is at it, who has stopped, and which call started whom. */
 import type { AgentReport } from "../../protocol/event-fields.ts";
-import { closeCall, openCalls } from "./calls.ts";
-import {
-  type Agent,
-  type Call,
-  createAgent,
-  dropWaits,
-  forgetOldest,
-  type Session,
-  waitsOf,
-} from "./state.ts";
-import type { Step } from "./step.ts";
+import { abandonCalls, closeCall, openCalls } from "./calls.ts";
+import { type Agent, type Call, createAgent, dropWaits, forgetOldest, type Session } from "./state.ts";
+import { AGENT_TOOLS, type Step } from "./step.ts";
 
 const MAX_AGENTS = 500;
-const AGENT_TOOLS = new Set(["Agent", "Task"]);
 
 export function setMain(session: Session, state: Agent["state"]): void {
   if (session.endedReason !== null && state !== "ended") return;
@@ -53,10 +44,7 @@ export function endSubagent(
 
 /** The main agent's turn is over: its calls are, too, and what it asked has been refused where nothing else was heard. */
 export function endTurn(session: Session): void {
-  const asked = new Set(waitsOf(session, null).map(({ toolUseId }) => toolUseId));
-  for (const call of openCalls(session, null)) {
-    closeCall(session, call, asked.has(call.toolUseId) ? "denied" : "unfinished");
-  }
+  abandonCalls(session, null);
   dropWaits(session, ({ agentId }) => agentId === null);
 }
 
@@ -75,14 +63,24 @@ export function endEverything(session: Session, time: number): void {
 
 /** A call for a sub-agent that is cut short takes along whom it has started and was waiting for. */
 export function endForeground(session: Session, call: Call, time: number): void {
-  if (!AGENT_TOOLS.has(call.tool)) return;
-  for (const agent of session.agents.values()) {
+  for (const agent of foregroundOf(session, call)) endAgent(session, agent, "ended", time);
+}
+
+/** A call for a sub-agent that fails by itself: of several that it may have started, nobody knows which it was. */
+export function failForeground(session: Session, call: Call, time: number): void {
+  const agents = foregroundOf(session, call);
+  if (agents.length === 1) endAgent(session, agents[0] as Agent, "failed", time);
+}
+
+/** Whom the call has started and waits for, as far as that can be known before it names one. */
+function foregroundOf({ agents }: Session, call: Call): Agent[] {
+  if (!AGENT_TOOLS.has(call.tool)) return [];
+  return [...agents.values()].filter((agent) => {
+    const isAtIt = agent.state === "working" && !agent.isBackground;
     const isOfAnother = agent.parentToolUseId !== null && agent.parentToolUseId !== call.toolUseId;
     const fits = call.subagentType === null || agent.agentType === call.subagentType;
-    const since = agent.startedAt ?? 0;
-    if (!agent.isBackground && !isOfAnother && fits && since >= call.startedAt)
-      endAgent(session, agent, "ended", time);
-  }
+    return isAtIt && !isOfAnother && fits && (agent.startedAt ?? 0) >= call.startedAt;
+  });
 }
 
 /**
@@ -90,6 +88,7 @@ export function endForeground(session: Session, call: Call, time: number): void 
  * not on this one has ended without a SubagentStop.
  */
 export function matchBackground(session: Session, running: readonly string[], time: number): void {
+  if (session.endedReason !== null) return;
   for (const agent of session.agents.values()) {
     const isGone = agent.isListed && !running.includes(agent.agentId ?? "");
     if (isGone) endAgent(session, agent, "ended", time);
@@ -113,7 +112,7 @@ export function linkChild(
   if (session.endedReason !== null) return;
   const call = session.calls.get(toolUseId ?? "");
   const known = session.agents.get(agentId);
-  const agent = known ?? ensureAgent(session, agentId, call?.subagentType ?? null, call?.startedAt ?? null);
+  const agent = known ?? ensureAgent(session, agentId, call?.subagentType ?? null, null);
   agent.parentToolUseId = toolUseId;
   agent.parentAgentId = call?.agentId ?? null;
   if (!isBackground) return endAgent(session, agent, "ended", time);
@@ -121,10 +120,16 @@ export function linkChild(
   if (!known) agent.state = "working";
 }
 
-/** A sub-agent's result names the call that started it. */
-export function linkByReport(session: Session, { agentId, toolUseId }: AgentReport): void {
+/** A sub-agent's result names the call that started it, and is its end where that was not seen. */
+export function takeReport(
+  session: Session,
+  { agentId, toolUseId, status }: AgentReport,
+  time: number,
+): void {
   const agent = session.agents.get(agentId);
-  if (agent && toolUseId !== "") agent.parentToolUseId ??= toolUseId;
+  if (!agent) return;
+  if (toolUseId !== "") agent.parentToolUseId ??= toolUseId;
+  if (status !== "") endAgent(session, agent, status === "failed" ? "failed" : "ended", time);
 }
 
 function ensureAgent(
@@ -145,11 +150,13 @@ function endAgent(session: Session, agent: Agent, state: "ended" | "failed", tim
   if (agent.state === "ended" || agent.state === "failed") return;
   agent.state = state;
   agent.endedAt = time;
-  for (const call of openCalls(session, agent.agentId)) closeCall(session, call, "unfinished");
+  for (const call of openCalls(session, agent.agentId)) endForeground(session, call, time);
+  abandonCalls(session, agent.agentId);
   dropWaits(session, ({ agentId }) => agentId === agent.agentId);
 }
 
-function isKnownOpen(session: Session, { toolUseId }: Step): boolean {
-  const call = session.calls.get(toolUseId ?? "");
-  return call === undefined || call.outcome === null;
+/** Whether the step tells the end of a call that is open, or of one that nobody saw begin. */
+function isKnownOpen(session: Session, { toolUseId, batch }: Step): boolean {
+  const ids = batch.length > 0 ? batch.map((call) => call.toolUseId) : [toolUseId ?? ""];
+  return ids.some((id) => (session.calls.get(id)?.outcome ?? null) === null);
 }

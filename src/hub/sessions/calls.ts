@@ -2,10 +2,11 @@
 import { type Call, dropWaits, forgetOldest, type Outcome, type Session, type Tool } from "./state.ts";
 import type { Step } from "./step.ts";
 
-const MAX_CALLS = 500;
-const MAX_DURATIONS = 500;
-const MAX_TOOLS = 500;
-const MAX_FILES = 1000;
+/** The open ones are never forgotten for one that is closed. */
+const MAX_CALLS = 200;
+const MAX_DURATIONS = 200;
+const MAX_TOOLS = 200;
+const MAX_FILES = 500;
 
 const EDIT_TOOLS = new Set(["Edit", "MultiEdit", "Write", "NotebookEdit"]);
 
@@ -46,21 +47,35 @@ export function closeCall(
   dropWaits(session, ({ toolUseId }) => toolUseId === call.toolUseId);
 }
 
+/** Nothing more will be heard of these calls: what was asked has been refused. */
+export function abandonCalls(session: Session, agentId: string | null): void {
+  const asked = new Set(session.waits.map(({ toolUseId }) => toolUseId));
+  for (const call of openCalls(session, agentId)) {
+    closeCall(session, call, asked.has(call.toolUseId) ? "denied" : "unfinished");
+  }
+}
+
 export function openCalls(session: Session, agentId?: string | null): Call[] {
   return [...session.calls.values()].filter(
     (call) => call.outcome === null && (agentId === undefined || call.agentId === agentId),
   );
 }
 
-/** The newest open call of the agent with this tool and input that nobody has been asked about yet. */
+/**
+ * The newest open call of the agent with this tool and input that nobody has been asked about yet. A hook of the user's
+ * may have changed the input: then the only one with this tool.
+ */
 export function callAskedAbout(
   session: Session,
   { agentId, tool, input, toolUseId }: Step,
 ): Call | undefined {
   if (toolUseId !== null) return session.calls.get(toolUseId);
   const asked = new Set(session.waits.map((wait) => wait.toolUseId));
-  const fitting = openCalls(session, agentId).filter((call) => call.tool === tool && call.input === input);
-  return fitting.findLast((call) => !asked.has(call.toolUseId)) ?? fitting.at(-1);
+  const sameTool = openCalls(session, agentId).filter((call) => call.tool === tool);
+  const fitting = sameTool.filter((call) => call.input === input);
+  const unasked = sameTool.filter((call) => !asked.has(call.toolUseId));
+  const only = unasked.length === 1 ? unasked[0] : undefined;
+  return fitting.findLast((call) => !asked.has(call.toolUseId)) ?? fitting.at(-1) ?? only;
 }
 
 export function count(session: Session, tool: string): void {

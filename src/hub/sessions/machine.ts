@@ -13,13 +13,14 @@ import {
   endForeground,
   endSubagent,
   endTurn,
+  failForeground,
   interrupt,
-  linkByReport,
   linkChild,
   matchBackground,
   setMain,
   startWork,
   startWorkUnlessOver,
+  takeReport,
 } from "./agents.ts";
 import { callAskedAbout, closeCall, count, openCall, touchFile } from "./calls.ts";
 import { answerElicitation, ask, elicit, QUESTION_TOOL, remind } from "./questions.ts";
@@ -29,26 +30,21 @@ import type { Step } from "./step.ts";
 /** After so long without an event a session counts as over. */
 export const SILENCE_MS = 3_600_000;
 
-/** What proves that a session which had ended goes on; stragglers of an ended one are none of it. */
-const REVIVING = new Set([
-  "session_start",
-  "user_prompt_submit",
-  "pre_tool_use",
-  "permission_request",
-  "claude.status",
-]);
+const REVIVING = new Set(["session_start", "user_prompt_submit", "pre_tool_use", "permission_request"]);
+const RUNNING = /^(running|working|busy|active|thinking)$/;
 
 /** Takes a session one step further. Steps are given in the order of their times. */
 export function applyStep(session: Session, step: Step): void {
   if (step.time - session.lastEventAt > SILENCE_MS && isBeginning(step)) endSilently(session);
   session.eventCount += 1;
+  session.startedAt = Math.min(session.startedAt, step.time);
   session.lastEventAt = Math.max(session.lastEventAt, step.time);
   session.project ??= step.project;
   session.source ??= step.source;
   if (step.agentId === null) session.main.agentType ??= step.agentType;
-  if (session.endedReason !== null && step.agentId === null && REVIVING.has(step.name)) revive(session);
+  if (session.endedReason !== null && isRevival(step)) revive(session);
 
-  HANDLERS[step.name]?.(session, step);
+  HANDLERS.get(step.name)?.(session, step);
 
   const state = stateOf(session);
   if (state === session.state) return;
@@ -67,10 +63,10 @@ function stateOf({ endedReason, waits, failure, main, agents }: Session): Sessio
 
 type Handler = (session: Session, step: Step) => void;
 
-const HANDLERS: Record<string, Handler> = {
+const HANDLERS_BY_NAME: Record<string, Handler> = {
   session_start(session, { detail, time }) {
-    // A compaction happens in the middle of a turn.
-    if (detail === "compact") return;
+    // A compaction happens in the middle of a turn, and before a session starts up there is nothing of it.
+    if (detail === "compact" || detail === "startup") return;
     // Another process took the session up: whatever the one before it had running is gone.
     endEverything(session, time);
     setMain(session, "idle");
@@ -84,16 +80,21 @@ const HANDLERS: Record<string, Handler> = {
       // Whoever can type has answered every question, a sub-agent's too.
       session.waits = [];
     } else {
-      linkByReport(session, step.report);
+      takeReport(session, step.report, step.time);
       // No prompt gets through to the main agent while it asks.
       if (waitsOf(session, null).length > 0) endTurn(session);
     }
+    session.promptId = step.promptId;
     setMain(session, "working");
   },
 
   pre_tool_use(session, step) {
-    startWork(session, step);
     const { toolUseId, tool } = step;
+    beginTurn(session, step);
+    // In the same millisecond the question may come before its call.
+    const wait = session.waits.find((asked) => asked.toolUseId === null && asked.agentId === step.agentId);
+    if (wait && wait.tool === tool) wait.toolUseId = toolUseId;
+    startWork(session, step);
     if (tool === null) return;
     if (session.endedReason !== null) return;
     if (toolUseId === null) return count(session, tool);
@@ -104,6 +105,7 @@ const HANDLERS: Record<string, Handler> = {
   },
 
   permission_request(session, step) {
+    beginTurn(session, step);
     startWork(session, step);
     const call = callAskedAbout(session, step);
     const kind = step.tool === QUESTION_TOOL ? "input" : "permission";
@@ -113,17 +115,19 @@ const HANDLERS: Record<string, Handler> = {
   permission_denied: (session, step) => endCall(session, step, "denied"),
 
   post_tool_use(session, step) {
-    endCall(session, step, "success");
     const { child, path, tool, toolUseId, time } = step;
+    const isTold = session.calls.get(toolUseId ?? "")?.outcome === "success";
+    endCall(session, step, "success");
     if (child) linkChild(session, child.agentId, toolUseId, child.isBackground, time);
-    if (path !== null && tool !== null) touchFile(session, path, tool);
+    if (path !== null && tool !== null && !isTold) touchFile(session, path, tool);
   },
 
   post_tool_use_failure(session, step) {
     endCall(session, step, "failure");
+    const call = session.calls.get(step.toolUseId ?? "");
+    if (call && !step.interrupted) failForeground(session, call, step.time);
     // Whoever interrupts a call has the prompt back; no Stop follows.
     if (!step.interrupted || step.agentId !== null) return;
-    const call = session.calls.get(step.toolUseId ?? "");
     if (call) endForeground(session, call, step.time);
     interrupt(session, step.time);
     setMain(session, "idle");
@@ -141,8 +145,8 @@ const HANDLERS: Record<string, Handler> = {
 
   notification(session, step) {
     const type = step.detail || typeOfOldNotification(step.message);
-    if (type === "permission_prompt") remind(session, step);
-    else if (type === "elicitation_dialog") elicit(session, step);
+    if (type === "permission_prompt") remind(session, step, "permission");
+    else if (type === "elicitation_dialog") remind(session, step, "input");
     else if (type.startsWith("elicitation_")) answerElicitation(session, step);
     else if (type === "idle_prompt" && step.agentId === null) {
       // Interrupted while it thought: nothing else tells.
@@ -188,7 +192,7 @@ const HANDLERS: Record<string, Handler> = {
   },
 
   "claude.status"(session, { detail, message }) {
-    if (/^(running|working|busy|active|thinking)$/.test(detail)) setMain(session, "working");
+    if (RUNNING.test(detail)) setMain(session, "working");
     else if (/^(idle|ready|stopped|waiting|finished)$/.test(detail)) {
       endTurn(session);
       setMain(session, "idle");
@@ -208,14 +212,29 @@ const HANDLERS: Record<string, Handler> = {
   },
 };
 
+/** Looked up by what senders write. */
+const HANDLERS = new Map(Object.entries(HANDLERS_BY_NAME));
+
 /** Before notifications had types. */
 function typeOfOldNotification(message: string): string {
   if (/permission/i.test(message)) return "permission_prompt";
   return /waiting for your input/i.test(message) ? "idle_prompt" : "";
 }
 
-function isBeginning({ name, agentId }: Step): boolean {
-  return agentId === null && (name === "session_start" || name === "user_prompt_submit");
+function isBeginning({ name, agentId, report }: Step): boolean {
+  return agentId === null && report === null && (name === "session_start" || name === "user_prompt_submit");
+}
+
+/** What proves that a session which had ended goes on; stragglers of an ended one do not. */
+function isRevival({ name, agentId, detail }: Step): boolean {
+  return agentId === null && (REVIVING.has(name) || (name === "claude.status" && RUNNING.test(detail)));
+}
+
+/** A prompt that was not seen: the main agent is in another turn than before. Sub-agents keep the one of their launch. */
+function beginTurn(session: Session, { agentId, promptId, time }: Step): void {
+  if (agentId !== null || promptId === null) return;
+  if (session.promptId !== null && session.promptId !== promptId) interrupt(session, time);
+  session.promptId = promptId;
 }
 
 function revive(session: Session): void {

@@ -1,6 +1,6 @@
 /** What a session asks a person, and how it is seen to be answered. */
 import { openCalls } from "./calls.ts";
-import { dropWaits, type Session, type Wait } from "./state.ts";
+import { type Call, dropWaits, type Session, type Wait } from "./state.ts";
 import type { Step } from "./step.ts";
 
 export const QUESTION_TOOL = "AskUserQuestion";
@@ -15,29 +15,34 @@ export function ask(
   session.waits.push({ kind, agentId, tool, message: message || argument || null, toolUseId });
 }
 
-/** "Claude needs your permission" comes seconds after the question, and alone where that one was not seen. */
-export function remind(session: Session, step: Step): void {
-  const asked = session.waits.findLast(({ kind }) => kind === "permission") ?? session.waits.at(-1);
-  if (asked) {
-    if (step.message !== "") asked.message = step.message;
-    return;
-  }
-  const open = openCalls(session, step.agentId);
-  const call = open.length === 1 ? open[0] : undefined;
-  ask(
-    session,
-    { ...step, tool: call?.tool ?? null },
-    { kind: "permission", toolUseId: call?.toolUseId ?? null },
-  );
+/**
+ * A notification comes seconds after the question, and alone where that one was not seen. It names neither the agent nor
+ * the call, and says less than the question did.
+ */
+export function remind(session: Session, step: Step, kind: Wait["kind"]): void {
+  const asked = session.waits.findLast((wait) => wait.kind === kind) ?? session.waits.at(-1);
+  if (asked) asked.message ??= step.message || null;
+  else askAboutOpenCall(session, step, kind);
 }
 
 /** A tool's server asks for input, in the middle of a call. */
 export function elicit(session: Session, step: Step): void {
-  const calls = openCalls(session, step.agentId).filter(({ tool }) => tool.startsWith("mcp__"));
-  const call = calls.length === 1 ? calls[0] : undefined;
-  ask(session, { ...step, tool: call?.tool ?? null }, { kind: "input", toolUseId: call?.toolUseId ?? null });
+  askAboutOpenCall(session, step, "input");
 }
 
+/** An answer that names no agent is that to the only question there is. */
 export function answerElicitation(session: Session, step: Step): void {
-  dropWaits(session, ({ kind, agentId }) => kind === "input" && agentId === step.agentId);
+  const asked = session.waits.filter(({ kind }) => kind === "input");
+  const [only] = asked.length === 1 && step.agentId === null ? asked : [];
+  dropWaits(session, (wait) => wait === only || (wait.kind === "input" && wait.agentId === step.agentId));
+}
+
+/** Of the agent's open calls, or where it has none of everybody's, the only one that can be meant. */
+function askAboutOpenCall(session: Session, step: Step, kind: Wait["kind"]): void {
+  const mayAsk = ({ tool }: Call) => kind === "permission" || tool.startsWith("mcp__");
+  const own = openCalls(session, step.agentId).filter(mayAsk);
+  const open = own.length > 0 || step.agentId !== null ? own : openCalls(session).filter(mayAsk);
+  const call = open.length === 1 ? open[0] : undefined;
+  const { agentId, tool, toolUseId } = call ?? { agentId: step.agentId, tool: null, toolUseId: null };
+  ask(session, { ...step, agentId, tool }, { kind, toolUseId });
 }

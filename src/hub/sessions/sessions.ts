@@ -3,7 +3,7 @@ import { isObject, matchesProject, type StoredEvent } from "../../protocol/event
 import type { Session } from "../../protocol/messages.ts";
 import type { SessionQuery } from "../../protocol/query.ts";
 import type { Delivery, Subscriber, Subscription } from "../delivery.ts";
-import { readStep } from "./step.ts";
+import { readStep, type Step } from "./step.ts";
 import { createTimeline, type Timeline } from "./timeline.ts";
 import { shorten, viewSession } from "./view.ts";
 
@@ -24,6 +24,8 @@ export interface SessionsOptions {
 
 /** Those that were active last are kept. */
 const MAX_SESSIONS = 1000;
+/** Beyond it nothing more is expected to arrive late. */
+const SETTLED_MS = 15 * 60_000;
 
 /** Events are read in the pauses: so long at a time, and after so long a pause. */
 const SLICE_MS = 2;
@@ -103,7 +105,7 @@ export function createSessions({ delivery, epoch, onError, now = Date.now }: Ses
       const event: unknown = JSON.parse(json);
       if (!isObject(event)) return;
       const step = readStep(event, project, receivedAt);
-      const timeline = timelines.get(sessionId) ?? createTimeline(sessionId, step);
+      const timeline = timelines.get(sessionId) ?? begin(sessionId, step);
       timeline.add(step);
       // Set anew, so that the first in the map is the one that was active longest ago.
       timelines.delete(sessionId);
@@ -114,6 +116,13 @@ export function createSessions({ delivery, epoch, onError, now = Date.now }: Ses
       // One event that nobody foresaw must not cost the others their session.
       onError(error);
     }
+  }
+
+  function begin(sessionId: string, step: Step): Timeline {
+    for (const timeline of timelines.values()) {
+      if (timeline.lastEventAt < step.time - SETTLED_MS) timeline.settle();
+    }
+    return createTimeline(sessionId, step);
   }
 
   /** Whoever asks is told of everything that was delivered before. */
@@ -129,16 +138,21 @@ export function createSessions({ delivery, epoch, onError, now = Date.now }: Ses
     async list({ state, project, limit }) {
       await catchUp();
       const asked = now();
-      return [...timelines.values()]
-        .map((timeline) => timeline.session())
-        .toSorted((a, b) => b.lastEventAt - a.lastEventAt)
-        .values()
-        .filter((session) => project === undefined || matchesProject(session.project, project))
-        .map((session) => viewSession(session, asked))
-        .filter((session) => state === undefined || session.state === state)
-        .take(limit)
-        .map(shorten)
-        .toArray();
+      const found: Session[] = [];
+      let sliceEnd = performance.now() + SLICE_MS;
+      for (const timeline of [...timelines.values()].toSorted((a, b) => b.lastEventAt - a.lastEventAt)) {
+        if (found.length === limit) break;
+        // To put what came late in its place takes a millisecond and more for each session.
+        if (performance.now() > sliceEnd) {
+          await new Promise((resolve) => setImmediate(resolve));
+          sliceEnd = performance.now() + SLICE_MS;
+        }
+        const session = timeline.session();
+        if (project !== undefined && !matchesProject(session.project, project)) continue;
+        const seen = viewSession(session, asked);
+        if (state === undefined || seen.state === state) found.push(shorten(seen));
+      }
+      return found;
     },
 
     async get(sessionId) {

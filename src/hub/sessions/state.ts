@@ -60,6 +60,8 @@ export interface Session {
   lastEventAt: number;
   eventCount: number;
   prompt: string | null;
+  /** Of the main agent's turn, as Claude Code numbers them. */
+  promptId: string | null;
   endedReason: string | null;
   failure: string | null;
   main: Agent;
@@ -82,6 +84,7 @@ export function createSession(sessionId: string, time: number): Session {
     lastEventAt: time,
     eventCount: 0,
     prompt: null,
+    promptId: null,
     endedReason: null,
     failure: null,
     main: createAgent(null, null, time),

@@ -39,6 +39,7 @@ export interface Step {
   background: string[] | null;
 
   prompt: string;
+  promptId: string | null;
   /** The result of a sub-agent, which comes back as a prompt. */
   report: AgentReport | null;
   message: string;
@@ -46,21 +47,29 @@ export interface Step {
   detail: string;
 }
 
+/** Tools that start sub-agents. */
+export const AGENT_TOOLS: ReadonlySet<string> = new Set(["Agent", "Task"]);
+
 /** Beyond it a time is not the sender's clock but a mistake. */
 const MAX_AHEAD_MS = 60_000;
 const MAX_PROMPT_CHARS = 4000;
 const MAX_TEXT_CHARS = 500;
+const MAX_NAME_CHARS = 256;
+const MAX_PATH_CHARS = 4096;
+const UTF_8 = { encoder: new TextEncoder(), decoder: new TextDecoder() };
 
 /** Claude-mpm's names of what Claude Code's hooks tell. */
-const ALIASES: Record<string, string> = {
-  user_prompt: "user_prompt_submit",
-  pre_tool: "pre_tool_use",
-  post_tool: "post_tool_use",
-  "session.start": "session_start",
-  "session.started": "session_start",
-  "session.end": "session_end",
-  "session.ended": "session_end",
-};
+const ALIASES = new Map(
+  Object.entries({
+    user_prompt: "user_prompt_submit",
+    pre_tool: "pre_tool_use",
+    post_tool: "post_tool_use",
+    "session.start": "session_start",
+    "session.started": "session_start",
+    "session.end": "session_end",
+    "session.ended": "session_end",
+  }),
+);
 
 /** @param receivedAt milliseconds since the epoch: the time of events that have none, and the bound of those that do */
 export function readStep(event: JsonObject, project: string | null, receivedAt: number): Step {
@@ -69,28 +78,33 @@ export function readStep(event: JsonObject, project: string | null, receivedAt: 
   const response = fields.tool_response;
   const name = nameOf(event, fields);
   const prompt = firstText(fields, ["prompt", "prompt_text"]);
+  const tool = orNull(textOf(fields.tool_name));
   return {
     name,
     time: timeOf(event, fields, receivedAt),
     project,
-    source: textOf(event.source) || null,
-    agentId: textOf(fields.agent_id) || null,
-    agentType: firstText(fields, ["agent_type", "agent"]) || null,
-    toolUseId: firstText(fields, ["tool_use_id", "tool_call_id", "correlation_id"]) || null,
-    tool: textOf(fields.tool_name) || null,
+    source: orNull(textOf(event.source)),
+    agentId: orNull(textOf(fields.agent_id)),
+    agentType: orNull(firstText(fields, ["agent_type", "agent"])),
+    toolUseId: orNull(firstText(fields, ["tool_use_id", "tool_call_id", "correlation_id"])),
+    tool,
     input: isObject(input) ? fingerprint(input) : "",
-    argument: toolArgument(input).slice(0, MAX_TEXT_CHARS),
-    subagentType: isObject(input) ? textOf(input.subagent_type) || null : null,
-    path: isObject(input) ? firstText(input, ["file_path", "notebook_path"]) || null : null,
+    argument: kept(toolArgument(input), MAX_TEXT_CHARS),
+    subagentType: isObject(input) ? orNull(textOf(input.subagent_type)) : null,
+    path: isObject(input) ? orNull(firstText(input, ["file_path", "notebook_path"]), MAX_PATH_CHARS) : null,
     durationMs: typeof fields.duration_ms === "number" && fields.duration_ms >= 0 ? fields.duration_ms : null,
     interrupted: fields.is_interrupt === true,
-    child: isObject(response) ? childOf(response) : null,
+    child: isObject(response) && AGENT_TOOLS.has(tool ?? "") ? childOf(response) : null,
     batch: Array.isArray(fields.tool_calls) ? fields.tool_calls.flatMap(callOf) : [],
     background: Array.isArray(fields.background_tasks) ? runningAgents(fields.background_tasks) : null,
-    prompt: prompt.slice(0, MAX_PROMPT_CHARS),
-    report: agentReportIn(prompt),
-    message: (firstText(fields, ["message", "error"]) || question(input)).slice(0, MAX_TEXT_CHARS),
-    detail: firstText(fields, ["notification_type", "reason", "source", "trigger", "status"]),
+    prompt: kept(prompt, MAX_PROMPT_CHARS),
+    promptId: orNull(textOf(fields.prompt_id)),
+    report: reportIn(prompt),
+    message: kept(firstText(fields, ["message", "error"]) || question(input), MAX_TEXT_CHARS),
+    detail: kept(
+      firstText(fields, ["notification_type", "reason", "source", "trigger", "status"]),
+      MAX_NAME_CHARS,
+    ),
   };
 }
 
@@ -98,7 +112,7 @@ function nameOf(event: JsonObject, fields: JsonObject): string {
   const type = textOf(event.type);
   const hook = /^hook\.(.+)$/.exec(type)?.[1];
   const name = hook ?? (type === "hook" || type === "" ? textOf(event.subtype) : type);
-  const known = ALIASES[name] ?? name;
+  const known = ALIASES.get(name) ?? name;
   // Claude-mpm tells a call that failed by its exit code; a hook of Claude Code has a name for it.
   const failed = textOf(fields.status) === "error" || fields.success === false;
   if (known === "post_tool_use" && hook === undefined && failed) return "post_tool_use_failure";
@@ -108,10 +122,27 @@ function nameOf(event: JsonObject, fields: JsonObject): string {
 function timeOf(event: JsonObject, fields: JsonObject, receivedAt: number): number {
   const value = event.timestamp ?? fields.timestamp;
   let time = Number.NaN;
-  if (typeof value === "string") time = Date.parse(value);
+  // Without a zone it is the sender's local time, and nobody knows where that is.
+  if (typeof value === "string") time = /(Z|[+-]\d\d:?\d\d)$/i.test(value) ? Date.parse(value) : time;
   // Python's time() is in seconds.
   else if (typeof value === "number") time = value < 1e11 ? value * 1000 : value;
   return Number.isFinite(time) && time > 0 && time <= receivedAt + MAX_AHEAD_MS ? time : receivedAt;
+}
+
+/** As much of a text as is kept; a copy, for a part of a string keeps the whole of it in memory. */
+function kept(text: string, maxChars: number): string {
+  if (text.length <= maxChars) return text;
+  return UTF_8.decoder.decode(UTF_8.encoder.encode(text.slice(0, maxChars)));
+}
+
+function orNull(text: string, maxChars = MAX_NAME_CHARS): string | null {
+  return text === "" ? null : kept(text, maxChars);
+}
+
+/** Copies, for the prompt around it can be a megabyte. */
+function reportIn(prompt: string): AgentReport | null {
+  const report = agentReportIn(prompt);
+  return report && structuredClone(report);
 }
 
 function fingerprint(input: JsonObject): string {
@@ -119,8 +150,8 @@ function fingerprint(input: JsonObject): string {
 }
 
 function childOf(response: JsonObject): Step["child"] {
-  const agentId = firstText(response, ["agentId", "agent_id"]);
-  if (agentId === "") return null;
+  const agentId = orNull(firstText(response, ["agentId", "agent_id"]));
+  if (agentId === null) return null;
   return { agentId, isBackground: response.isAsync === true || response.status === "async_launched" };
 }
 

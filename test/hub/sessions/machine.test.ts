@@ -1,5 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { brief, hook, inside, seen, tell, type Told } from "./story.ts";
+import { readStep } from "../../../src/hub/sessions/step.ts";
+import { createTimeline } from "../../../src/hub/sessions/timeline.ts";
+import { viewSession } from "../../../src/hub/sessions/view.ts";
+import { brief, hook, inside, seen, SESSION, START, stepOf, tell, type Told } from "./story.ts";
 
 const { agentStart, agentStop, ask, batch, end, fail, notify, post, pre, prompt, stop } = tell;
 
@@ -244,12 +247,109 @@ const STORIES: Record<string, [told: Told, after: string][]> = {
     [ask(1, "Bash", RM, inside("x")), "waiting (permission Bash) open a agents x=waiting"],
     [prompt(9, "go on"), "working open a agents x=working"],
   ],
+  "a notification about a sub-agent's question, which names neither": [
+    [agentStart(0, "x"), "working agents x=working"],
+    [stop(0, ["x"]), "working agents x=working"],
+    [pre(1, "mcp__db__ask", "a", {}, inside("x")), "working open a agents x=working"],
+    [
+      hook(2, "Elicitation", { message: "Which table?", ...inside("x") }),
+      "waiting (input mcp__db__ask) open a agents x=waiting",
+    ],
+    [notify(2, "elicitation_dialog"), "waiting (input mcp__db__ask) open a agents x=waiting"],
+    [hook(3, "ElicitationResult", { action: "accept" }), "working open a agents x=working"],
+    [post(4, "mcp__db__ask", "a", {}, inside("x")), "working agents x=working"],
+    [agentStop(5, "x"), "idle agents x=ended"],
+  ],
+  "only the notification of a sub-agent's question is seen": [
+    [agentStart(0, "x"), "working agents x=working"],
+    [stop(0, ["x"]), "working agents x=working"],
+    [pre(1, "Bash", "a", RM, inside("x")), "working open a agents x=working"],
+    [notify(7, "permission_prompt"), "waiting (permission Bash) open a agents x=waiting"],
+    [post(9, "Bash", "a", {}, inside("x")), "working agents x=working"],
+  ],
+  "a refusal whose prompt was lost: the next turn has another number": [
+    [hook(0, "UserPromptSubmit", { prompt: "go", prompt_id: "one" }), "working"],
+    [pre(1, "Bash", "a", RM, { prompt_id: "one" }), "working open a"],
+    [ask(1, "Bash", RM, { prompt_id: "one" }), "waiting (permission Bash) open a"],
+    [pre(9, "Bash", "b", LS, { prompt_id: "two" }), "working open b"],
+    [post(10, "Bash", "b", { prompt_id: "two" }), "working"],
+  ],
+  "the question comes before its call, in the same moment": [
+    [ask(0, "Bash", RM), "waiting (permission Bash)"],
+    [pre(0, "Bash", "a", RM), "waiting (permission Bash) open a"],
+    [post(5, "Bash", "a"), "working"],
+  ],
+  "a hook of the user's has changed the input": [
+    [pre(0, "Bash", "a", LS), "working open a"],
+    [ask(0, "Bash", RM), "waiting (permission Bash) open a"],
+    [pre(1, "Read", "b"), "waiting (permission Bash) open a,b"],
+    [post(2, "Read", "b"), "waiting (permission Bash) open a"],
+    [post(5, "Bash", "a"), "working"],
+  ],
+  "a batch that straggles in after the turn": [
+    [pre(0, "Bash", "a"), "working open a"],
+    [post(1, "Bash", "a"), "working"],
+    [stop(2), "idle"],
+    [batch(2, ["a"]), "idle"],
+  ],
+  "the start is told in the same moment as the first prompt, behind it": [
+    [prompt(0, "go"), "working"],
+    [hook(0, "SessionStart", { source: "startup" }), "working"],
+  ],
   "a sub-agent that was killed is missing from the next list": [
     [agentStart(0, "x"), "working agents x=working"],
     [agentStart(0, "y"), "working agents x=working,y=working"],
     [stop(1, ["x", "y"]), "working agents x=working,y=working"],
     [prompt(2, "kill x"), "working agents x=working,y=working"],
     [stop(3, ["y"]), "working agents x=ended,y=working"],
+  ],
+  "whoever a sub-agent was waiting for goes with it": [
+    [prompt(0, "go"), "working"],
+    [pre(1, "Agent", "p", explore), "working open p"],
+    [agentStart(1, "x"), "working open p agents x=working"],
+    [
+      pre(2, "Agent", "q", { ...explore, subagent_type: "Plan" }, inside("x")),
+      "working open p,q agents x=working",
+    ],
+    [agentStart(2, "y", "Plan"), "working open p,q agents x=working,y=working"],
+    [pre(3, "Bash", "b", LS, inside("y", "Plan")), "working open p,q,b agents x=working,y=working"],
+    [fail(9, "Agent", "p", { is_interrupt: true }), "idle agents x=ended,y=ended"],
+  ],
+  "a call for a sub-agent fails, and with it the sub-agent": [
+    [prompt(0, "go"), "working"],
+    [pre(1, "Agent", "p", explore), "working open p"],
+    [agentStart(1, "x"), "working open p agents x=working"],
+    [fail(5, "Agent", "p"), "working agents x=failed"],
+    [batch(5, ["p"], "Agent"), "working agents x=failed"],
+    [stop(6), "idle agents x=failed"],
+  ],
+  "of two that may have failed nobody knows which": [
+    [pre(0, "Agent", "p", explore), "working open p"],
+    [pre(0, "Agent", "q", explore), "working open p,q"],
+    [agentStart(1, "x"), "working open p,q agents x=working"],
+    [agentStart(1, "y"), "working open p,q agents x=working,y=working"],
+    [fail(5, "Agent", "p"), "working open q agents x=working,y=working"],
+  ],
+  "a report is the end of a sub-agent that was not seen to stop": [
+    [pre(0, "Agent", "p", explore), "working open p"],
+    [agentStart(0, "x"), "working open p agents x=working"],
+    [post(0, "Agent", "p", launched("x")), "working agents x=working"],
+    [hook(1, "Stop"), "working agents x=working"],
+    [prompt(5, notification("x", "p")), "working agents x=ended"],
+    [hook(6, "Stop"), "idle agents x=ended"],
+  ],
+  "a report of failure": [
+    [agentStart(0, "x"), "working agents x=working"],
+    [prompt(5, notification("x", "p").replace("completed", "failed")), "working agents x=failed"],
+    [agentStop(6, "x"), "working agents x=failed"],
+  ],
+  "only a call for a sub-agent names one": [
+    [agentStart(0, "x"), "working agents x=working"],
+    [stop(1, ["x"]), "working agents x=working"],
+    [pre(2, "SendMessage", "a"), "working open a agents x=working"],
+    [post(3, "SendMessage", "a", { tool_response: { agentId: "x" } }), "working agents x=working"],
+    [post(4, "mcp__crm__get", "b", { tool_response: { agent_id: "salesman" } }), "working agents x=working"],
+    [stop(5, ["x"]), "working agents x=working"],
   ],
   "an empty list ends nobody it has never named": [
     [agentStart(0, "x"), "working agents x=working"],
@@ -307,6 +407,7 @@ const STORIES: Record<string, [told: Told, after: string][]> = {
     [end(2), "ended agents x=ended"],
     [post(3, "Bash", "a", {}, inside("x")), "ended agents x=ended"],
     [pre(3, "Bash", "b", LS, inside("x")), "ended agents x=ended"],
+    [stop(3, ["z"]), "ended agents x=ended"],
     [agentStop(3, "x"), "ended agents x=ended"],
     [notify(4, "permission_prompt"), "ended agents x=ended"],
     [hook(5, "SomethingNew", { agent_id: "z" }), "ended agents x=ended"],
@@ -369,6 +470,11 @@ describe("silence", () => {
     const session = seen([...killed, post(9000, "Bash", "a", {}, inside("x"))]);
     expect(brief(session)).toBe("working agents x=working");
     expect(session.tools).toMatchObject([{ tool: "Bash", calls: 1, unfinished: 0, total_ms: 8_999_000 }]);
+  });
+
+  test("a report after it ends nobody who works on", () => {
+    const told = [...killed, prompt(9000, notification("shell", "s"))];
+    expect(brief(seen(told))).toBe("waiting (permission Bash) open a agents x=waiting");
   });
 
   test("a prompt after it begins anew", () => {
@@ -447,6 +553,32 @@ describe("what a session adds up to", () => {
     ]);
   });
 
+  test("a refusal counts as such inside a sub-agent too", () => {
+    const told = [
+      agentStart(0, "x"),
+      pre(1, "Bash", "a", RM, inside("x")),
+      ask(1, "Bash", RM, inside("x")),
+      agentStop(9, "x"),
+    ];
+    expect(seen(told).tools).toMatchObject([{ tool: "Bash", calls: 1, denied: 1, unfinished: 0 }]);
+  });
+
+  test("a file counts once for a call that is told twice", () => {
+    const read = post(0, "Read", "a", { tool_input: { file_path: "/x" } });
+    expect(seen([read, { ...read, at: 3 }]).files).toEqual([{ path: "/x", reads: 1, edits: 0 }]);
+  });
+
+  test("what is asked is told, and not that something is", () => {
+    const told = [
+      pre(0, "Bash", "a", RM),
+      ask(0, "Bash", RM),
+      notify(6, "permission_prompt", "Claude needs your permission"),
+    ];
+    expect(seen(told).waiting_for).toEqual({ kind: "permission", tool: "Bash", message: "rm -r build" });
+    const [, , reminder] = told;
+    expect(seen([reminder as Told]).waiting_for?.message).toBe("Claude needs your permission");
+  });
+
   test("p95 by nearest rank", () => {
     const calls = Array.from({ length: 20 }, (_, index) => {
       return post(index, "Bash", `t${index}`, { duration_ms: (index + 1) * 10 });
@@ -465,11 +597,82 @@ test("a session of thousands of steps keeps its sums, and bounds what it keeps",
   const session = seen([...story, ...late]);
   expect(session.tools).toMatchObject([{ tool: "Read", calls: 3000, unfinished: 0 }]);
   expect(session).toMatchObject({ event_count: 6001, open_tools: [], state: "working" });
-  expect(session.files).toHaveLength(1000);
+  expect(session.files).toHaveLength(500);
   expect(session.files.at(-1)?.path).toBe("/w/2999");
 });
 
 test("calls that are never closed are not kept for ever", () => {
   const story = Array.from({ length: 1200 }, (_, index) => pre(index, "Read", `t${index}`));
-  expect(seen(story).open_tools).toHaveLength(500);
+  expect(seen(story).open_tools).toHaveLength(200);
+});
+
+test("what belongs before all that is kept is counted, and changes nothing else", () => {
+  const story = [prompt(10, "now")];
+  for (let index = 0; index < 500; index += 1) story.push(pre(index + 11, "Read", `t${index}`));
+  const late = [prompt(1, "long ago"), end(2)];
+  const [before, after] = [seen(story), seen([...story, ...late])];
+  expect(after).toEqual({
+    ...before,
+    event_count: before.event_count + 2,
+    started_at: "2026-01-31T12:00:01.000Z",
+  });
+});
+
+test("a session that has settled goes on, and takes late events for what they are", () => {
+  const timeline = createTimeline(SESSION, stepOf(prompt(0, "go")));
+  for (const told of [prompt(0, "go"), pre(1, "Bash", "a")]) timeline.add(stepOf(told));
+  timeline.settle();
+  timeline.settle();
+  const now = () => brief(viewSession(timeline.session(), START));
+  expect(now()).toBe("working open a");
+  timeline.add(stepOf(post(5000, "Bash", "a")));
+  timeline.add(stepOf(pre(5001, "Bash", "c")));
+  timeline.add(stepOf(pre(5000.5, "Bash", "b")));
+  timeline.add(stepOf(end(0.5)));
+  expect(now()).toBe("working open b,c");
+  expect(timeline.session().eventCount).toBe(6);
+});
+
+describe("what is kept of a step", () => {
+  const step = (fields: object, event: object = {}) =>
+    readStep({ type: "hook.user_prompt_submit", data: fields, ...event }, null, START);
+
+  test("is a copy, so that a megabyte is not kept for a part of it", () => {
+    const before = process.memoryUsage.rss();
+    const steps = Array.from({ length: 300 }, (_, index) => {
+      const text = `${index} ${"x".repeat(1_000_000)}`;
+      return step({ prompt: JSON.parse(JSON.stringify(text)), tool_input: { command: text } });
+    });
+    Bun.gc(true);
+    expect(steps.every(({ prompt: kept }) => kept.length === 4000)).toBe(true);
+    expect(process.memoryUsage.rss() - before).toBeLessThan(150e6);
+  });
+
+  test("has a bound, whatever it is", () => {
+    const long = "x".repeat(100_000);
+    const all = step(
+      { agent_id: long, tool_name: long, tool_use_id: long, tool_input: { file_path: long }, reason: long },
+      { type: `hook.${long}`, source: long },
+    );
+    const { name: _type, ...kept } = all;
+    expect(JSON.stringify(kept).length).toBeLessThan(10_000);
+  });
+
+  test("a time without a zone is that of the arrival", () => {
+    expect(step({}, { timestamp: "2020-01-01T00:00:00" }).time).toBe(START);
+    expect(step({}, { timestamp: "2020-01-01T00:00:00+02:00" }).time).toBe(Date.UTC(2019, 11, 31, 22));
+    expect(step({}, { timestamp: 1_577_836_800 }).time).toBe(Date.UTC(2020, 0, 1));
+    for (const wrong of ["soon", -5, Number.NaN, [], "2999-01-01T00:00:00Z"]) {
+      expect(step({}, { timestamp: wrong }).time).toBe(START);
+    }
+  });
+
+  test("names that every object has are names like others", () => {
+    for (const name of ["__proto__", "constructor", "toString"]) {
+      expect(readStep({ type: name }, null, START).name).toBe(name);
+      expect(brief(seen([hook(0, name)]))).toBe("idle");
+    }
+    const fields = JSON.parse('{"__proto__": {"agent_id": "ghost"}, "prompt": "x"}');
+    expect(step(fields)).toMatchObject({ agentId: null, prompt: "x" });
+  });
 });
