@@ -45,7 +45,7 @@ export function createLineFormatter(options: LineOptions): (event: JsonObject) =
     const width = columns();
     const most = width === Infinity ? Infinity : MOST;
     const head = [
-      [timeText(event.received_at, options), "dim"],
+      [timeText(timeOf(event), options), "dim"],
       [column(shortSession(session), SHORT, most), sessionStyle(session)],
       [column(lastSegment(project), WIDTHS.project, most), "dim"],
       [column(typeText(event), WIDTHS.type, most), "bold"],
@@ -96,9 +96,19 @@ function sessionStyle(session: string | null): Style {
   return SESSION_STYLES[Bun.hash.crc32(session ?? "") % SESSION_STYLES.length] ?? "cyan";
 }
 
-/** When the server received it: the sender's own time may be anything. */
-function timeText(receivedAt: unknown, { now, dated = false }: LineOptions): string {
-  const time = new Date(typeof receivedAt === "string" ? receivedAt : Number.NaN);
+/**
+ * When it happened, which for what has waited in a spool is long before it arrived. Senders' clocks and forms of time may
+ * be anything: one that is no time with a zone, or is ahead of the arrival, is not shown.
+ */
+function timeOf({ timestamp, received_at: receivedAt }: JsonObject): Date {
+  const received = new Date(typeof receivedAt === "string" ? receivedAt : Number.NaN);
+  const own = new Date(
+    typeof timestamp === "string" && /(Z|[+-]\d\d:?\d\d)$/i.test(timestamp) ? timestamp : Number.NaN,
+  );
+  return own.getTime() <= received.getTime() ? own : received;
+}
+
+function timeText(time: Date, { now, dated = false }: LineOptions): string {
   if (Number.isNaN(time.getTime())) return "--:--:--";
   const day = dayOf(time);
   const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map(twoDigits).join(":");

@@ -33,7 +33,7 @@ export const EVENT_ARGS = {
 } as const satisfies ArgsDef;
 
 /** From eight characters on, but not a whole one. */
-const UUID_START = /^[0-9a-f]{8}(-[0-9a-f-]{0,26})?$/;
+const UUID_START = /^[0-9a-f]{8}(-[0-9a-f-]{0,26})?$/i;
 
 type Args = Record<string, string | boolean | undefined>;
 
@@ -90,7 +90,8 @@ async function fullSession(url: string, given: string): Promise<string> {
   if (!UUID_START.test(given)) return given;
   const { events } = await readPage(url, { filter: new URLSearchParams({ q: given }), limit: Infinity });
   const ids = new Set(events.map((event) => indexEvent(event).session_id ?? ""));
-  const [found = given, ...others] = [...ids].filter((id) => id.startsWith(given));
+  const start = given.toLowerCase();
+  const [found = given, ...others] = [...ids].filter((id) => id.toLowerCase().startsWith(start));
   if (others.length === 0) return found;
   throw new CommandError(
     `--session ${given} is the beginning of ${others.length + 1} sessions`,

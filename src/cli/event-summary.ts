@@ -1,6 +1,13 @@
 /** What matters in an event, in a few words: tool and argument, prompt, failure; of kinds nobody knows, the data. */
 import { isObject, type JsonObject } from "../protocol/event.ts";
-import { agentReportIn, fieldsOf, firstText, textOf, toolArgument } from "../protocol/event-fields.ts";
+import {
+  agentReportIn,
+  commandText,
+  fieldsOf,
+  firstText,
+  textOf,
+  toolArgument,
+} from "../protocol/event-fields.ts";
 import { duration } from "./output.ts";
 
 export interface Summary {
@@ -42,7 +49,7 @@ export function summarise(event: JsonObject): Summary {
   const text = (known && knownText(kind, fields, failure)) || plain(payloadOf(event));
   return {
     text: text || (kind === "hook.unknown" ? "a hook without a name" : ""),
-    suffix: backgroundText(fields) || tookText(fields.duration_ms),
+    suffix: backgroundText(fields) || tookText(millisecondsOf(fields)),
     failed: failure !== "",
   };
 }
@@ -56,6 +63,8 @@ function failureOf(kind: string, fields: JsonObject): string {
   const why = isObject(error) ? textOf(error.message) || compact(error) : textOf(error);
   const report = agentReportIn(textOf(prompt));
   if (report) return report.status === "failed" ? verb : "";
+  if (textOf(fields.signal) !== "") return `ended by ${textOf(fields.signal)}`;
+  if (typeof fields.exit_code === "number" && fields.exit_code !== 0) return `exit code ${fields.exit_code}`;
   if (why === "" && !denied && !interrupted && !/fail(ed|ure)$/i.test(kind)) return "";
   return [verb, why || (denied ? textOf(reason) : "")].filter(Boolean).join(": ");
 }
@@ -72,6 +81,9 @@ function knownText(kind: string, fields: JsonObject, failure: string): string {
   if (Array.isArray(fields.todos)) return todosText(fields.todos);
   const report = agentReportIn(textOf(fields.prompt));
   if (report?.summary) return `${shortId(report.agentId)}: ${report.summary}`;
+  const program = commandText(fields.command);
+  if (program !== "") return program;
+  if (typeof fields.exit_code === "number" || textOf(fields.signal) !== "") return failure || "exit code 0";
   const command = textOf(fields.command_name);
   if (command !== "") return `/${command.replace(/^\//, "")} ${textOf(fields.command_args)}`;
 
@@ -135,6 +147,10 @@ function todosText(todos: readonly unknown[]): string {
   return [`${done} of ${todos.length} done`, textOf(current?.activeForm) || textOf(current?.content)]
     .filter(Boolean)
     .join(": ");
+}
+
+function millisecondsOf({ duration_ms: milliseconds, duration_seconds: seconds }: JsonObject): unknown {
+  return typeof seconds === "number" ? seconds * 1000 : milliseconds;
 }
 
 function tookText(milliseconds: unknown): string {

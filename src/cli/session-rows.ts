@@ -12,23 +12,24 @@ const STYLES: Record<SessionState, Style> = {
   failed: "red",
 };
 
-const MOST_COLUMNS = 60;
+/** In the order in which somebody has to know of them. */
+export const LIVE_STATES = ["waiting", "failed", "working", "idle"] as const satisfies SessionState[];
 
-/** Those that are not over, as rows of a table: session, project, state and how long, what. */
+const MOST_COLUMNS = { name: 20, activity: 60 };
+
+/** Rows of a table: session, project, state and how long, what. */
 export function sessionRows(sessions: readonly Session[], now: number): string[][] {
-  return sessions
-    .filter(({ state }) => state !== "ended")
-    .map((session) => {
-      const { session_id: id, project, state, state_since: since } = session;
-      const seconds = Math.max(0, (now - Date.parse(since)) / 1000);
-      return [
-        `    ${cell(shortSession(id))}`,
-        cell(lastSegment(project)),
-        style(state, STYLES[state]),
-        duration(seconds),
-        cell(activity(session)),
-      ];
-    });
+  return sessions.map((session) => {
+    const { session_id: id, project, state, state_since: since } = session;
+    const seconds = Math.max(0, (now - Date.parse(since)) / 1000);
+    return [
+      `    ${cell(shortSession(id), MOST_COLUMNS.name)}`,
+      cell(lastSegment(project), MOST_COLUMNS.name),
+      style(state, STYLES[state]),
+      duration(seconds),
+      cell(activity(session), MOST_COLUMNS.activity),
+    ];
+  });
 }
 
 /** The one thing that matters: what is asked, what runs, or what was last wanted. */
@@ -41,6 +42,6 @@ function activity({ state, waiting_for: wait, failure, open_tools: open, agents,
   return running > 0 ? `${what} (${running} sub-agent${running === 1 ? "" : "s"})` : what;
 }
 
-function cell(text: string): string {
-  return fit(oneLine(text.slice(0, MOST_COLUMNS * 8)), MOST_COLUMNS);
+function cell(text: string, columns: number): string {
+  return fit(oneLine(text.slice(0, columns * 8)), columns);
 }

@@ -50,6 +50,13 @@ export function agentReportIn(prompt: string): AgentReport | null {
   };
 }
 
+/** A command and its arguments as they were given; empty for anything else. */
+export function commandText(command: unknown): string {
+  if (!Array.isArray(command)) return "";
+  const words = command.filter((word): word is string => typeof word === "string");
+  return words.map((word) => (/^[\w/.,:=@%+-]+$/.test(word) ? word : JSON.stringify(word))).join(" ");
+}
+
 export function firstText(fields: JsonObject, names: readonly string[]): string {
   return names.map((name) => textOf(fields[name])).find(Boolean) ?? "";
 }

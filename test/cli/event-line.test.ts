@@ -55,6 +55,27 @@ describe("a line", () => {
     );
   });
 
+  test("has the time at which it happened, where that is told and can be", () => {
+    const clockOf = (timestamp: unknown) => lineOf({ timestamp }).slice(0, 19).trim();
+    expect(clockOf("2026-03-10T11:59:00.000Z")).toStartWith("11:59:00");
+    expect(clockOf("2026-03-10T14:59:00+03:00")).toStartWith("11:59:00");
+    expect(clockOf("2026-03-08T11:59:00Z")).toBe("2026-03-08 11:59:00");
+    for (const unknown of ["2026-03-10T11:59:00", "2027-01-01T00:00:00Z", "soon", 5, null, undefined]) {
+      expect(clockOf(unknown)).toStartWith("12:00:07");
+    }
+  });
+
+  test("of a command that is run names it, and how it ended", () => {
+    const start = { launch_method: "run", command: ["sh", "-c", "exit 7"], pid: 4 };
+    expect(summaryOf({ type: "session.start", data: start })).toBe('sh -c "exit 7"');
+    const end = { exit_code: 7, signal: null, duration_seconds: 0.5 };
+    expect(summaryOf({ type: "session.end", data: end })).toBe("exit code 7 (500 ms)");
+    expect(summaryOf({ type: "session.end", data: { ...end, exit_code: 0 } })).toBe("exit code 0 (500 ms)");
+    expect(summaryOf({ type: "session.end", data: { ...end, exit_code: null, signal: "SIGKILL" } })).toBe(
+      "ended by SIGKILL (500 ms)",
+    );
+  });
+
   test("of an event with nothing in it", () => {
     expect(lineOf({})).toBe("12:00:07 -        -          -");
     expect(lineOf({ received_at: 5, type: 7, session_id: {}, cwd: [] })).toStartWith("--:--:-- -        -");

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { sessionRows } from "../../src/cli/session-rows.ts";
 import { hook, seen, START, tell, type Told } from "../hub/sessions/story.ts";
 
-const { agentStart, ask, end, notify, pre, prompt, stop } = tell;
+const { agentStart, ask, notify, pre, prompt, stop } = tell;
 const rows = (told: Told[], at: number) =>
   sessionRows([seen(told, at)], START + at * 1000).map((row) => row.map((cell) => cell.trim()));
 
@@ -43,6 +43,7 @@ test("how long it has been so", () => {
   expect(rows([prompt(0, "go")], 184)[0]?.[3]).toBe("3 min 4 s");
 });
 
-test("what is over is left out", () => {
-  expect(rows([prompt(0, "go"), end(1)], 2)).toEqual([]);
+test("a name without end takes no more than its room", () => {
+  const [row] = rows([{ ...prompt(0, "x".repeat(500)), fields: { prompt: "x".repeat(500) } }], 1);
+  expect(row?.[4]).toHaveLength(60);
 });

@@ -1,7 +1,7 @@
 /** `emit`, as scripts use it. */
 import { beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { type Account, account } from "../support/binary.ts";
+import { type Account, account, binary } from "../support/binary.ts";
 import { connect } from "../support/clients.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
@@ -78,6 +78,17 @@ describe("the data", () => {
     expect((await newest()).data).toEqual([1]);
     await emit(["piped", '{"from": "argument"}'], '{"from": "stdin"}');
     expect((await newest()).data).toEqual({ from: "argument" });
+  });
+
+  test("is none where stdin is a pipe that stays open and empty", async () => {
+    const child = Bun.spawn([await binary(), "emit", "piped.nothing", "--json"], {
+      env: { ...user.env, ...env },
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    expect(await child.exited).toBe(0);
+    expect((await newest()).type).toBe("piped.nothing");
+    expect((await newest()).data).toBeUndefined();
+    child.stdin.end();
   });
 
   test("is none where stdin holds nothing", async () => {

@@ -159,6 +159,24 @@ test("at most a thousand sessions are kept, those that were active last", async 
   expect((await server.get("/api/sessions/s50")).status).toBe(404);
 });
 
+test("a command that is run: what it is, and how it ended", async () => {
+  const server = await startTestServer();
+  const tell = async (type: string, data: object) => {
+    await server.post("/api/events", { type, session_id: "run-1", source: "run", data });
+    return (await server.get("/api/sessions/run-1")).body;
+  };
+  await tell("session.start", { launch_method: "run", command: ["make", "test all"] });
+  expect(await tell("claude.status", { status: "running" })).toMatchObject({
+    state: "working",
+    prompt: 'make "test all"',
+  });
+  expect(await tell("session.end", { exit_code: 2, signal: null })).toMatchObject({
+    state: "ended",
+    ended_reason: "exit code 2",
+    failure: "exit code 2",
+  });
+});
+
 describe("claude-mpm's events", () => {
   const envelope = (subtype: string, data: object) => ({
     namespace: "/hook",

@@ -1,5 +1,6 @@
 import { fstatSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { readInput } from "../../hooks/input.ts";
 import { refusalIn, request } from "../../client/http.ts";
 import { parseExactJson } from "../../protocol/json.ts";
 import type { IngestResult } from "../../protocol/messages.ts";
@@ -10,6 +11,8 @@ import { runningServer } from "../reach.ts";
 import type { Command } from "../root.ts";
 
 const TIMEOUT_MS = 10_000;
+const MAX_BYTES = 16 * 1024 * 1024;
+const PIPED = { headBytes: MAX_BYTES, tailBytes: 0, silenceMs: 1000, totalMs: 60_000 };
 
 export default {
   description: "Send one event, and print its seq once it is stored",
@@ -18,7 +21,7 @@ export default {
     data: {
       type: "positional",
       description:
-        "The event's data as JSON; - reads it from stdin, as does leaving it out where stdin is a pipe or a file",
+        "The event's data as JSON; - reads it from stdin, as does leaving it out where stdin is a file, or a pipe with something in it",
       required: false,
       valueHint: "JSON",
     },
@@ -28,7 +31,7 @@ export default {
     ...SERVER_ARGS,
   },
   async run({ args, rawArgs }) {
-    const type = textOf(args, "type");
+    const type = args.type === "" ? undefined : textOf(args, "type");
     if (type === undefined) {
       throw new CommandError(
         "The event's type is missing",
@@ -36,7 +39,7 @@ export default {
         EXIT.usage,
       );
     }
-    const data = dataOf(textOf(args, "data"));
+    const data = await dataOf(args.data === "" ? undefined : textOf(args, "data"));
     const session = textOf(args, "session");
     const project = textOf(args, "project");
     const id = crypto.randomUUID();
@@ -64,9 +67,8 @@ export default {
 } satisfies Command;
 
 /** Numbers stay as they are written. Undefined where there is no text. */
-function dataOf(given: string | undefined): unknown {
-  const text =
-    given === "-" || (given === undefined && isStdinMeant()) ? readFileSync(0, "utf8") : (given ?? "");
+async function dataOf(given: string | undefined): Promise<unknown> {
+  const text = given === "-" ? readFileSync(0, "utf8") : (given ?? (await pipedText()));
   if (text.trim() === "") return undefined;
   try {
     return parseExactJson(text);
@@ -80,12 +82,15 @@ function dataOf(given: string | undefined): unknown {
   }
 }
 
-/** A terminal or `/dev/null` is where nobody has put anything. */
-function isStdinMeant(): boolean {
+/** What was put in without being asked for: programs leave a pipe open that nobody ever writes into. */
+async function pipedText(): Promise<string> {
   try {
     const stdin = fstatSync(0);
-    return stdin.isFIFO() || stdin.isFile() || stdin.isSocket();
+    // A terminal or `/dev/null` is where nobody has put anything.
+    if (!stdin.isFIFO() && !stdin.isFile() && !stdin.isSocket()) return "";
   } catch {
-    return false;
+    return "";
   }
+  const { head } = await readInput(undefined, PIPED);
+  return new TextDecoder().decode(head);
 }

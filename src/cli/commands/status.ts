@@ -11,10 +11,10 @@ import { logFileOf } from "../log-file.ts";
 import { duration, EXIT, print, printJson, style, table } from "../output.ts";
 import { whyNotRunning } from "../reach.ts";
 import type { Command } from "../root.ts";
-import { sessionRows } from "../session-rows.ts";
+import { LIVE_STATES, sessionRows } from "../session-rows.ts";
 
 const LAST_ERRORS = 5;
-const MOST_SESSIONS = 50;
+const MOST_SHOWN = 20;
 const LOG_TAIL_BYTES = 256 * 1024;
 
 export default {
@@ -41,9 +41,7 @@ export default {
 
     const { health, instance, url } = found;
     const details = args.verbose === true ? await answerOf<Stats>(`${url}/stats`) : null;
-    const { sessions } = details
-      ? await answerOf<{ sessions: Session[] }>(`${url}/api/sessions?limit=${MOST_SESSIONS}`)
-      : { sessions: [] };
+    const sessions = details ? await liveSessions(url) : [];
     const paths = serverPaths(stateDir, port);
     const logFile = logFileOf(instance, loaded.values);
     const lastErrors = details ? lastProblems(logFile) : [];
@@ -84,7 +82,11 @@ export default {
       );
       const rows = sessionRows(sessions, Date.now());
       print(rows.length > 0 ? "  sessions" : "  sessions       none");
-      if (rows.length > 0) print(table(rows));
+      if (rows.length > 0) print(table(rows.slice(0, MOST_SHOWN)));
+      if (rows.length > MOST_SHOWN) {
+        const where = `${displayUrl(health.host, health.port)}/api/sessions`;
+        print(`    and ${rows.length - MOST_SHOWN} more: ${where}`);
+      }
       print(lastErrors.length > 0 ? "  last errors" : "  last errors    none");
       for (const line of lastErrors) print(`    ${line}`);
     }
@@ -113,6 +115,16 @@ function settingRows(instance: Instance | null): string[][] {
     const value = JSON.stringify(instance?.settings[key]) ?? "(secret)";
     return [index === 0 ? "  configuration" : "", `${key} ${value} from ${source}`];
   });
+}
+
+/** Those that are not over, first of all those that wait for somebody. */
+async function liveSessions(url: string): Promise<Session[]> {
+  const answers = await Promise.all(
+    LIVE_STATES.map((state) =>
+      answerOf<{ sessions: Session[] }>(`${url}/api/sessions?limit=1000&state=${state}`),
+    ),
+  );
+  return answers.flatMap(({ sessions }) => sessions);
 }
 
 async function answerOf<T>(url: string): Promise<T> {

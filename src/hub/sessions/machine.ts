@@ -64,7 +64,9 @@ function stateOf({ endedReason, waits, failure, main, agents }: Session): Sessio
 type Handler = (session: Session, step: Step) => void;
 
 const HANDLERS_BY_NAME: Record<string, Handler> = {
-  session_start(session, { detail, time }) {
+  session_start(session, { detail, prompt, time }) {
+    // A command that is run is what a human has asked for.
+    if (prompt !== "") session.prompt = prompt;
     // A compaction happens in the middle of a turn, and before a session starts up there is nothing of it.
     if (detail === "compact" || detail === "startup") return;
     // Another process took the session up: whatever the one before it had running is gone.
@@ -184,9 +186,10 @@ const HANDLERS_BY_NAME: Record<string, Handler> = {
     if (detail === "manual" && agentId === null) setMain(session, "idle");
   },
 
-  session_end(session, { detail, time }) {
+  session_end(session, { detail, isFailure, time }) {
     endEverything(session, time);
     session.endedReason = detail || "unknown";
+    if (isFailure) session.failure = detail;
     setMain(session, "ended");
     session.main.endedAt = time;
   },

@@ -2,6 +2,7 @@
 import {
   type AgentReport,
   agentReportIn,
+  commandText,
   fieldsOf,
   firstText,
   textOf,
@@ -43,6 +44,8 @@ export interface Step {
   /** The result of a sub-agent, which comes back as a prompt. */
   report: AgentReport | null;
   message: string;
+  /** A command ended, and not well. */
+  isFailure: boolean;
   /** A notification's type, a session's reason or source, a compaction's trigger, a status. */
   detail: string;
 }
@@ -54,6 +57,7 @@ export const AGENT_TOOLS: ReadonlySet<string> = new Set(["Agent", "Task"]);
 const MAX_AHEAD_MS = 60_000;
 const MAX_PROMPT_CHARS = 4000;
 const MAX_TEXT_CHARS = 500;
+const DETAILS = ["notification_type", "reason", "source", "trigger", "status"];
 const MAX_NAME_CHARS = 256;
 const MAX_PATH_CHARS = 4096;
 const UTF_8 = { encoder: new TextEncoder(), decoder: new TextDecoder() };
@@ -77,7 +81,7 @@ export function readStep(event: JsonObject, project: string | null, receivedAt: 
   const input = fields.tool_input ?? fields.tool_parameters;
   const response = fields.tool_response;
   const name = nameOf(event, fields);
-  const prompt = firstText(fields, ["prompt", "prompt_text"]);
+  const prompt = firstText(fields, ["prompt", "prompt_text"]) || commandText(fields.command);
   const tool = orNull(textOf(fields.tool_name));
   return {
     name,
@@ -101,10 +105,8 @@ export function readStep(event: JsonObject, project: string | null, receivedAt: 
     promptId: orNull(textOf(fields.prompt_id)),
     report: reportIn(prompt),
     message: kept(firstText(fields, ["message", "error"]) || question(input), MAX_TEXT_CHARS),
-    detail: kept(
-      firstText(fields, ["notification_type", "reason", "source", "trigger", "status"]),
-      MAX_NAME_CHARS,
-    ),
+    isFailure: exitOf(fields) !== "",
+    detail: kept(exitOf(fields) || firstText(fields, DETAILS), MAX_NAME_CHARS),
   };
 }
 
@@ -166,6 +168,12 @@ function runningAgents(tasks: readonly unknown[]): string[] {
     .filter(({ type, status }) => type === "subagent" && (status === undefined || status === "running"))
     .map(({ id }) => textOf(id))
     .filter((id) => id !== "");
+}
+
+/** How a command ended, where it did not end well. */
+function exitOf({ exit_code: code, signal }: JsonObject): string {
+  if (typeof signal === "string" && signal !== "") return signal;
+  return typeof code === "number" && code !== 0 ? `exit code ${code}` : "";
 }
 
 /** What AskUserQuestion asks. */
