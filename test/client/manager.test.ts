@@ -1,5 +1,6 @@
 /** The client manager with real servers that come and go, and what it says of it. */
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { ClientManager } from "../../src/client/manager.ts";
 import type { ClientEvents, ClientManagerOptions } from "../../src/client/manager-options.ts";
 import type { EventRefused } from "../../src/client/outbox.ts";
@@ -262,6 +263,19 @@ describe("what is sent", () => {
     manager.stop();
     expect(await waited.catch(({ code }) => code)).toBe("stopped");
   });
+});
+
+test("a client that is stopped by a listener keeps no program waiting", async () => {
+  const script = [
+    'import { ClientManager } from "./src/client/index.ts";',
+    "const delays = { reconnectionDelayMs: 60_000, reconnectionDelayMaxMs: 60_000 };",
+    'const client = new ClientManager({ url: "http://127.0.0.1:1", ...delays });',
+    'client.on("retrying", () => client.stop());',
+    "client.start();",
+  ].join("\n");
+  const child = Bun.spawn([process.execPath, "-e", script], { cwd: join(import.meta.dir, "../..") });
+  onEnd(() => child.kill("SIGKILL"));
+  expect(await Promise.race([child.exited, Bun.sleep(10_000)])).toBe(0);
 });
 
 describe("a restart of the server", () => {
