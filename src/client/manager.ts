@@ -247,7 +247,7 @@ export class ClientManager extends EventSender {
   #greet(
     { compatibility: _asked, ...server }: JudgedServer,
     connection: Connection,
-    ack: ConnectionAck,
+    ack: Partial<ConnectionAck>,
   ): boolean {
     if (ack.compatibility?.compatible === false) {
       connection.close();

@@ -398,6 +398,24 @@ test("a server of claude-mpm's own, which numbers nothing, is used as far as it 
   expect(client.manager.position).toBeNull();
 });
 
+test("a server in between that numbers nothing, or greets with nothing, costs no event", async () => {
+  const greetings: unknown[] = [{ epoch: "e", first_seq: 1, last_seq: 3 }, { epoch: "e" }, "hello", {}];
+  const resumes: unknown[] = [];
+  const { port, io } = await fakeSocketServer({ greeting: null });
+  io.on("connection", (socket) => {
+    resumes.push(socket.handshake.auth.resume);
+    socket.emit("connection_ack", greetings.shift());
+    socket.emit("claude_event", { seq: resumes.length === 1 ? 4 : 1 });
+    if (greetings.length > 0) setTimeout(() => socket.conn.close(), 50);
+  });
+  const client = await started({ hosts, ports: [port] });
+  await client.next("event", 4);
+  // What a server that numbers nothing has for `seq` is no number of ours.
+  expect(client.seqs()).toEqual([4, 1, 1, 1]);
+  expect(resumes).toEqual([undefined, ...Array.from({ length: 3 }, () => ({ epoch: "e", seq: 4 }))]);
+  expect(client.manager.position).toEqual({ epoch: "e", seq: 4 });
+});
+
 test("an event that comes twice is told once", async () => {
   const { port, io } = await fakeSocketServer({ greeting: { epoch: "e", first_seq: 1, last_seq: 3 } });
   const client = await started({ hosts, ports: [port] });
