@@ -27,8 +27,6 @@ export interface ClientEvents {
 }
 
 export interface ClientManagerOptions extends DiscoverOptions {
-  /** The only place to look, instead of `hosts` and `ports`. */
-  url?: string;
   /** Of claude-mpm, as servers judge it. */
   clientVersion?: string;
   /** Told to the server; one is made when not given. */

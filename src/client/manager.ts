@@ -7,13 +7,10 @@ import { type Connection, openConnection } from "./connection.ts";
 import {
   bestOf,
   DEFAULT_CLIENT_VERSION,
-  DEFAULT_HOSTS,
-  DEFAULT_PORTS,
   type DiscoveredServer,
   discoverServers,
   type JudgedServer,
   judgeServers,
-  probeServers,
 } from "./discovery.ts";
 import { Emitter } from "./emitter.ts";
 import type { ClientEvents, ClientManagerOptions } from "./manager-options.ts";
@@ -106,7 +103,7 @@ export class ClientManager extends EventSender {
    */
   start(url?: string): this {
     if (this.#ended) return this;
-    this.#url = url ?? this.#options.url;
+    this.#url = url;
     this.#ended = new AbortController();
     void this.#run(this.#ended.signal);
     return this;
@@ -209,10 +206,8 @@ export class ClientManager extends EventSender {
   }
 
   async #look(): Promise<JudgedServer[]> {
-    const { hosts = DEFAULT_HOSTS, ports = DEFAULT_PORTS } = this.#options;
-    const options = { ...this.#options, hosts, ports };
-    const found = this.#url ? await probeServers([this.#url], options) : await discoverServers(options);
-    return judgeServers(found, options);
+    const options = { ...this.#options, ...(this.#url ? { url: this.#url } : {}) };
+    return judgeServers(await discoverServers(options), options);
   }
 
   /** While the server it was with may only be restarting, others would be a change of log. */
