@@ -36,13 +36,6 @@ export interface OutboxLimits {
   onDropped: (event: OutgoingEvent) => void;
 }
 
-/** Answers after which the very same event may be taken a little later. */
-const TEMPORARY: ReadonlySet<string> = new Set<ErrorCode>(["not_ready", "overloaded", "log_unavailable"]);
-
-export function isTemporary(code: string): boolean {
-  return TEMPORARY.has(code);
-}
-
 export function refusal(code: ErrorCode): EventRefused {
   return new EventRefused(code, ERRORS[code][1], ERRORS[code][2]);
 }

@@ -1,15 +1,9 @@
 /** Sends what waits in the outbox over whatever connection there is, until each event is stored or refused. */
+import { isCodeForGood } from "../protocol/errors.ts";
 import type { JsonObject } from "../protocol/event.ts";
 import type { EventAck } from "../protocol/messages.ts";
 import type { Connection } from "./connection.ts";
-import {
-  EventRefused,
-  isTemporary,
-  Outbox,
-  type OutboxLimits,
-  type OutgoingEvent,
-  refusal,
-} from "./outbox.ts";
+import { EventRefused, Outbox, type OutboxLimits, type OutgoingEvent, refusal } from "./outbox.ts";
 import type { Stored } from "./sender.ts";
 
 export interface TransmissionOptions extends OutboxLimits {
@@ -66,7 +60,7 @@ export class Transmission {
   #answered(id: string, answer: EventAck | undefined): void {
     if (answer?.ok === false) {
       const { code, message, hint } = answer.error;
-      if (isTemporary(code)) return this.#sendLater(id);
+      if (!isCodeForGood(code)) return this.#sendLater(id);
       this.#refuse(id, new EventRefused(code, message, hint));
     } else {
       const seq = answer?.seq ?? null;

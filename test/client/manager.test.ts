@@ -225,20 +225,33 @@ describe("what is sent", () => {
     expect(client.story()).toEqual(["connected", "event_refused", "event_refused"]);
   });
 
-  test("and refused for the moment is sent again, in its place", async () => {
-    let answers = 0;
-    const { port, events } = await fakeSocketServer({
-      answer: () => {
-        answers += 1;
-        const error = { code: "overloaded", message: "full", hint: "wait" };
-        return answers <= 3 ? { ok: false, error } : { ok: true, seq: answers, id: "any" };
-      },
+  describe("and refused for the moment", () => {
+    const answered = async (code: string) => {
+      let answers = 0;
+      const { port } = await fakeSocketServer({
+        answer: () => {
+          if ((answers += 1) === 1) return { ok: false, error: { code, message: "no", hint: "none" } };
+          return { ok: true, seq: answers, id: "any" };
+        },
+      });
+      const client = await started({ hosts, ports: [port] });
+      const outcome = client.manager.emitEvent("asked", null).then(
+        () => "stored",
+        (refused: EventRefused) => refused.code,
+      );
+      return { outcome: await outcome, told: client.story() };
+    };
+
+    test("is what the server could not do, whatever the reason", async () => {
+      const codes = ["internal", "not_ready", "overloaded", "log_unavailable"];
+      for (const { outcome, told } of await Promise.all(codes.map(answered)))
+        expect([outcome, ...told]).toEqual(["stored", "connected"]);
     });
-    const client = await started({ hosts, ports: [port] });
-    await Promise.all(["a", "b", "c"].map((type) => client.manager.emitEvent(type, null)));
-    expect(events.map(({ type }) => type)).toEqual(["a", "b", "c", "a", "b", "c"]);
-    expect(new Set(events.map(({ id }) => id)).size).toBe(3);
-    expect(client.story()).toEqual(["connected"]);
+
+    test("is nothing that is wrong with the event, or that this client does not know", async () => {
+      for (const code of ["invalid_event", "binary_event", "event_too_large", "of.a.later.day", "toString"])
+        expect(await answered(code)).toEqual({ outcome: code, told: ["connected", "event_refused"] });
+    });
   });
 
   test("and whose answer is lost with the connection is sent again under the same id", async () => {
