@@ -24,7 +24,8 @@ import { Transmission } from "./transmission.ts";
 /**
  * A client that looks for a server until it finds one, for ever, and resumes where it was. What it is given to send
  * before or between connections waits, and is sent in order with an id of its own, so that the server stores it once
- * however often it has to be sent.
+ * however often it has to be sent; only one that the server refuses for the moment may be stored after some that were
+ * given later.
  */
 export class ClientManager extends EventSender {
   readonly clientId: string;

@@ -192,6 +192,24 @@ describe("what is sent", () => {
     expect([manager.buffered, manager.dropped]).toEqual([2, 3]);
   });
 
+  test("and is by itself more than is kept is refused at once, and costs no other its place", async () => {
+    const server = await startTestServer();
+    const client = watch({ url: server.url, maxBufferedBytes: 10_000 });
+    const small = ["a", "b"].map((type) => client.manager.emitEvent(type, null));
+    await expect(client.manager.emitEvent("large", "x".repeat(10_000))).rejects.toMatchObject({
+      code: "event_too_large",
+      message: expect.stringContaining("maxBufferedBytes"),
+      hint: expect.stringContaining("maxBufferedBytes"),
+    });
+    expect([client.manager.buffered, client.manager.dropped]).toEqual([2, 0]);
+    expect(client.payloads("event_refused")).toMatchObject([
+      { event: { type: "large" }, error: { code: "event_too_large" } },
+    ]);
+    client.manager.start();
+    await Promise.all(small);
+    expect(await typesIn(server)).toEqual(["a", "b"]);
+  });
+
   test("is taken as it is at that moment", async () => {
     const server = await startTestServer();
     const client = watch({ url: server.url });
@@ -225,7 +243,70 @@ describe("what is sent", () => {
     expect(client.story()).toEqual(["connected", "event_refused", "event_refused"]);
   });
 
+  test("is sent in order, also when a listener that hears of a refusal sends as well", async () => {
+    const server = await startTestServer({ max_http_buffer_size: "5000" });
+    const client = watch({ url: server.url });
+    let last: Promise<unknown> | undefined;
+    client.manager.on("event_refused", () => (last = client.manager.emitEvent("given.last", null)));
+    void client.manager.emitEvent("too.large", "x".repeat(5000));
+    const sent = ["a", "b"].map((type) => client.manager.emitEvent(type, null));
+    client.manager.start();
+    await Promise.all(sent);
+    await last;
+    expect(await typesIn(server)).toEqual(["a", "b", "given.last"]);
+  });
+
+  test("goes on behind any number that are too large for the server", async () => {
+    const server = await startTestServer({ max_http_buffer_size: "5000" });
+    const client = watch({ url: server.url });
+    for (let index = 0; index < 150; index += 1) void client.manager.emitEvent("large", "x".repeat(5000));
+    const fine = client.manager.emitEvent("fine", null);
+    client.manager.start();
+    expect(await fine).toMatchObject({ seq: 1 });
+  });
+
   describe("and refused for the moment", () => {
+    const error = { code: "overloaded", message: "full", hint: "wait" };
+
+    test("is sent again before anything that was not under way with it", async () => {
+      let answers = 0;
+      const stored: string[] = [];
+      const { port, events } = await fakeSocketServer({
+        answer: ({ type }) => {
+          if ((answers += 1) === 1) return { ok: false, error };
+          return { ok: true, seq: stored.push(type), id: "any" };
+        },
+      });
+      const client = await started({ hosts, ports: [port] });
+      const sent = ["a", "b", "c"].map((type) => client.manager.emitEvent(type, null));
+      await eventually(() => client.manager.buffered === 1);
+      sent.push(...["d", "e"].map((type) => client.manager.emitEvent(type, null)));
+      await Promise.all(sent);
+      // Those behind it were on their way when it was refused: nobody could hold them back.
+      expect(stored).toEqual(["b", "c", "a", "d", "e"]);
+      expect(new Set(events.map(({ id }) => id)).size).toBe(5);
+      expect(client.story()).toEqual(["connected"]);
+    });
+
+    test("is sent again alone, so that a second refusal changes no order", async () => {
+      let refusals = 0;
+      const stored: string[] = [];
+      const { port } = await fakeSocketServer({
+        answer: ({ type }) => {
+          // All of the first window, and then again the first, and later one more.
+          if (refusals < 5 || (type === "c" && refusals === 5)) {
+            refusals += 1;
+            return { ok: false, error };
+          }
+          return { ok: true, seq: stored.push(type), id: "any" };
+        },
+      });
+      const client = await started({ hosts, ports: [port] });
+      await Promise.all(["a", "b", "c", "d"].map((type) => client.manager.emitEvent(type, null)));
+      expect(refusals).toBe(6);
+      expect(stored).toEqual(["a", "b", "c", "d"]);
+    });
+
     const answered = async (code: string) => {
       let answers = 0;
       const { port } = await fakeSocketServer({
