@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 
 const ROOT = join(import.meta.dir, "..");
-const ENTRIES = { client: "client/index.ts", embedded: "embedded.ts" };
+const ENTRIES = { client: "client/index.ts", embedded: "embedded/index.ts" };
 
 /** Writes `client.js`, `client.browser.js`, `embedded.js` and `types/` into a directory, which is emptied before. */
 export async function buildLibrary(outdir: string): Promise<void> {

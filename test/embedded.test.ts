@@ -1,6 +1,6 @@
 /** A server inside this process, and the factory in all its modes. */
 import { afterEach, describe, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import {
   getSocketioServer,
@@ -9,7 +9,7 @@ import {
   SocketioServer,
   type SocketioServerOptions,
   startEmbeddedServer,
-} from "../src/embedded.ts";
+} from "../src/embedded/index.ts";
 import { onEnd } from "./support/cleanup.ts";
 import { connect } from "./support/clients.ts";
 import { eventually } from "./support/eventually.ts";
@@ -67,8 +67,11 @@ async function expectWorking(server: SocketioServer): Promise<void> {
 
 describe("an embedded server", () => {
   test("is a whole server, and leaves nothing behind", async () => {
-    setEnvironment();
+    const TMPDIR = temporaryDirectory();
+    setEnvironment({ TMPDIR });
     const server = await startEmbeddedServer();
+    expect(readdirSync(TMPDIR)).toHaveLength(1);
+    await expect(startEmbeddedServer({ port: server.port })).rejects.toThrow();
     const health = await (await fetch(`${server.url}/health`)).json();
     expect(health).toMatchObject({ status: "healthy", server_id: server.serverId, port: server.port });
     expect(health.checks.map(({ name }: any) => name)).toContain("log_file");
@@ -76,6 +79,7 @@ describe("an embedded server", () => {
     expect(server.stop()).toBe(first);
     await first;
     await expect(fetch(`${server.url}/health`)).rejects.toThrow();
+    expect(readdirSync(TMPDIR)).toEqual([]);
   });
 
   test("keeps its events where it is told to", async () => {
@@ -131,6 +135,22 @@ describe("the factory", () => {
     await server.stop();
     await expect(fetch(`http://127.0.0.1:${port}/health`)).rejects.toThrow();
     expect([server.kind, server.url]).toEqual([null, null]);
+  });
+
+  test("looks only where it is told to", async () => {
+    const [elsewhere, standalone] = [await startTestServer(), await startTestServer()];
+    for (const mode of ["client", "auto"] as const) {
+      const url = `http://127.0.0.1:${standalone.port}`;
+      const server = make({ mode, ports: [elsewhere.port], url });
+      await server.start();
+      expect([server.kind, server.port]).toEqual(["client", standalone.port]);
+      await expectWorking(server);
+    }
+    const url = `http://127.0.0.1:${await freePort()}`;
+    const failure = await make({ mode: "client", ports: [elsewhere.port], url })
+      .start()
+      .catch((error: unknown) => error);
+    expect(failure).toMatchObject({ message: `No compatible server was found on ${url}` });
   });
 
   test("in the mode client says clearly that none runs, and can be started once there is one", async () => {
@@ -190,7 +210,7 @@ describe("the factory", () => {
   test("works where a proxy is set for everything", async () => {
     const standalone = await startTestServer();
     const script = [
-      'const { getSocketioServer } = await import("./src/embedded.ts");',
+      'const { getSocketioServer } = await import("./src/embedded/index.ts");',
       'const server = getSocketioServer({ mode: "client" });',
       "await server.start();",
       'process.stdout.write(JSON.stringify(await server.emitEvent("through", null)));',

@@ -4,8 +4,8 @@ import { isObject, type JsonObject } from "../protocol/event.ts";
 import { type ConnectionAck, type EventAck, type HistoryGap, isHistoryGap } from "../protocol/messages.ts";
 
 export interface ConnectionHandlers {
-  /** The server's greeting: comes once, before anything else. */
-  onGreeting(ack: ConnectionAck): void;
+  /** The server's greeting: comes once, before anything else. What is in it is the server's affair, maybe nothing. */
+  onGreeting(ack: Partial<ConnectionAck>): void;
   onEvent(event: JsonObject): void;
   onGap(gap: HistoryGap): void;
   /** It could not be made, or is lost; comes once, unless it was closed here. */
@@ -58,7 +58,7 @@ export function openConnection(
   socket.on("disconnect", (reason) => lose(reason));
   socket.once("connection_ack", (ack: unknown) => {
     clearTimeout(timer);
-    handlers.onGreeting((isObject(ack) ? ack : {}) as unknown as ConnectionAck);
+    handlers.onGreeting(isObject(ack) ? ack : {});
   });
   socket.on("claude_event", (event: unknown) => {
     if (isObject(event)) handlers.onEvent(event);

@@ -5,13 +5,15 @@ import { localUrl } from "../protocol/hosts.ts";
 import type { VersionInfo } from "../protocol/messages.ts";
 import { type Ask, askWithFetch } from "./ask.ts";
 
-export const DEFAULT_HOSTS: readonly string[] = ["localhost", "127.0.0.1"];
-export const DEFAULT_PORTS: readonly number[] = [8765, 8766, 8767, 8768, 8769];
+const DEFAULT_HOSTS: readonly string[] = ["localhost", "127.0.0.1"];
+const DEFAULT_PORTS: readonly number[] = [8765, 8766, 8767, 8768, 8769];
 
 /** The claude-mpm version a client counts as that names none: the oldest that servers take. */
 export const DEFAULT_CLIENT_VERSION = "0.7.0";
 
 export interface DiscoverOptions {
+  /** The only place to look, instead of `hosts` and `ports`. */
+  url?: string;
   /** Names or addresses; `localhost` and `127.0.0.1` when not given. */
   hosts?: readonly string[];
   /** 8765 to 8769 when not given. */
@@ -39,23 +41,14 @@ export interface JudgedServer extends DiscoveredServer {
 const PROBE_TIMEOUT_MS = 500;
 
 /**
- * The servers that answer `GET /version` as one of ours, or as claude-mpm's own, in the order of `hosts` and then
- * `ports`; one that is reached under several names is reported once, under the first. Other programs are passed over,
- * whatever they do. Takes no longer than one probe.
+ * The servers that answer `GET /version` as one of ours, or as claude-mpm's own: the one at `url`, or else in the order
+ * of `hosts` and then `ports`. One that is reached under several names is reported once, under the first. Other
+ * programs are passed over, whatever they do. Takes no longer than one probe.
  */
-export function discoverServers(options: DiscoverOptions = {}): Promise<DiscoveredServer[]> {
-  const { hosts = DEFAULT_HOSTS, ports = DEFAULT_PORTS } = options;
-  return probeServers(
-    hosts.flatMap((host) => ports.map((port) => urlOf(host, port))),
-    options,
-  );
-}
-
-/** As `discoverServers`, for servers whose URLs are known. */
-export async function probeServers(
-  urls: readonly string[],
-  { probeTimeoutMs = PROBE_TIMEOUT_MS, ask = askWithFetch }: DiscoverOptions,
-): Promise<DiscoveredServer[]> {
+export async function discoverServers(options: DiscoverOptions = {}): Promise<DiscoveredServer[]> {
+  const { url: only, hosts = DEFAULT_HOSTS, ports = DEFAULT_PORTS } = options;
+  const { probeTimeoutMs = PROBE_TIMEOUT_MS, ask = askWithFetch } = options;
+  const urls = only ? [only] : hosts.flatMap((host) => ports.map((port) => urlOf(host, port)));
   const answers = await Promise.all(
     [...new Set(urls)].map(async (url): Promise<DiscoveredServer | null> => {
       const version = await answerOf(ask(`${url}/version`, { timeoutMs: probeTimeoutMs }));

@@ -22,13 +22,11 @@ export interface ClientEvents {
   incompatible: { server: DiscoveredServer; compatibility: Compatibility };
   /** The buffer was full: this event, the oldest that waited, is lost; `dropped` counts all. */
   buffer_dropped: { event: JsonObject; dropped: number };
-  /** The server will never store this event; it is out of the buffer. */
+  /** No server will store this event, or it alone is larger than the buffer; it is not in there any more. */
   event_refused: { event: JsonObject; error: EventRefused };
 }
 
 export interface ClientManagerOptions extends DiscoverOptions {
-  /** The only place to look, instead of `hosts` and `ports`. */
-  url?: string;
   /** Of claude-mpm, as servers judge it. */
   clientVersion?: string;
   /** Told to the server; one is made when not given. */
@@ -46,7 +44,7 @@ export interface ClientManagerOptions extends DiscoverOptions {
   pauseMs?: number;
   /** Milliseconds for a connection to be made and greeted. */
   connectTimeoutMs?: number;
-  /** What may wait for a server; beyond it the oldest is dropped. */
+  /** What may wait for a server; beyond it the oldest is dropped. An event that alone is larger is refused. */
   maxBufferedEvents?: number;
   maxBufferedBytes?: number;
 }

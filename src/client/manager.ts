@@ -7,13 +7,10 @@ import { type Connection, openConnection } from "./connection.ts";
 import {
   bestOf,
   DEFAULT_CLIENT_VERSION,
-  DEFAULT_HOSTS,
-  DEFAULT_PORTS,
   type DiscoveredServer,
   discoverServers,
   type JudgedServer,
   judgeServers,
-  probeServers,
 } from "./discovery.ts";
 import { Emitter } from "./emitter.ts";
 import type { ClientEvents, ClientManagerOptions } from "./manager-options.ts";
@@ -27,7 +24,8 @@ import { Transmission } from "./transmission.ts";
 /**
  * A client that looks for a server until it finds one, for ever, and resumes where it was. What it is given to send
  * before or between connections waits, and is sent in order with an id of its own, so that the server stores it once
- * however often it has to be sent.
+ * however often it has to be sent; only one that the server refuses for the moment may be stored after some that were
+ * given later.
  */
 export class ClientManager extends EventSender {
   readonly clientId: string;
@@ -106,7 +104,7 @@ export class ClientManager extends EventSender {
    */
   start(url?: string): this {
     if (this.#ended) return this;
-    this.#url = url ?? this.#options.url;
+    this.#url = url;
     this.#ended = new AbortController();
     void this.#run(this.#ended.signal);
     return this;
@@ -209,10 +207,8 @@ export class ClientManager extends EventSender {
   }
 
   async #look(): Promise<JudgedServer[]> {
-    const { hosts = DEFAULT_HOSTS, ports = DEFAULT_PORTS } = this.#options;
-    const options = { ...this.#options, hosts, ports };
-    const found = this.#url ? await probeServers([this.#url], options) : await discoverServers(options);
-    return judgeServers(found, options);
+    const options = { ...this.#options, ...(this.#url ? { url: this.#url } : {}) };
+    return judgeServers(await discoverServers(options), options);
   }
 
   /** While the server it was with may only be restarting, others would be a change of log. */
@@ -247,7 +243,7 @@ export class ClientManager extends EventSender {
   #greet(
     { compatibility: _asked, ...server }: JudgedServer,
     connection: Connection,
-    ack: ConnectionAck,
+    ack: Partial<ConnectionAck>,
   ): boolean {
     if (ack.compatibility?.compatible === false) {
       connection.close();

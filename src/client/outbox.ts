@@ -3,7 +3,7 @@ import { ERRORS, type ErrorCode } from "../protocol/errors.ts";
 import type { JsonObject } from "../protocol/event.ts";
 import type { Stored } from "./sender.ts";
 
-/** The event will not be stored; `code` is the server's, or `buffer_full` or `stopped`. */
+/** The event will not be stored; `code` is the server's, or `event_too_large`, `buffer_full` or `stopped` from here. */
 export class EventRefused extends Error {
   readonly code: string;
   readonly hint: string;
@@ -34,13 +34,7 @@ export interface OutboxLimits {
   maxEvents: number;
   maxBytes: number;
   onDropped: (event: OutgoingEvent) => void;
-}
-
-/** Answers after which the very same event may be taken a little later. */
-const TEMPORARY: ReadonlySet<string> = new Set<ErrorCode>(["not_ready", "overloaded", "log_unavailable"]);
-
-export function isTemporary(code: string): boolean {
-  return TEMPORARY.has(code);
+  onRefused: (event: OutgoingEvent, error: EventRefused) => void;
 }
 
 export function refusal(code: ErrorCode): EventRefused {
@@ -52,6 +46,8 @@ export class Outbox {
   /** In the order they were given. */
   readonly #entries = new Map<string, Entry>();
   #bytes = 0;
+  /** Ids of those the server refused for the moment. */
+  readonly #postponed = new Set<string>();
   readonly #waiting = new Set<() => void>();
 
   constructor(limits: OutboxLimits) {
@@ -62,12 +58,22 @@ export class Outbox {
     return this.#entries.size;
   }
 
-  /** Takes an event as it is now, whatever becomes of the objects it was made of. */
+  /**
+   * Takes an event as it is now, whatever becomes of the objects it was made of. One that is by itself larger than all
+   * that may wait is refused: to make room for it would cost the others their place and itself as well.
+   */
   add(event: OutgoingEvent): Promise<Stored> {
     const promise = new Promise<Stored>((resolve, reject) => {
       const text = jsonOf(event);
       const bytes = new TextEncoder().encode(text).length;
-      this.#entries.set(event.id, { event: JSON.parse(text), bytes, sent: false, resolve, reject });
+      const entry = { event: JSON.parse(text), bytes, sent: false, resolve, reject };
+      if (bytes > this.#limits.maxBytes) {
+        const error = tooLarge();
+        reject(error);
+        this.#limits.onRefused(entry.event, error);
+        return;
+      }
+      this.#entries.set(event.id, entry);
       this.#bytes += bytes;
       this.#dropBeyondLimits();
     });
@@ -76,8 +82,12 @@ export class Outbox {
     return promise;
   }
 
-  /** Marks the next events as sent, so that at most `window` are under way, and returns them. */
-  take(window: number): { event: OutgoingEvent; bytes: number }[] {
+  /**
+   * Marks the next events as sent, so that at most `most` are under way, and returns them. While any is postponed it is
+   * one at a time: another that is postponed then has nothing behind it that could come before it.
+   */
+  take(most: number): { event: OutgoingEvent; bytes: number }[] {
+    const window = this.#postponed.size > 0 ? 1 : most;
     const taken: Entry[] = [];
     let position = 0;
     for (const entry of this.#entries.values()) {
@@ -94,22 +104,28 @@ export class Outbox {
     this.#remove(id)?.resolve({ id, seq });
   }
 
-  /** It will never be stored. Returns the event, where it was still here. */
-  refused(id: string, error: EventRefused): OutgoingEvent | null {
-    const entry = this.#remove(id);
-    entry?.reject(error);
-    return entry?.event ?? null;
+  /** It will never be stored. */
+  refused(id: string, error: EventRefused): void {
+    const entry = this.#giveUp(id, error);
+    if (entry) this.#limits.onRefused(entry.event, error);
   }
 
-  /** It has to be sent again; without an id all have to. */
-  unsent(id?: string): void {
-    const entries = id === undefined ? [...this.#entries.values()] : [this.#entries.get(id)];
-    for (const entry of entries) if (entry) entry.sent = false;
+  /** All have to be sent again. */
+  unsent(): void {
+    for (const entry of this.#entries.values()) entry.sent = false;
+  }
+
+  /** The server does not take it at this moment: it has to be sent again. */
+  postponed(id: string): void {
+    const entry = this.#entries.get(id);
+    if (!entry) return;
+    entry.sent = false;
+    this.#postponed.add(id);
   }
 
   /** Gives up all of them. */
   clear(error: EventRefused): void {
-    for (const id of this.#entries.keys()) this.refused(id, error);
+    for (const id of this.#entries.keys()) this.#giveUp(id, error);
   }
 
   /** Calls back once nothing waits here, maybe at once; returns how to end that. */
@@ -130,15 +146,22 @@ export class Outbox {
         "No server took the event before too many others waited",
         "Start a server: claude-mpm-socketio start",
       );
-      this.refused(oldest.event.id, full);
+      this.#giveUp(oldest.event.id, full);
       onDropped(oldest.event);
     }
+  }
+
+  #giveUp(id: string, error: EventRefused): Entry | null {
+    const entry = this.#remove(id);
+    entry?.reject(error);
+    return entry;
   }
 
   #remove(id: string): Entry | null {
     const entry = this.#entries.get(id);
     if (!entry) return null;
     this.#entries.delete(id);
+    this.#postponed.delete(id);
     this.#bytes -= entry.bytes;
     if (this.size === 0) {
       for (const resolve of this.#waiting) resolve();
@@ -146,6 +169,11 @@ export class Outbox {
     }
     return entry;
   }
+}
+
+function tooLarge(): EventRefused {
+  const message = "The event is larger than `maxBufferedBytes`";
+  return new EventRefused("event_too_large", message, "Shorten it, or raise `maxBufferedBytes`");
 }
 
 function jsonOf(event: OutgoingEvent): string {

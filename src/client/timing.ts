@@ -1,7 +1,9 @@
 /** Waiting, with an end to it. */
 
-/** Resolves after so many milliseconds, or as soon as the signal is given. */
+/** Resolves after so many milliseconds, or as soon as the signal is given; at once when it has been. */
 export function pause(durationMs: number, signal: AbortSignal): Promise<void> {
+  // It is not told again to those who listen late.
+  if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {
     const end = () => {
       clearTimeout(timer);

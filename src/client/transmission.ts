@@ -1,21 +1,18 @@
-/** Sends what waits in the outbox over whatever connection there is, until each event is stored or refused. */
-import type { JsonObject } from "../protocol/event.ts";
+/**
+ * Sends what waits in the outbox over whatever connection there is, until each event is stored or refused. They are
+ * stored in the order in which they were given, with one exception: an event that the server refuses for the moment is
+ * overtaken by those that were sent right behind it, before its answer came. Each has an answer of its own, so nothing
+ * can call them back.
+ */
+import { isCodeForGood } from "../protocol/errors.ts";
 import type { EventAck } from "../protocol/messages.ts";
 import type { Connection } from "./connection.ts";
-import {
-  EventRefused,
-  isTemporary,
-  Outbox,
-  type OutboxLimits,
-  type OutgoingEvent,
-  refusal,
-} from "./outbox.ts";
+import { EventRefused, Outbox, type OutboxLimits, type OutgoingEvent, refusal } from "./outbox.ts";
 import type { Stored } from "./sender.ts";
 
 export interface TransmissionOptions extends OutboxLimits {
   /** The server said that it is stored; null where it does not number events. */
   onStored: (seq: number | null) => void;
-  onRefused: (event: JsonObject, error: EventRefused) => void;
 }
 
 /** Events under way at once: enough to fill the line, few enough not to flood a server that has just started. */
@@ -55,19 +52,23 @@ export class Transmission {
   #pump(): void {
     const connection = this.#connection;
     if (!connection || this.#holdTimer) return;
+    const tooLarge: string[] = [];
     for (const { event, bytes } of this.outbox.take(WINDOW)) {
       // Sent all the same it would cost the connection, and be sent again on the next one.
-      if (bytes + PACKET_BYTES > connection.maxMessageBytes())
-        this.#refuse(event.id, refusal("event_too_large"));
+      if (bytes + PACKET_BYTES > connection.maxMessageBytes()) tooLarge.push(event.id);
       else connection.send(event, (answer) => this.#answered(event.id, answer));
     }
+    if (tooLarge.length === 0) return;
+    // Told only now: who hears of it may send, which must not come before what was taken already.
+    for (const id of tooLarge) this.outbox.refused(id, refusal("event_too_large"));
+    this.#pump();
   }
 
   #answered(id: string, answer: EventAck | undefined): void {
     if (answer?.ok === false) {
       const { code, message, hint } = answer.error;
-      if (isTemporary(code)) return this.#sendLater(id);
-      this.#refuse(id, new EventRefused(code, message, hint));
+      if (!isCodeForGood(code)) return this.#sendLater(id);
+      this.outbox.refused(id, new EventRefused(code, message, hint));
     } else {
       const seq = answer?.seq ?? null;
       this.#options.onStored(seq);
@@ -77,15 +78,10 @@ export class Transmission {
   }
 
   #sendLater(id: string): void {
-    this.outbox.unsent(id);
+    this.outbox.postponed(id);
     this.#holdTimer ??= setTimeout(() => {
       this.#holdTimer = undefined;
       this.#pump();
     }, SEND_AGAIN_MS);
-  }
-
-  #refuse(id: string, error: EventRefused): void {
-    const event = this.outbox.refused(id, error);
-    if (event) this.#options.onRefused(event, error);
   }
 }

@@ -85,6 +85,22 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+/**
+ * Whether what was refused with this HTTP status is refused for good, as it is wrong itself. Everything else is about
+ * the server, or who asks, at this moment: sent again, the same may be taken.
+ */
+export function isForGood(status: number): boolean {
+  return status === 400 || status === 413 || status === 422;
+}
+
+/**
+ * The same for the code of an acknowledgement, which has no status. One that is not in the table, of another server, is
+ * for good: what is never taken would for ever hold up all that waits behind it.
+ */
+export function isCodeForGood(code: string): boolean {
+  return !Object.hasOwn(ERRORS, code) || isForGood(ERRORS[code as ErrorCode][0]);
+}
+
 /** What stands under `error` in an HTTP body, an acknowledgement or `event_error`. */
 export interface ErrorBody {
   code: ErrorCode;

@@ -48,6 +48,13 @@ test("all servers are found, each once under the first of its names", async () =
   ]);
 });
 
+test("a URL is the only place that is looked at", async () => {
+  const [one, two] = [await startTestServer(), await startTestServer()];
+  const options = { hosts, ports: [one.port], url: two.url };
+  expect((await discoverServers(options)).map(({ port }) => port)).toEqual([two.port]);
+  expect((await findBestServer(options))?.port).toBe(two.port);
+});
+
 const asks: [string, Ask][] = [
   ["fetch", askWithFetch],
   ["node:http", askOverHttp],

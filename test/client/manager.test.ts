@@ -1,5 +1,6 @@
 /** The client manager with real servers that come and go, and what it says of it. */
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { ClientManager } from "../../src/client/manager.ts";
 import type { ClientEvents, ClientManagerOptions } from "../../src/client/manager-options.ts";
 import type { EventRefused } from "../../src/client/outbox.ts";
@@ -191,6 +192,24 @@ describe("what is sent", () => {
     expect([manager.buffered, manager.dropped]).toEqual([2, 3]);
   });
 
+  test("and is by itself more than is kept is refused at once, and costs no other its place", async () => {
+    const server = await startTestServer();
+    const client = watch({ url: server.url, maxBufferedBytes: 10_000 });
+    const small = ["a", "b"].map((type) => client.manager.emitEvent(type, null));
+    await expect(client.manager.emitEvent("large", "x".repeat(10_000))).rejects.toMatchObject({
+      code: "event_too_large",
+      message: expect.stringContaining("maxBufferedBytes"),
+      hint: expect.stringContaining("maxBufferedBytes"),
+    });
+    expect([client.manager.buffered, client.manager.dropped]).toEqual([2, 0]);
+    expect(client.payloads("event_refused")).toMatchObject([
+      { event: { type: "large" }, error: { code: "event_too_large" } },
+    ]);
+    client.manager.start();
+    await Promise.all(small);
+    expect(await typesIn(server)).toEqual(["a", "b"]);
+  });
+
   test("is taken as it is at that moment", async () => {
     const server = await startTestServer();
     const client = watch({ url: server.url });
@@ -224,20 +243,96 @@ describe("what is sent", () => {
     expect(client.story()).toEqual(["connected", "event_refused", "event_refused"]);
   });
 
-  test("and refused for the moment is sent again, in its place", async () => {
-    let answers = 0;
-    const { port, events } = await fakeSocketServer({
-      answer: () => {
-        answers += 1;
-        const error = { code: "overloaded", message: "full", hint: "wait" };
-        return answers <= 3 ? { ok: false, error } : { ok: true, seq: answers, id: "any" };
-      },
+  test("is sent in order, also when a listener that hears of a refusal sends as well", async () => {
+    const server = await startTestServer({ max_http_buffer_size: "5000" });
+    const client = watch({ url: server.url });
+    let last: Promise<unknown> | undefined;
+    client.manager.on("event_refused", () => (last = client.manager.emitEvent("given.last", null)));
+    void client.manager.emitEvent("too.large", "x".repeat(5000));
+    const sent = ["a", "b"].map((type) => client.manager.emitEvent(type, null));
+    client.manager.start();
+    await Promise.all(sent);
+    await last;
+    expect(await typesIn(server)).toEqual(["a", "b", "given.last"]);
+  });
+
+  test("goes on behind any number that are too large for the server", async () => {
+    const server = await startTestServer({ max_http_buffer_size: "5000" });
+    const client = watch({ url: server.url });
+    for (let index = 0; index < 150; index += 1) void client.manager.emitEvent("large", "x".repeat(5000));
+    const fine = client.manager.emitEvent("fine", null);
+    client.manager.start();
+    expect(await fine).toMatchObject({ seq: 1 });
+  });
+
+  describe("and refused for the moment", () => {
+    const error = { code: "overloaded", message: "full", hint: "wait" };
+
+    test("is sent again before anything that was not under way with it", async () => {
+      let answers = 0;
+      const stored: string[] = [];
+      const { port, events } = await fakeSocketServer({
+        answer: ({ type }) => {
+          if ((answers += 1) === 1) return { ok: false, error };
+          return { ok: true, seq: stored.push(type), id: "any" };
+        },
+      });
+      const client = await started({ hosts, ports: [port] });
+      const sent = ["a", "b", "c"].map((type) => client.manager.emitEvent(type, null));
+      await eventually(() => client.manager.buffered === 1);
+      sent.push(...["d", "e"].map((type) => client.manager.emitEvent(type, null)));
+      await Promise.all(sent);
+      // Those behind it were on their way when it was refused: nobody could hold them back.
+      expect(stored).toEqual(["b", "c", "a", "d", "e"]);
+      expect(new Set(events.map(({ id }) => id)).size).toBe(5);
+      expect(client.story()).toEqual(["connected"]);
     });
-    const client = await started({ hosts, ports: [port] });
-    await Promise.all(["a", "b", "c"].map((type) => client.manager.emitEvent(type, null)));
-    expect(events.map(({ type }) => type)).toEqual(["a", "b", "c", "a", "b", "c"]);
-    expect(new Set(events.map(({ id }) => id)).size).toBe(3);
-    expect(client.story()).toEqual(["connected"]);
+
+    test("is sent again alone, so that a second refusal changes no order", async () => {
+      let refusals = 0;
+      const stored: string[] = [];
+      const { port } = await fakeSocketServer({
+        answer: ({ type }) => {
+          // All of the first window, and then again the first, and later one more.
+          if (refusals < 5 || (type === "c" && refusals === 5)) {
+            refusals += 1;
+            return { ok: false, error };
+          }
+          return { ok: true, seq: stored.push(type), id: "any" };
+        },
+      });
+      const client = await started({ hosts, ports: [port] });
+      await Promise.all(["a", "b", "c", "d"].map((type) => client.manager.emitEvent(type, null)));
+      expect(refusals).toBe(6);
+      expect(stored).toEqual(["a", "b", "c", "d"]);
+    });
+
+    const answered = async (code: string) => {
+      let answers = 0;
+      const { port } = await fakeSocketServer({
+        answer: () => {
+          if ((answers += 1) === 1) return { ok: false, error: { code, message: "no", hint: "none" } };
+          return { ok: true, seq: answers, id: "any" };
+        },
+      });
+      const client = await started({ hosts, ports: [port] });
+      const outcome = client.manager.emitEvent("asked", null).then(
+        () => "stored",
+        (refused: EventRefused) => refused.code,
+      );
+      return { outcome: await outcome, told: client.story() };
+    };
+
+    test("is what the server could not do, whatever the reason", async () => {
+      const codes = ["internal", "not_ready", "overloaded", "log_unavailable"];
+      for (const { outcome, told } of await Promise.all(codes.map(answered)))
+        expect([outcome, ...told]).toEqual(["stored", "connected"]);
+    });
+
+    test("is nothing that is wrong with the event, or that this client does not know", async () => {
+      for (const code of ["invalid_event", "binary_event", "event_too_large", "of.a.later.day", "toString"])
+        expect(await answered(code)).toEqual({ outcome: code, told: ["connected", "event_refused"] });
+    });
   });
 
   test("and whose answer is lost with the connection is sent again under the same id", async () => {
@@ -262,6 +357,19 @@ describe("what is sent", () => {
     manager.stop();
     expect(await waited.catch(({ code }) => code)).toBe("stopped");
   });
+});
+
+test("a client that is stopped by a listener keeps no program waiting", async () => {
+  const script = [
+    'import { ClientManager } from "./src/client/index.ts";',
+    "const delays = { reconnectionDelayMs: 60_000, reconnectionDelayMaxMs: 60_000 };",
+    'const client = new ClientManager({ url: "http://127.0.0.1:1", ...delays });',
+    'client.on("retrying", () => client.stop());',
+    "client.start();",
+  ].join("\n");
+  const child = Bun.spawn([process.execPath, "-e", script], { cwd: join(import.meta.dir, "../..") });
+  onEnd(() => child.kill("SIGKILL"));
+  expect(await Promise.race([child.exited, Bun.sleep(10_000)])).toBe(0);
 });
 
 describe("a restart of the server", () => {
@@ -382,6 +490,24 @@ test("a server of claude-mpm's own, which numbers nothing, is used as far as it 
   await client.next("event", 2);
   expect(client.payloads("event")).toEqual([{ type: "received" }, { type: "received" }]);
   expect(client.manager.position).toBeNull();
+});
+
+test("a server in between that numbers nothing, or greets with nothing, costs no event", async () => {
+  const greetings: unknown[] = [{ epoch: "e", first_seq: 1, last_seq: 3 }, { epoch: "e" }, "hello", {}];
+  const resumes: unknown[] = [];
+  const { port, io } = await fakeSocketServer({ greeting: null });
+  io.on("connection", (socket) => {
+    resumes.push(socket.handshake.auth.resume);
+    socket.emit("connection_ack", greetings.shift());
+    socket.emit("claude_event", { seq: resumes.length === 1 ? 4 : 1 });
+    if (greetings.length > 0) setTimeout(() => socket.conn.close(), 50);
+  });
+  const client = await started({ hosts, ports: [port] });
+  await client.next("event", 4);
+  // What a server that numbers nothing has for `seq` is no number of ours.
+  expect(client.seqs()).toEqual([4, 1, 1, 1]);
+  expect(resumes).toEqual([undefined, ...Array.from({ length: 3 }, () => ({ epoch: "e", seq: 4 }))]);
+  expect(client.manager.position).toEqual({ epoch: "e", seq: 4 });
 });
 
 test("an event that comes twice is told once", async () => {

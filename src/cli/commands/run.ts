@@ -105,7 +105,7 @@ async function connect({ loaded, rawArgs, port }: Run, say: (text: string) => vo
   let stop = () => Promise.resolve();
 
   const startEmbedded = async () => {
-    const { startEmbeddedServer } = await import("../../embedded.ts");
+    const { startEmbeddedServer } = await import("../../embedded/server.ts");
     const { flags } = readServerFlags(rawArgs);
     const settings = Object.fromEntries(Object.entries(flags).map(([key, { raw }]) => [key, raw]));
     const server = await startEmbeddedServer({ port, settings }).catch(() =>
