@@ -105,7 +105,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "cli/commands/run.ts",
-    may: ["cli", "client", "config", "daemon", "embedded/server.ts", "protocol"],
+    may: ["cli", "client", "config", "daemon", "hooks/spool.ts", "embedded/server.ts", "protocol"],
     because: "only a command that goes on for long may bring a server into its own process",
   },
   {

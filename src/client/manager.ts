@@ -148,8 +148,8 @@ export class ClientManager extends EventSender {
       type,
       timestamp: new Date().toISOString(),
       client_version: this.#options.clientVersion ?? DEFAULT_CLIENT_VERSION,
-      ...fields,
       id: `${this.#idPrefix}${(this.#sent += 1)}`,
+      ...fields,
     });
   }
 

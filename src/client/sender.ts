@@ -18,6 +18,8 @@ export interface EventFields extends JsonObject {
   session_id?: string;
   /** The directory the session runs in: what `--project` filters by. */
   cwd?: string;
+  /** Makes sending it again, also by another program, safe. One is made when not given; with a given one it may come back. */
+  id?: string;
 }
 
 export abstract class EventSender {

@@ -234,7 +234,38 @@ describe("the server", () => {
     };
     const { exitCode, stdout, stderr } = await account().run(sh("echo done; exit 6"), options);
     expect([exitCode, stdout]).toEqual([6, "done\n"]);
-    expect(stderr).toContain("Warning: the session was not reported whole");
+    expect(stderr).toContain("the session is reported when the server is back");
+  });
+
+  test("that dies while the command runs is told when it is back, of each event once", async () => {
+    const other = account();
+    const options = { env: { ...env, CLAUDE_MPM_SOCKETIO_PORT: `${await freePort()}` } };
+    const { stdout } = await other.run(["start", "--json"], options);
+    const history = async () => {
+      const { stdout: text } = await other.run(["history", "--json"], options);
+      return JSON.parse(text).events as any[];
+    };
+    const args = sh("echo ready; read line; exit 5");
+    const child = Bun.spawn([await binary(), ...args], {
+      cwd: other.home,
+      env: { ...other.env, ...options.env },
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    await eventually(async () => (await history()).length === 2, { what: "the start in the history" });
+    process.kill(JSON.parse(stdout).pid, "SIGKILL");
+    child.stdin.write("on\n");
+    child.stdin.end();
+    expect(await child.exited).toBe(5);
+    expect(await new Response(child.stderr).text()).toContain("reported when the server is back");
+    const ended = Date.now();
+    await other.run(["start"], options);
+    const events = await eventually(async () => {
+      const all = await history();
+      return all.length >= 3 && all;
+    });
+    expect(events.map(({ type }) => type)).toEqual(["session.start", "claude.status", "session.end"]);
+    expect(events[2].data).toMatchObject({ exit_code: 5 });
+    expect(Date.parse(events[2].timestamp)).toBeLessThanOrEqual(ended);
   });
 
   test("is left alone without monitoring", async () => {

@@ -3,6 +3,7 @@ import { constants } from "node:os";
 import { isatty } from "node:tty";
 import { childEnv } from "../../config/env.ts";
 import type { LoadedConfig } from "../../config/load.ts";
+import { serverPaths } from "../../config/paths.ts";
 import { ENV_PREFIX } from "../../config/schema.ts";
 import { localUrl } from "../../protocol/hosts.ts";
 import { loadForCommand, readServerFlags, SERVER_ARGS } from "../flags.ts";
@@ -56,16 +57,31 @@ interface Run {
   startedAt: number;
 }
 
+/** An event of the session, as it waits in the spool. */
+interface Report {
+  text: string;
+  /** Milliseconds since the epoch. */
+  time: number;
+}
+
 /** Reports a command that runs already; what goes wrong with that is said once the terminal is free again. */
 function createReporter(run: Run) {
   const { command, pid, startedAt } = run;
   const session = { session_id: crypto.randomUUID(), cwd: process.cwd(), source: "run" };
   const said: string[] = [];
   const connection = connect(run, (text) => said.push(text));
-  const send = (type: string, data: object, time: number) =>
-    connection.then(({ client }) => {
-      void client.emitEvent(type, data, { ...session, timestamp: new Date(time).toISOString() });
+  /** What is not known to be stored. */
+  const unsettled = new Map<string, Report>();
+  const send = (type: string, data: object, time: number) => {
+    const fields = { ...session, id: crypto.randomUUID(), timestamp: new Date(time).toISOString() };
+    unsettled.set(fields.id, { text: JSON.stringify({ type, ...fields, data }), time });
+    return connection.then(({ client }) => {
+      const settled = () => unsettled.delete(fields.id);
+      // Stopping the client refuses what still waits; only what was refused before that is settled.
+      client.emitEvent(type, data, fields).then(settled, () => isStopping || settled());
     });
+  };
+  let isStopping = false;
   const { session_id, cwd } = session;
   const start = { session_id, launch_method: "run", working_directory: cwd, command, pid };
   void send("session.start", start, startedAt);
@@ -79,13 +95,26 @@ function createReporter(run: Run) {
       const limit = new Promise<false>((resolve) => setTimeout(() => resolve(false), END_LIMIT_MS));
       const { client, stop } = await connection;
       const reported = await Promise.race([client.flush(END_LIMIT_MS), limit]);
+      isStopping = true;
       client.stop();
       await Promise.race([stop(), limit]);
       for (const text of said) printError(text);
-      if (!reported)
-        printError("Warning: the session was not reported whole. See: claude-mpm-socketio doctor");
+      if (!reported) await keep(run, [...unsettled.values()]);
     },
   };
+}
+
+/** Leaves for the server what it was not there to take, as hooks do. */
+async function keep({ loaded, port }: Run, reports: readonly Report[]): Promise<void> {
+  const { openSpool } = await import("../../hooks/spool.ts");
+  try {
+    const spool = openSpool(serverPaths(loaded.values.state_dir, port).spool);
+    for (const { text, time } of reports) spool.add(text, time);
+    printError("The server was not there for all of it: the session is reported when the server is back");
+  } catch (error) {
+    printError(`Warning: the session was not reported whole: ${(error as Error).message}`);
+    printError("See: claude-mpm-socketio doctor");
+  }
 }
 
 /** A client that finds its server by itself: what it is given before that waits. */
