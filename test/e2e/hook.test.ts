@@ -246,6 +246,16 @@ describe("with a server", () => {
     expect(user.status()).toMatchObject({ waiting: 0, dropped: 0 });
   });
 
+  test("a spool that cannot be used keeps nothing from the server", async () => {
+    const user = await setUp();
+    vouchFor(user);
+    writeFileSync(user.spool, "no directory");
+    const server = await stranger(user.port, answer(200));
+    await user.hook(pre("t1"));
+    expect(server.received()).toContain('"t1"');
+    await server.close();
+  });
+
   test("what waits goes out with the next hook, in front of it", async () => {
     const user = await setUp();
     await user.hook(pre("t1"));
