@@ -52,6 +52,7 @@ async function sendWaiting(spool: Spool, target: Target): Promise<void> {
   const end = performance.now() + REPLAY_MS;
   await replay({
     spool,
+    maxEventBytes: target.max_http_buffer_size,
     send(events) {
       const texts = events.map(({ text }) => text);
       const body = texts.length === 1 ? (texts[0] as string) : `[${texts.join(",")}]`;
