@@ -76,9 +76,12 @@ async function assemble({ config, stderr }: AppOptions, listener: Listener, stat
   });
 
   await hub.recall();
-  const endReplay = keepReplaying(openSpool(paths.spool), hub.publishBatch, (error) =>
-    logger.warn("hooks that wait cannot be read", { error: String(error) }),
-  );
+  const endReplay = keepReplaying({
+    spool: openSpool(paths.spool),
+    publish: hub.publishBatch,
+    maxEventBytes: config.max_http_buffer_size,
+    onError: (error) => logger.warn("hooks that wait cannot be read", { error: String(error) }),
+  });
   let live = config;
   let guard = createGuard(config);
   let ready = true;

@@ -15,7 +15,8 @@ if (args.length === 1 && args[0] === "--version") {
   }
 } else if (args[0] === "hook" && !args.includes("--help") && !args.includes("-h")) {
   // It runs at every step of an agent: no command tree for it, no chunk of its own, and no failure that anybody sees.
-  for (const event of ["uncaughtException", "unhandledRejection"]) process.on(event, () => process.exit(0));
+  // Whatever goes wrong beside it, it goes on: its event is not in the spool yet.
+  for (const event of ["uncaughtException", "unhandledRejection"]) process.on(event, () => {});
   await runHook(args.slice(1));
   process.exit(0);
 } else {

@@ -26,12 +26,15 @@ export async function runHook(args: readonly string[]): Promise<void> {
   }
 }
 
-/** What has to be waited for is begun first; all that is quick is done meanwhile. */
+/**
+ * What has to be waited for is begun first; all that is quick is done meanwhile. Nothing that is begun may reject:
+ * whatever fails beside it, the event goes into the spool.
+ */
 async function deliver(args: readonly string[]): Promise<void> {
   // Most users have no file, and then all is at hand by the time that is known.
   let config = lightConfig(args, null);
   let looking = lookAround(config);
-  const readingFile = readConfigFile(args);
+  const readingFile = readConfigFile(args).catch(() => null);
   const reading = readInput();
 
   const payload = payloadOf(await reading);
@@ -53,8 +56,12 @@ async function deliver(args: readonly string[]): Promise<void> {
   await deliverLate({ text, time, target, directory, outcome });
 }
 
-async function lookAround(config: LightConfig): Promise<Place> {
+function lookAround(config: LightConfig): Promise<Place> {
   const { spool } = serverPaths(config.state_dir, config.port);
+  return lookFrom(spool, config).catch(() => ({ target: null, connection: null, spool }));
+}
+
+async function lookFrom(spool: string, config: LightConfig): Promise<Place> {
   const spooled = Bun.file(spool)
     .stat()
     .then(

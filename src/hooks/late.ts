@@ -25,11 +25,26 @@ const REPLAY_MS = 100;
 export async function deliverLate({ text, time, target, directory, outcome: first }: Late): Promise<void> {
   const spool = openSpool(directory);
   const outcome =
-    first === null && target !== null && spool.isEmpty() ? await connect(target).post(text) : first;
+    first === null && target !== null && isEmpty(spool) ? await connect(target).post(text) : first;
   if (outcome === "stored") return;
-  if (outcome !== null && outcome !== "later") return spool.note(1, `refused_${outcome.refused}`);
-  spool.add(text, time);
+  if (outcome !== null && outcome !== "later") return spool.note(`refused_${outcome.refused}`);
+  try {
+    spool.add(text, time);
+  } catch {
+    // Out of its order rather than not at all.
+    if (target !== null && outcome === null) await connect(target).post(text);
+    return;
+  }
   if (target !== null && outcome === null) await sendWaiting(spool, target);
+}
+
+/** False as well where that cannot be told. */
+function isEmpty(spool: Spool): boolean {
+  try {
+    return spool.isEmpty();
+  } catch {
+    return false;
+  }
 }
 
 async function sendWaiting(spool: Spool, target: Target): Promise<void> {
@@ -37,6 +52,7 @@ async function sendWaiting(spool: Spool, target: Target): Promise<void> {
   const end = performance.now() + REPLAY_MS;
   await replay({
     spool,
+    maxEventBytes: target.max_http_buffer_size,
     send(events) {
       const texts = events.map(({ text }) => text);
       const body = texts.length === 1 ? (texts[0] as string) : `[${texts.join(",")}]`;

@@ -1,12 +1,17 @@
 /** Sends on what waits in a spool, in order, by one process at a time. */
 import { acquireLock } from "../log/lock.ts";
-import { CodedError } from "../protocol/errors.ts";
+import { CodedError, ERRORS } from "../protocol/errors.ts";
+import { checkEvent } from "../protocol/event.ts";
+import { exceedsBytes } from "../protocol/json.ts";
+import { shortenToFit } from "../protocol/shorten.ts";
 import { outcomeOf, type Outcome } from "./outcome.ts";
 import { bytesOf, lockFile, type Spool, type SpooledEvent } from "./spool.ts";
 
 export interface ReplayOptions {
   spool: Spool;
   send: (events: readonly SpooledEvent[]) => Promise<Outcome>;
+  /** Larger ones are shortened: nobody knew of the receiver's limit when they were written. */
+  maxEventBytes?: number;
   /** Asked between two batches. */
   isOver?: () => boolean;
 }
@@ -37,28 +42,39 @@ export async function replay(options: ReplayOptions): Promise<boolean> {
   return true;
 }
 
+export interface KeepOptions {
+  spool: Spool;
+  /** Stores a batch or throws. */
+  publish: (events: unknown[]) => Promise<unknown>;
+  maxEventBytes: number;
+  /** Told why the spool cannot be read; once, until it is another reason. */
+  onError: (error: unknown) => void;
+}
+
 /**
  * Replays a server's own spool into it, from now on and for as long as it runs: hooks that found no server, or that it
  * refused, may be the last of their session.
  *
- * @param publish stores a batch or throws
  * @returns ends it, once what is being stored is stored
  */
-export function keepReplaying(
-  spool: Spool,
-  publish: (events: unknown[]) => Promise<unknown>,
-  onError: (error: unknown) => void,
-): () => Promise<void> {
+export function keepReplaying({ spool, publish, maxEventBytes, onError }: KeepOptions): () => Promise<void> {
+  let said = "";
   let stopped = false;
   let running: Promise<unknown> | null = null;
   const send: ReplayOptions["send"] = (events) =>
     publish(events.map(({ event }) => event)).then(
       () => "stored",
-      (error: unknown) => (error instanceof CodedError ? outcomeOf(error.status) : "later"),
+      (error: unknown) => (error instanceof CodedError ? outcomeOf(statusOf(error, events.length)) : "later"),
     );
   const look = () => {
-    running ??= replay({ spool, send, isOver: () => stopped })
-      .catch(onError)
+    running ??= replay({ spool, send, maxEventBytes, isOver: () => stopped })
+      .then(
+        () => (said = ""),
+        (error: unknown) => {
+          if (said !== String(error)) onError(error);
+          said = String(error);
+        },
+      )
       .finally(() => (running = null));
   };
   const timer = setInterval(look, LOOK_MS);
@@ -70,14 +86,39 @@ export function keepReplaying(
   };
 }
 
+/** A batch of one is refused for what is wrong with the one. */
+function statusOf({ status, items }: CodedError, count: number): number {
+  const [item] = items ?? [];
+  return count === 1 && item ? ERRORS[item.code][0] : status;
+}
+
+/** As it is where it fits, and where it is nothing that can be stored. */
+function shortened(spooled: SpooledEvent, maxBytes: number): SpooledEvent {
+  if (!exceedsBytes(spooled.text, maxBytes)) return spooled;
+  try {
+    const event = shortenToFit(checkEvent(spooled.event), maxBytes);
+    return { ...spooled, event, text: JSON.stringify(event) };
+  } catch {
+    return spooled;
+  }
+}
+
 /** False when it stopped before the end. */
-async function drain({ spool, send, isOver = () => false }: ReplayOptions): Promise<boolean> {
+async function drain({
+  spool,
+  send,
+  maxEventBytes = Infinity,
+  isOver = () => false,
+}: ReplayOptions): Promise<boolean> {
   for (let done = false; ; done = true) {
     const names = spool.next();
     if (names.length === 0) return done;
     for (const batch of batches(names)) {
       if (isOver()) return false;
-      const events = batch.map(spool.read).filter((event) => event !== null);
+      const events = batch.flatMap((name) => {
+        const event = spool.read(name);
+        return event === null ? [] : [shortened(event, maxEventBytes)];
+      });
       if (events.length > 0 && !(await settle(events))) return false;
     }
   }

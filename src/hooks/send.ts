@@ -21,7 +21,7 @@ const BUDGET_MS = 500;
 const MAX_HEAD_CHARS = 64 * 1024;
 const UTF_8 = new TextEncoder();
 
-/** Connects, and says nothing yet. */
+/** Connects, and says nothing yet. What fails, here or later, is an outcome: `later`. */
 export function connect({ address, port, token }: Target): Connection {
   let socket: Bun.Socket | null = null;
   let rest: Uint8Array | null = null;
@@ -30,29 +30,35 @@ export function connect({ address, port, token }: Target): Connection {
   const answered = new Promise<Outcome>((resolve) => (settle = resolve));
   const fail = () => settle("later");
   const write = () => {
-    if (socket !== null && rest !== null) rest = rest.subarray(Math.max(0, socket.write(rest)));
+    try {
+      if (socket !== null && rest !== null) rest = rest.subarray(Math.max(0, socket.write(rest)));
+    } catch {
+      fail();
+    }
   };
 
-  Bun.connect({
-    hostname: address,
-    port,
-    socket: {
-      open(opened) {
-        socket = opened;
-        write();
+  const open = async () =>
+    Bun.connect({
+      hostname: address,
+      port,
+      socket: {
+        open(opened) {
+          socket = opened;
+          write();
+        },
+        drain: write,
+        data(_socket, chunk) {
+          answer += chunk.toString("latin1");
+          const end = answer.indexOf("\r\n\r\n");
+          if (end !== -1 || answer.length > MAX_HEAD_CHARS)
+            settle(readAnswer(answer.slice(0, Math.max(0, end))));
+        },
+        close: fail,
+        error: fail,
+        connectError: fail,
       },
-      drain: write,
-      data(_socket, chunk) {
-        answer += chunk.toString("latin1");
-        const end = answer.indexOf("\r\n\r\n");
-        if (end !== -1 || answer.length > MAX_HEAD_CHARS)
-          settle(readAnswer(answer.slice(0, Math.max(0, end))));
-      },
-      close: fail,
-      error: fail,
-      connectError: fail,
-    },
-  }).catch(fail);
+    });
+  open().catch(fail);
 
   return {
     async post(body, limitMs = BUDGET_MS) {

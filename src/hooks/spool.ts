@@ -3,14 +3,16 @@
  * processes write into it, read it and clear it at once.
  */
 import {
-  appendFileSync,
+  closeSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmdirSync,
   rmSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { isObject, type JsonObject } from "../protocol/event.ts";
@@ -57,13 +59,20 @@ export type Spool = ReturnType<typeof openSpool>;
 export function openSpool(directory: string, limits: SpoolLimits = LIMITS) {
   const pathOf = (name: string) => join(directory, name);
 
-  /** Counts what was given up. */
-  function note(count: number, reason: DropReason): void {
-    if (count === 0) return;
+  /** Counts what is given up meanwhile. The file is opened first: what cannot be counted is not given up. */
+  function counting(reason: DropReason, giveUp: (count: (more: number) => void) => void): void {
     mkdirSync(dirname(directory), { recursive: true, mode: 0o700 });
-    appendFileSync(droppedFile(directory), `${new Date().toISOString()} ${count} ${reason}\n`, {
-      mode: 0o600,
-    });
+    const file = openSync(droppedFile(directory), "a", 0o600);
+    let sum = 0;
+    try {
+      giveUp((more) => (sum += more));
+    } finally {
+      try {
+        if (sum > 0) writeSync(file, `${new Date().toISOString()} ${sum} ${reason}\n`);
+      } finally {
+        closeSync(file);
+      }
+    }
   }
 
   /** Makes the directory where there is none, or none any more (`tidy`). */
@@ -91,7 +100,15 @@ export function openSpool(directory: string, limits: SpoolLimits = LIMITS) {
   }
 
   function drop(names: readonly string[], reason: DropReason): void {
-    note(names.filter(remove).length, reason);
+    counting(reason, (count) => {
+      for (const name of names) if (remove(name)) count(1);
+    });
+  }
+
+  /** What writers that were killed have left. */
+  function removeLeftOvers(all: readonly string[]): void {
+    const stale = (Date.now() - LEFT_OVER_MS) * 1000;
+    for (const name of all) if (name.startsWith(".") && timeOf(name) < stale) remove(name);
   }
 
   /** Gives up the oldest events beyond the limits, and what writers that were killed have left. */
@@ -99,10 +116,7 @@ export function openSpool(directory: string, limits: SpoolLimits = LIMITS) {
     const all = list(directory);
     const names = all.filter((name) => !name.startsWith("."));
     let bytes = sizeOf(names);
-    if (all.length > names.length) {
-      const stale = (Date.now() - LEFT_OVER_MS) * 1000;
-      for (const name of all) if (name.startsWith(".") && timeOf(name) < stale) remove(name);
-    }
+    removeLeftOvers(all);
     if (names.length <= limits.files && bytes <= limits.bytes) return;
     const oldest: string[] = [];
     for (const name of names.toSorted()) {
@@ -116,9 +130,11 @@ export function openSpool(directory: string, limits: SpoolLimits = LIMITS) {
 
   return {
     directory,
-    note,
     drop,
     remove,
+
+    /** Counts an event that never was in the spool. */
+    note: (reason: DropReason) => counting(reason, (count) => count(1)),
 
     /** @param time when the hook ran, milliseconds since the epoch with a fraction */
     add(text: string, time: number): void {
@@ -136,18 +152,28 @@ export function openSpool(directory: string, limits: SpoolLimits = LIMITS) {
         rmSync(temporary, { force: true });
         throw error;
       }
-      if (Math.random() < limits.checked) trim();
-    },
-
-    /** Takes the directory away if nothing is in it: where there is none, a hook need not look. */
-    tidy(): void {
+      if (Math.random() >= limits.checked) return;
       try {
-        rmdirSync(directory);
+        trim();
       } catch {
-        // Somebody has written into it, or it is gone.
+        // The event is in, and a later one looks again.
       }
     },
 
+    /**
+     * Takes the directory away if nothing is in it but what writers that were killed have left: where there is none, a
+     * hook need not look.
+     */
+    tidy(): void {
+      try {
+        removeLeftOvers(list(directory));
+        rmdirSync(directory);
+      } catch {
+        // Somebody writes or has written into it, or it is gone.
+      }
+    },
+
+    /** Throws where that cannot be told, as all that reads the directory does. */
     isEmpty: () => !list(directory).some((name) => !name.startsWith(".")),
 
     /**
@@ -162,14 +188,17 @@ export function openSpool(directory: string, limits: SpoolLimits = LIMITS) {
         .toSorted();
     },
 
-    /** Null for what is gone meanwhile; what cannot be read is given up. */
+    /** Null for what is gone meanwhile, and for what is no event, which is given up. Throws what may pass. */
     read(name: string): SpooledEvent | null {
       try {
         const text = readFileSync(pathOf(name), "utf8");
-        const event = parseExactJson(text);
+        const event = parse(text);
         if (isObject(event)) return { name, text, event };
       } catch (error) {
-        if ((error as { code?: string }).code === "ENOENT") return null;
+        const { code } = error as { code?: string };
+        if (code === "ENOENT") return null;
+        // A directory will never be an event.
+        if (code !== "EISDIR") throw error;
       }
       drop([name], "damaged");
       return null;
@@ -177,7 +206,7 @@ export function openSpool(directory: string, limits: SpoolLimits = LIMITS) {
   };
 }
 
-/** What waits in a spool, and what it has given up. */
+/** What waits in a spool, and what it has given up. Throws where it cannot be read. */
 export function spoolStatus(directory: string): SpoolStatus {
   const names = list(directory).filter((name) => !name.startsWith("."));
   let lines: string[] = [];
@@ -218,11 +247,21 @@ function sizeOf(names: readonly string[]): number {
   return names.reduce((sum, name) => sum + bytesOf(name), 0);
 }
 
-/** Events and those being written, in no order; none where there is no directory. */
+/** Undefined for what is no JSON, or nested deeper than the parser's stack. */
+function parse(text: string): unknown {
+  try {
+    return parseExactJson(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Events and those being written, in no order; none where there is no directory. Throws where it cannot be read. */
 function list(directory: string): string[] {
   try {
     return readdirSync(directory).filter((name) => NAME.test(name));
-  } catch {
-    return [];
+  } catch (error) {
+    if ((error as { code?: string }).code === "ENOENT") return [];
+    throw error;
   }
 }

@@ -28,7 +28,7 @@ export interface Candidate {
 export async function findTarget(config: LightConfig): Promise<Candidate | null> {
   const { host, port, token, max_http_buffer_size } = config;
   const { instance: path, lock } = serverPaths(config.state_dir, port);
-  const bootId = process.platform === "linux" ? Bun.file(BOOT_ID_PATH).text() : Promise.resolve("");
+  const bootId = process.platform === "linux" ? readBootId() : Promise.resolve("");
   const instance = await readOwnInstance(path, port);
   const address = localAddress(host);
   const configured = token !== null && !isLoopbackHost(address);
@@ -40,6 +40,15 @@ export async function findTarget(config: LightConfig): Promise<Candidate | null>
   }
   if (!configured) return null;
   return { target: { address, port, token, max_http_buffer_size }, isOurs: Promise.resolve(true) };
+}
+
+/** Begun long before it is awaited, so it never rejects: where it cannot be read no server can be told to be ours. */
+async function readBootId(): Promise<string> {
+  try {
+    return await Bun.file(BOOT_ID_PATH).text();
+  } catch {
+    return "";
+  }
 }
 
 async function readOwnInstance(path: string, port: number): Promise<Instance | null> {

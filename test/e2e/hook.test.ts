@@ -246,6 +246,16 @@ describe("with a server", () => {
     expect(user.status()).toMatchObject({ waiting: 0, dropped: 0 });
   });
 
+  test("a spool that cannot be used keeps nothing from the server", async () => {
+    const user = await setUp();
+    vouchFor(user);
+    writeFileSync(user.spool, "no directory");
+    const server = await stranger(user.port, answer(200));
+    await user.hook(pre("t1"));
+    expect(server.received()).toContain('"t1"');
+    await server.close();
+  });
+
   test("what waits goes out with the next hook, in front of it", async () => {
     const user = await setUp();
     await user.hook(pre("t1"));
@@ -392,6 +402,59 @@ describe("whatever happens it is silent and exits 0", () => {
     expect(readFileSync(join(user.home, "out"), "utf8")).toBe("0\n");
     await user.hook(pre("t1"), { CLAUDE_MPM_SOCKETIO_STATE_DIR: "/dev/full" });
   });
+
+  const troubles: [string, string][] = [
+    [
+      "with a /proc that is masked",
+      `const file = Bun.file;
+       Bun.file = (path, ...rest) =>
+         path === "/proc/sys/kernel/random/boot_id"
+           ? { text: () => Promise.reject(new Error("EACCES")) }
+           : file(path, ...rest);`,
+    ],
+    [
+      "with a rejection that nobody waits for",
+      `setTimeout(() => Promise.reject(new Error("floating")), 100)`,
+    ],
+    ["with an exception in a callback", `setTimeout(() => { throw new Error("thrown"); }, 100)`],
+    ["with a socket that cannot be made", `Bun.connect = () => { throw new Error("EMFILE"); }`],
+    [
+      "with a socket that cannot be written",
+      `Bun.connect = async ({ socket }) => {
+         socket.open({ write() { throw new Error("EIO"); } });
+       }`,
+    ],
+  ];
+  for (const [name, trouble] of troubles) {
+    test(`${name}, and the event is kept`, async () => {
+      const user = await setUp();
+      vouchFor(user);
+      const preload = join(user.home, "trouble.ts");
+      writeFileSync(preload, trouble);
+      const main = join(import.meta.dir, "..", "..", "src", "main.ts");
+      const child = Bun.spawn([process.execPath, "--preload", preload, main, "hook"], {
+        env: { ...user.env, CLAUDE_MPM_SOCKETIO_PORT: `${user.port}` },
+        cwd: user.home,
+        stdin: "pipe",
+        stdout: "pipe",
+        stderr: "pipe",
+      });
+      // All that can go wrong by itself has gone wrong by then.
+      await Bun.sleep(300);
+      child.stdin.write(JSON.stringify(pre("t1")));
+      await child.stdin.end();
+      const [stdout, stderr] = await Promise.all([
+        new Response(child.stdout).text(),
+        new Response(child.stderr).text(),
+      ]);
+      expect({ exitCode: await child.exited, stdout, stderr }).toEqual({
+        exitCode: 0,
+        stdout: "",
+        stderr: "",
+      });
+      expect(user.status()).toMatchObject({ waiting: 1, dropped: 0 });
+    });
+  }
 
   test("and --help says what it is", async () => {
     const user = await setUp();

@@ -116,11 +116,12 @@ describe("install", () => {
     const { settings, run } = await installation(null);
     const { stdout, stderr } = await run("install --http --port 9000");
     expect(stderr).toContain("while the server is down, Claude Code shows an error at every event");
-    expect(stdout).toContain("http://localhost:9000/api/hooks/claude");
+    expect(stderr).toContain("events are lost, and whatever holds the port by then reads them");
+    expect(stdout).toContain("http://127.0.0.1:9000/api/hooks/claude");
     const { hooks } = JSON.parse(read(settings));
     expect(hooks.Stop[0].hooks[0]).toEqual({
       type: "http",
-      url: "http://localhost:9000/api/hooks/claude",
+      url: "http://127.0.0.1:9000/api/hooks/claude",
       timeout: 10,
     });
     expect(hooks.SessionStart[0].hooks[0].type).toBe("command");

@@ -157,6 +157,22 @@ describe("problems", () => {
     expect(look().text).toContain("--port 9000");
   });
 
+  test("behind a matcher that narrows it", () => {
+    const { program, write, look, install } = user();
+    const value = JSON.parse(withHooks(everywhere(`${program} hook`)));
+    for (const event of ["PreToolUse", "PostToolUse"]) value.hooks[event][0].matcher = "Bash";
+    value.hooks.Notification[0].matcher = "*";
+    value.hooks.SessionStart[0].matcher = "";
+    write("user", JSON.stringify(value));
+    expect(look().kinds).toEqual([["narrowed", "user"]]);
+    expect(look().text).toBe(
+      "a matcher keeps the hook from some of: PreToolUse, PostToolUse → Register it for all: claude-mpm-socketio hooks install --scope user",
+    );
+    expect(look().findings).toMatchObject([{ status: "warning" }]);
+    install("user");
+    expect(look()).toMatchObject({ states: { user: "installed" }, kinds: [] });
+  });
+
   test("http hooks have a command beside them, and that is no difference", () => {
     const { around, program, look } = user();
     const url = "http://localhost:8765/api/hooks/claude";

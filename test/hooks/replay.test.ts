@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test";
+import { renameSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { Outcome } from "../../src/hooks/outcome.ts";
 import { keepReplaying, replay } from "../../src/hooks/replay.ts";
 import { lockFile, openSpool, type SpooledEvent, spoolStatus } from "../../src/hooks/spool.ts";
 import { acquireLock } from "../../src/log/lock.ts";
 import { CodedError } from "../../src/protocol/errors.ts";
+import { startTestServer } from "../support/server.ts";
 import { eventually } from "../support/eventually.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
@@ -60,6 +62,21 @@ describe("a replay", () => {
     expect(await replay({ spool, send })).toBe(true);
     expect(batches.flat()).toEqual(upTo(10).filter((n) => n !== 4));
     expect(spoolStatus(directory)).toMatchObject({ waiting: 0, dropped: 1, last_reason: "refused_413" });
+  });
+
+  test("sends what is too large for its receiver shortened, and the rest as it was written", async () => {
+    const texts = ["x".repeat(5000), "y".repeat(100)];
+    const { spool } = setUp(2, (n) => ` ${JSON.stringify({ n, data: { text: texts[n - 1] } })}`);
+    const sent: SpooledEvent[] = [];
+    const send = async (events: readonly SpooledEvent[]): Promise<Outcome> => {
+      sent.push(...events);
+      return "stored";
+    };
+    expect(await replay({ spool, send, maxEventBytes: 1000 })).toBe(true);
+    expect(sent[0]?.text.length).toBeLessThanOrEqual(1000);
+    expect(JSON.parse(sent[0]?.text ?? "")).toEqual(sent[0]?.event);
+    expect(sent[0]?.event).toMatchObject({ n: 1, data: { text: expect.stringContaining("left out]") } });
+    expect(sent[1]?.text).toBe(` ${JSON.stringify({ n: 2, data: { text: texts[1] } })}`);
   });
 
   test("what is damaged keeps nothing else waiting", async () => {
@@ -125,7 +142,12 @@ describe("a server", () => {
       if (full) throw new CodedError("log_unavailable");
       stored.push(...events.map(({ n }) => n));
     };
-    const end = keepReplaying(spool, publish, (error) => stored.push(error));
+    const end = keepReplaying({
+      spool,
+      publish,
+      maxEventBytes: 1000,
+      onError: (error) => stored.push(error),
+    });
     spool.add('{"n":3}', NOW + 3);
     full = false;
     await eventually(() => stored.length === 3);
@@ -142,10 +164,42 @@ describe("a server", () => {
       if (events.some(({ n }) => n === 1)) throw new CodedError("invalid_events");
       stored.push(...events);
     };
-    const end = keepReplaying(spool, publish, () => {});
+    const end = keepReplaying({ spool, publish, maxEventBytes: 1000, onError: () => {} });
     await eventually(() => spool.isEmpty());
     await end();
     expect(stored).toEqual([{ n: 2 }]);
     expect(spoolStatus(directory)).toMatchObject({ dropped: 1, last_reason: "refused_400" });
+  });
+
+  test("shortens what is larger than it takes, and counts what cannot be shortened by its true reason", async () => {
+    const large = { data: { text: "x".repeat(5000) } };
+    const hopeless = Object.fromEntries(upTo(300).map((n) => [`k${n}`, n]));
+    const { spool, directory } = setUp(2, (n) => JSON.stringify({ n, ...(n === 1 ? large : hopeless) }));
+    const server = await startTestServer({ max_http_buffer_size: "1024" });
+    renameSync(directory, server.paths.spool);
+    await eventually(() => openSpool(server.paths.spool).isEmpty());
+    const { events } = (await server.get("/api/events")).body;
+    expect(events).toMatchObject([
+      { n: 1, data: { text: expect.stringMatching(/^x+… \[[\d,]+ characters/) } },
+    ]);
+    expect(spoolStatus(server.paths.spool)).toMatchObject({ dropped: 1, last_reason: "refused_413" });
+    expect(spool.isEmpty()).toBe(true);
+  });
+
+  test("says once why it cannot read what waits, and takes it when it can", async () => {
+    const { spool, directory } = setUp(1);
+    const [errors, stored]: [string[], unknown[]] = [[], []];
+    renameSync(directory, `${directory}.aside`);
+    symlinkSync(directory, directory);
+    const publish = async (events: unknown[]) => stored.push(...events);
+    const onError = (error: unknown) => errors.push(String(error));
+    const end = keepReplaying({ spool, publish, maxEventBytes: 1000, onError });
+    await eventually(() => errors.length > 0);
+    await Bun.sleep(1500);
+    expect(errors).toEqual([expect.stringContaining("ELOOP")]);
+    rmSync(directory);
+    renameSync(`${directory}.aside`, directory);
+    await eventually(() => stored.length === 1);
+    await end();
   });
 });

@@ -15,6 +15,7 @@ import { dirname, join } from "node:path";
 import { parse, type ParseError } from "jsonc-parser";
 import { addHooks, type HooksByEvent, hooksIn, removeHooks } from "../../src/hooks/settings/document.ts";
 import { HOOK_EVENTS } from "../../src/hooks/settings/events.ts";
+import { readSettingsFile, removeSettingsFile, writeSettingsFile } from "../../src/hooks/settings/file.ts";
 import { installHooks, uninstallHooks } from "../../src/hooks/settings/install.ts";
 import { readOwnHook, registeredHooks } from "../../src/hooks/settings/own-hook.ts";
 import { SOAK } from "../support/soak.ts";
@@ -255,6 +256,30 @@ describe("what others edit in between stays", () => {
   });
 });
 
+describe("behind a matcher", () => {
+  const grouped = (group: object) => ({
+    hooks: Object.fromEntries([...HOOKS].map(([event, hook]) => [event, [{ ...group, hooks: [hook] }]])),
+  });
+
+  for (const matcher of ["", "*"]) {
+    test(`${JSON.stringify(matcher)}, that is everything, nothing is to be done`, () => {
+      const path = settingsFile(JSON.stringify(grouped({ matcher })));
+      expect(install(path).changed).toBe(false);
+    });
+  }
+
+  test("that narrows it, it is renewed for everything, and what else stands there stays", () => {
+    const value = grouped({ matcher: "Bash" });
+    value.hooks.PreToolUse?.[0]?.hooks.push(FOREIGN.hooks[0] as never);
+    const path = settingsFile(JSON.stringify(value));
+    expect(install(path)).toMatchObject({ changed: true, replaced: true });
+    const { hooks } = valueIn(read(path));
+    expect(hooks.PreToolUse).toEqual([FOREIGN, { hooks: [HOOKS.get("PreToolUse")] }]);
+    expect(hooks.Stop).toEqual([{ hooks: [HOOKS.get("Stop")] }]);
+    expect(install(path).changed).toBe(false);
+  });
+});
+
 describe("refused, and left as it is", () => {
   const broken: [what: string, text: string, says: string][] = [
     ["a missing comma", '{\n  "a": 1\n  "b": 2\n}', "line 3, column 3: comma expected"],
@@ -341,6 +366,38 @@ describe("the file itself", () => {
       uninstall(link);
       expect(existsSync(target) ? read(target) : null).toBe(text);
     }
+  });
+
+  test("is written through a link inside a linked directory, whose file is yet to be made", () => {
+    const dotfiles = temporaryDirectory();
+    for (const name of ["claude", "store"]) mkdirSync(join(dotfiles, name));
+    symlinkSync("../store/settings.json", join(dotfiles, "claude", "settings.json"));
+    const home = temporaryDirectory();
+    symlinkSync(join(dotfiles, "claude"), join(home, ".claude"));
+    install(join(home, ".claude", "settings.json"));
+    expect(readdirSync(join(dotfiles, "store"))).toEqual(["settings.json"]);
+    expect(readdirSync(home)).toEqual([".claude"]);
+  });
+
+  test("is left to whoever changed it since it was read", () => {
+    for (const before of ["{}", undefined]) {
+      const path = settingsFile(before);
+      const file = readSettingsFile(path);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, '{"theirs": 1}');
+      expect(() => writeSettingsFile(file, '{"ours": 1}')).toThrow("was changed meanwhile");
+      expect(() => removeSettingsFile(file)).toThrow("was changed meanwhile");
+      expect(read(path)).toBe('{"theirs": 1}');
+      expect(readdirSync(dirname(path))).toEqual(["settings.json"]);
+    }
+  });
+
+  test("is not written over a temporary file that is somebody else's", () => {
+    const path = settingsFile("{}");
+    const theirs = `${path}.${process.pid}.tmp`;
+    writeFileSync(theirs, "theirs");
+    expect(() => writeSettingsFile(readSettingsFile(path), "{ }")).toThrow("cannot be written: EEXIST");
+    expect([read(theirs), read(path)]).toEqual(["theirs", "{}"]);
   });
 
   test("is backed up before each first change, at most five times, and not again when nothing has changed", () => {

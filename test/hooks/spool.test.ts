@@ -1,7 +1,16 @@
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
-import { openSpool, type SpoolLimits, spoolStatus } from "../../src/hooks/spool.ts";
+import { droppedFile, openSpool, type SpoolLimits, spoolStatus } from "../../src/hooks/spool.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
 const NOW = Date.now() - 60_000;
@@ -9,6 +18,15 @@ const NOW = Date.now() - 60_000;
 function setUp(limits?: SpoolLimits) {
   const directory = join(temporaryDirectory(), "8765", "spool");
   return { directory, spool: openSpool(directory, limits) };
+}
+
+/** Acts while a path cannot be read although something is there: by root too. */
+function whileUnreadable(path: string, act: () => void): void {
+  renameSync(path, `${path}.aside`);
+  symlinkSync(path, path);
+  act();
+  rmSync(path);
+  renameSync(`${path}.aside`, path);
 }
 
 const text = (n: number) => JSON.stringify({ n });
@@ -102,6 +120,31 @@ describe("damage", () => {
     expect(readdirSync(directory)).not.toContain(name);
   });
 
+  test("what cannot be read for now waits, and throws", () => {
+    const { spool, directory } = setUp();
+    spool.add(text(1), NOW);
+    const [name = ""] = spool.next();
+    whileUnreadable(join(directory, name), () => expect(() => spool.read(name)).toThrow("ELOOP"));
+    whileUnreadable(directory, () => {
+      expect(() => spool.isEmpty()).toThrow("ELOOP");
+      expect(() => spool.next()).toThrow("ELOOP");
+      expect(() => spoolStatus(directory)).toThrow("ELOOP");
+    });
+    expect(spoolStatus(directory)).toMatchObject({ waiting: 1, dropped: 0 });
+    expect(spool.read(name)?.event).toEqual({ n: 1 });
+  });
+
+  test("what cannot be counted is not given up", () => {
+    const { spool, directory } = setUp();
+    spool.add(text(1), NOW);
+    mkdirSync(droppedFile(directory));
+    expect(() => spool.drop(spool.next(), "refused_400")).toThrow("EISDIR");
+    expect(spoolStatus(directory).waiting).toBe(1);
+    rmSync(droppedFile(directory), { recursive: true });
+    spool.drop(spool.next(), "refused_400");
+    expect(spoolStatus(directory)).toMatchObject({ waiting: 0, dropped: 1 });
+  });
+
   test("what is gone meanwhile is nothing, and not counted", () => {
     const { spool, directory } = setUp();
     spool.add(text(1), NOW);
@@ -130,5 +173,19 @@ describe("damage", () => {
     expect(readdirSync(directory)).not.toContain(old);
     expect(readdirSync(directory)).toContain(fresh);
     expect(spool.next()).toHaveLength(2);
+  });
+
+  test("it goes as well when all has been sent, and the directory with it", () => {
+    const { spool, directory } = setUp();
+    const left = (age: number) => `.${String((Date.now() - age) * 1000).padStart(16, "0")}-00000000-7.json`;
+    mkdirSync(directory, { recursive: true });
+    const fresh = left(1000);
+    for (const name of [left(120_000), fresh]) writeFileSync(join(directory, name), "{");
+    spool.tidy();
+    expect(readdirSync(directory)).toEqual([fresh]);
+    rmSync(join(directory, fresh));
+    writeFileSync(join(directory, left(120_000)), "{");
+    spool.tidy();
+    expect(existsSync(directory)).toBe(false);
   });
 });

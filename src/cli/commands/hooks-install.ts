@@ -6,7 +6,7 @@ import { installHooks } from "../../hooks/settings/install.ts";
 import { quote, registeredHooks } from "../../hooks/settings/own-hook.ts";
 import { stableProgram } from "../../hooks/settings/program.ts";
 import { settingsPath } from "../../hooks/settings/scopes.ts";
-import { displayUrl } from "../../protocol/hosts.ts";
+import { localUrl } from "../../protocol/hosts.ts";
 import { IS_COMPILED } from "../../version.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
 import { CommandError, EXIT, print, printError, printJson, table } from "../output.ts";
@@ -17,7 +17,8 @@ import { selfCommand } from "../self.ts";
 /** What tells the hook which server it is for. */
 const ADDRESS = ["host", "port", "state_dir"] as const;
 
-const HTTP_DRAWBACK = "while the server is down, Claude Code shows an error at every event";
+const HTTP_DRAWBACK =
+  "while the server is down, Claude Code shows an error at every event, events are lost, and whatever holds the port by then reads them";
 const SHARED =
   "who shares this project needs the program at the same path; hooks install --scope local is for you alone";
 
@@ -52,7 +53,8 @@ export default {
       cwd: around.cwd,
     });
     const words = [...command, "hook", ...addressFlags(loaded, args.config !== undefined)];
-    const url = `${displayUrl(loaded.values.host, loaded.values.port)}/api/hooks/claude`;
+    // The address, not a name: of `localhost` the other family's port may be another user's.
+    const url = `${localUrl(loaded.values.host, loaded.values.port)}/api/hooks/claude`;
     const hooks = registeredHooks(
       args.http === true ? { command: words, url } : { command: words },
       around.platform,

@@ -203,7 +203,7 @@ export function checkProxy(): Finding[] {
   ];
 }
 
-/** One event in over HTTP, through the log, and back over a socket. */
+/** The path, or of the directories it lies in the nearest that is there. */
 function nearestExisting(path: string): string {
   return existsSync(path) || dirname(path) === path ? path : nearestExisting(dirname(path));
 }

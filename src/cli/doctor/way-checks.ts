@@ -5,7 +5,7 @@ import { childEnv } from "../../config/env.ts";
 import type { LoadedConfig } from "../../config/load.ts";
 import { serverPaths } from "../../config/paths.ts";
 import type { ServerAddress } from "../../daemon/find.ts";
-import { droppedFile, spoolStatus } from "../../hooks/spool.ts";
+import { droppedFile, type SpoolStatus, spoolStatus } from "../../hooks/spool.ts";
 import { localUrl } from "../../protocol/hosts.ts";
 import { selfCommand } from "../self.ts";
 import { failed, type Finding, ok, warning } from "./checks.ts";
@@ -35,8 +35,20 @@ export async function checkWay(server: ServerAddress, isOwn: boolean): Promise<F
 export function checkSpool({ values }: LoadedConfig, isRunning: boolean): Finding[] {
   const name = "spool";
   const { spool } = serverPaths(values.state_dir, values.port);
-  const { waiting, dropped, last_reason: reason } = spoolStatus(spool);
   const findings: Finding[] = [];
+  let status: SpoolStatus;
+  try {
+    status = spoolStatus(spool);
+  } catch (error) {
+    return [
+      failed(
+        name,
+        `${spool} cannot be read: ${(error as Error).message}`,
+        "Mend that: hooks cannot wait there",
+      ),
+    ];
+  }
+  const { waiting, dropped, last_reason: reason } = status;
   if (waiting > 0) {
     const what = `${waiting} event${waiting === 1 ? "" : "s"} of hooks wait${waiting === 1 ? "s" : ""}`;
     findings.push(

@@ -15,6 +15,9 @@ import {
   valueOf,
 } from "./text.ts";
 
+/** Matchers that match everything, as none does. */
+const EVERYTHING: readonly unknown[] = ["", "*"];
+
 /** One hook per event. */
 export type HooksByEvent = ReadonlyMap<string, JsonObject>;
 
@@ -63,13 +66,24 @@ export function isStrictJson(text: string): boolean {
   }
 }
 
+/** A hook as it stands in a file. */
+export interface PlacedHook {
+  event: string;
+  hook: unknown;
+  /** Whether its group's matcher may keep some of these events from it. */
+  narrowed: boolean;
+}
+
 /** Every hook of every event; what has another form than it should have is passed over. */
-export function hooksIn(text: string, path: string): { event: string; hook: unknown }[] {
+export function hooksIn(text: string, path: string): PlacedHook[] {
   return hookContainers(openText(text, path).root)
     .flatMap(eventsIn)
-    .flatMap(({ event, groups }) => {
-      return groups.flatMap(hooksOf).map((hook) => ({ event, hook: getNodeValue(hook) as unknown }));
-    });
+    .flatMap(({ event, groups }) =>
+      groups.flatMap((group) => {
+        const narrowed = isNarrow(group);
+        return hooksOf(group).map((hook) => ({ event, hook: getNodeValue(hook) as unknown, narrowed }));
+      }),
+    );
 }
 
 /** Puts each hook behind those that its event has, in a group of its own that matches everything. */
@@ -146,6 +160,11 @@ function eventsIn(container: Node): EventNode[] {
     const list = groups?.type === "array" ? (groups.children ?? []) : [];
     return { event: String(keyOf(property)), property, groups: list };
   });
+}
+
+function isNarrow(group: Node): boolean {
+  const matcher = valueOf(propertyOf(group, "matcher"));
+  return matcher !== undefined && !EVERYTHING.includes(getNodeValue(matcher));
 }
 
 function hooksOf(group: Node): Node[] {

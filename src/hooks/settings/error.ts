@@ -8,3 +8,11 @@ export class SettingsError extends Error {
     this.hint = hint;
   }
 }
+
+/** Somebody else has written between the look at a file and its change. */
+export class ChangedMeanwhile extends SettingsError {
+  constructor(path: string) {
+    super(`${path} was changed meanwhile`, "See what is in it, and try again; nothing was changed by this");
+    this.name = "ChangedMeanwhile";
+  }
+}

@@ -19,7 +19,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { SettingsError } from "./error.ts";
+import { ChangedMeanwhile, SettingsError } from "./error.ts";
 
 export interface SettingsFile {
   /** As it was named. */
@@ -58,15 +58,17 @@ export function readSettingsFile(path: string): SettingsFile {
   }
 }
 
-/** Replaces the text in one step, mode and owner kept. */
-export function writeSettingsFile({ path, target, stats }: SettingsFile, text: string): void {
+/** Replaces the text in one step, mode and owner kept. Throws `ChangedMeanwhile` where it is not what was read. */
+export function writeSettingsFile(file: SettingsFile, text: string): void {
+  const { path, target, stats } = file;
   const temporary = `${target}.${process.pid}.tmp`;
   onDisk(path, "written", () => {
     // A file that its owner made read-only would be replaced all the same.
     if (stats) accessSync(target, constants.W_OK);
     mkdirSync(dirname(target), { recursive: true });
+    // Before all that is undone: what is there already is somebody else's.
+    const descriptor = openSync(temporary, "wx", stats ? 0o600 : 0o666);
     try {
-      const descriptor = openSync(temporary, "wx", stats ? 0o600 : 0o666);
       try {
         writeFileSync(descriptor, text);
         fsyncSync(descriptor);
@@ -78,6 +80,7 @@ export function writeSettingsFile({ path, target, stats }: SettingsFile, text: s
         if (made.uid !== stats.uid || made.gid !== stats.gid) chownSync(temporary, stats.uid, stats.gid);
         chmodSync(temporary, stats.mode & 0o7777);
       }
+      checkUnchanged(file);
       renameSync(temporary, target);
     } catch (error) {
       rmSync(temporary, { force: true });
@@ -86,8 +89,14 @@ export function writeSettingsFile({ path, target, stats }: SettingsFile, text: s
   });
 }
 
-export function removeSettingsFile({ path, target }: SettingsFile): void {
-  onDisk(path, "removed", () => rmSync(target));
+/** Throws `ChangedMeanwhile` where it is not what was read. */
+export function removeSettingsFile(file: SettingsFile): void {
+  checkUnchanged(file);
+  onDisk(file.path, "removed", () => rmSync(file.target));
+}
+
+function checkUnchanged({ path, target, text }: SettingsFile): void {
+  if (readSettingsFile(target).text !== text) throw new ChangedMeanwhile(path);
 }
 
 /** Keeps a copy beside the file, unless the newest one is the same; returns its path. */
@@ -138,7 +147,7 @@ function follow(path: string): string {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     }
     try {
-      return resolve(dirname(path), readlinkSync(path));
+      return resolve(realpathSync(dirname(path)), readlinkSync(path));
     } catch {
       return path;
     }

@@ -15,6 +15,7 @@ export interface Problem {
     | "skipped"
     | "off"
     | "missing_events"
+    | "narrowed"
     | "duplicated"
     | "different_commands"
     | "missing_program";
@@ -92,13 +93,13 @@ function inspectScope(scope: Scope, around: Surroundings, problems: Problem[]): 
     problems.push({ kind, scope, message, hint });
   };
   let text: string;
-  let own: [event: string, hook: OwnHook][];
+  let own: { event: string; narrowed: boolean; hook: OwnHook }[];
   try {
     text = readSettingsFile(path).text ?? "";
     checkSettings(text, path);
-    own = ownHooksIn(text, path, around.platform).flatMap(([event, hook]): typeof own => {
+    own = ownHooksIn(text, path, around.platform).flatMap(({ event, narrowed, hook }) => {
       const read = readOwnHook(hook, around.platform);
-      return read ? [[event, read]] : [];
+      return read ? [{ event, narrowed, hook: read }] : [];
     });
   } catch (error) {
     const { message } = error as Error;
@@ -108,10 +109,10 @@ function inspectScope(scope: Scope, around: Surroundings, problems: Problem[]): 
   if (own.length === 0) return report;
 
   const again = `${NAME} hooks install --scope ${scope}`;
-  const names = own.map(([event]) => event);
+  const names = own.map(({ event }) => event);
   const events = [...new Set(names)];
   const missing = HOOK_EVENTS.filter((event) => !events.includes(event));
-  const commands = [...new Set(own.map(([, { text: command }]) => command))];
+  const commands = [...new Set(own.map(({ hook }) => hook.text))];
   if (!isStrictJson(text)) {
     add(
       "skipped",
@@ -121,13 +122,19 @@ function inspectScope(scope: Scope, around: Surroundings, problems: Problem[]): 
   }
   if (missing.length > 0)
     add("missing_events", `not registered: ${missing.join(", ")}`, `Register them: ${again}`);
+  const wide = new Set(own.filter(({ narrowed }) => !narrowed).map(({ event }) => event));
+  const narrow = events.filter((event) => !wide.has(event));
+  if (narrow.length > 0) {
+    const message = `a matcher keeps the hook from some of: ${narrow.join(", ")}`;
+    add("narrowed", message, `Register it for all: ${again}`);
+  }
   const twice = events.filter((event) => names.indexOf(event) !== names.lastIndexOf(event));
   if (twice.length > 0) {
     const message = `registered more than once, and counted once: ${twice.join(", ")}`;
     add("duplicated", message, `Register each once: ${again}`);
   }
   // With `http` hooks, the events that cannot have them have a command.
-  const kinds = new Set(own.map(([, { kind }]) => kind));
+  const kinds = new Set(own.map(({ hook }) => hook.kind));
   if (commands.length > kinds.size) {
     add(
       "different_commands",
@@ -135,7 +142,7 @@ function inspectScope(scope: Scope, around: Surroundings, problems: Problem[]): 
       `Make them one: ${again}`,
     );
   }
-  for (const program of new Set(own.flatMap(([, hook]) => missingProgram(hook, around) ?? []))) {
+  for (const program of new Set(own.flatMap(({ hook }) => missingProgram(hook, around) ?? []))) {
     add(
       "missing_program",
       `${program} is registered, and is not there or no program`,

@@ -1,9 +1,20 @@
 /** Registering the hook in a settings file, and taking it out again. */
 import { isDeepStrictEqual } from "node:util";
 import { isObject, type JsonObject } from "../../protocol/event.ts";
-import { addHooks, checkSettings, type HooksByEvent, hooksIn, removeHooks, settingsIn } from "./document.ts";
+import {
+  addHooks,
+  checkSettings,
+  type HooksByEvent,
+  hooksIn,
+  type PlacedHook,
+  removeHooks,
+  settingsIn,
+} from "./document.ts";
+import { ChangedMeanwhile } from "./error.ts";
 import { backUp, readBackups, readSettingsFile, removeSettingsFile, writeSettingsFile } from "./file.ts";
 import { readOwnHook } from "./own-hook.ts";
+
+const MAX_ATTEMPTS = 10;
 
 export interface Change {
   path: string;
@@ -22,18 +33,29 @@ export interface Removal {
   removedFile: boolean;
 }
 
+/** A hook of ours, and where it stands. */
+export interface OwnPlacedHook extends PlacedHook {
+  hook: JsonObject;
+}
+
 /**
  * Makes the file hold exactly these hooks of ours. Throws a `SettingsError`, and changes nothing, when it is broken or
  * cannot be written.
  */
 export function installHooks(path: string, hooks: HooksByEvent, platform: NodeJS.Platform): Change {
+  return anewIfChanged(() => installOnce(path, hooks, platform));
+}
+
+function installOnce(path: string, hooks: HooksByEvent, platform: NodeJS.Platform): Change {
   const file = readSettingsFile(path);
   const text = file.text ?? "";
   checkSettings(text, path);
   const present = ownHooksIn(text, path, platform);
   const unchanged = { path, changed: false, replaced: false, backup: null };
-  const asWanted = present.every(([event, hook]) => isDeepStrictEqual(hooks.get(event), { ...hook }));
-  if (asWanted && present.length === hooks.size && new Map(present).size === hooks.size) return unchanged;
+  const asWanted = present.every(
+    ({ event, hook, narrowed }) => !narrowed && isDeepStrictEqual(hooks.get(event), { ...hook }),
+  );
+  if (asWanted && present.length === hooks.size && byEvent(present).size === hooks.size) return unchanged;
 
   const backups = readBackups(path);
   const before = present.length > 0 ? withoutOwn(text, backups, platform) : file.text;
@@ -47,9 +69,13 @@ export function installHooks(path: string, hooks: HooksByEvent, platform: NodeJS
 
 /** Takes our hooks out of the file; what it was before is restored to the byte, unless others have edited it. */
 export function uninstallHooks(path: string, platform: NodeJS.Platform): Removal {
+  return anewIfChanged(() => uninstallOnce(path, platform));
+}
+
+function uninstallOnce(path: string, platform: NodeJS.Platform): Removal {
   const file = readSettingsFile(path);
   const { text } = file;
-  const events = text === null ? [] : ownHooksIn(text, path, platform).map(([event]) => event);
+  const events = text === null ? [] : ownHooksIn(text, path, platform).map(({ event }) => event);
   if (text === null || events.length === 0) return { path, events: [], removedFile: false };
   const before = withoutOwn(text, readBackups(path), platform);
   if (before === null) removeSettingsFile(file);
@@ -57,11 +83,26 @@ export function uninstallHooks(path: string, platform: NodeJS.Platform): Removal
   return { path, events: [...new Set(events)], removedFile: before === null };
 }
 
-/** Event and hook, of each hook of ours in a text. */
-export function ownHooksIn(text: string, path: string, platform: NodeJS.Platform): [string, JsonObject][] {
-  return hooksIn(text, path).flatMap(({ event, hook }): [string, JsonObject][] => {
-    return isObject(hook) && readOwnHook(hook, platform) ? [[event, hook]] : [];
+/** What somebody else has changed between the look and the write is looked at anew, until they go on and on. */
+function anewIfChanged<T>(act: () => T): T {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return act();
+    } catch (error) {
+      if (!(error instanceof ChangedMeanwhile) || attempt === MAX_ATTEMPTS) throw error;
+    }
+  }
+}
+
+/** Each hook of ours in a text. */
+export function ownHooksIn(text: string, path: string, platform: NodeJS.Platform): OwnPlacedHook[] {
+  return hooksIn(text, path).flatMap(({ hook, ...place }) => {
+    return isObject(hook) && readOwnHook(hook, platform) ? [{ ...place, hook }] : [];
   });
+}
+
+function byEvent(hooks: readonly OwnPlacedHook[]): HooksByEvent {
+  return new Map(hooks.map(({ event, hook }) => [event, hook]));
 }
 
 /**
@@ -69,7 +110,7 @@ export function ownHooksIn(text: string, path: string, platform: NodeJS.Platform
  * same text, nobody else has edited it, and the backup is the answer.
  */
 function withoutOwn(text: string, backups: readonly string[], platform: NodeJS.Platform): string | null {
-  const own = new Map(ownHooksIn(text, "", platform));
+  const own = byEvent(ownHooksIn(text, "", platform));
   const originals = backups.filter((backup) => isOriginal(backup, platform));
   const restored = originals.find((original) => addHooks(original, own) === text);
   if (restored !== undefined) return restored;

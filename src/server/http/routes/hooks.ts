@@ -2,6 +2,7 @@ import type { Hono } from "hono";
 import { CodedError } from "../../../protocol/errors.ts";
 import { isObject } from "../../../protocol/event.ts";
 import { hookEvent } from "../../../protocol/hook-event.ts";
+import { isPayload, rawPayload } from "../../../protocol/hook-payload.ts";
 import { shortenToFit } from "../../../protocol/shorten.ts";
 import type { ServerContext } from "../../context.ts";
 import { parseJson, readText } from "../body.ts";
@@ -16,8 +17,11 @@ export function hookRoutes(app: Hono, context: ServerContext): void {
   app.post("/api/hooks/claude", async (c) => {
     try {
       if (!context.isReady()) throw new CodedError("not_ready");
-      const payload = parseJson(await readText(c.req.raw, MAX_BODY_BYTES));
-      if (!isObject(payload)) throw new CodedError("invalid_hook");
+      const text = await readText(c.req.raw, MAX_BODY_BYTES);
+      const value = parseJson(text);
+      if (!isObject(value)) throw new CodedError("invalid_hook");
+      // Nested too deeply for an event: kept as `hook` keeps it.
+      const payload = isPayload(value) ? value : rawPayload(text);
       await hub.publish(shortenToFit(hookEvent(payload, Date.now()), context.maxEventBytes));
       return c.body(null, 204);
     } catch (error) {
