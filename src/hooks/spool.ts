@@ -4,6 +4,7 @@
  */
 import {
   closeSync,
+  statSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -191,14 +192,15 @@ export function openSpool(directory: string, limits: SpoolLimits = LIMITS) {
     /** Null for what is gone meanwhile, and for what is no event, which is given up. Throws what may pass. */
     read(name: string): SpooledEvent | null {
       try {
-        const text = readFileSync(pathOf(name), "utf8");
-        const event = parse(text);
-        if (isObject(event)) return { name, text, event };
+        // To open a pipe would wait for ever for somebody to write into it.
+        if (statSync(pathOf(name)).isFile()) {
+          const text = readFileSync(pathOf(name), "utf8");
+          const event = parse(text);
+          if (isObject(event)) return { name, text, event };
+        }
       } catch (error) {
-        const { code } = error as { code?: string };
-        if (code === "ENOENT") return null;
-        // A directory will never be an event.
-        if (code !== "EISDIR") throw error;
+        if ((error as { code?: string }).code !== "ENOENT") throw error;
+        return null;
       }
       drop([name], "damaged");
       return null;

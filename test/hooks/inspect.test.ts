@@ -197,6 +197,16 @@ describe("problems", () => {
     }
   });
 
+  test("to register it again keeps the server it is for", () => {
+    const { program, around, look } = user();
+    const command = [program, "hook", "--port", "9300", "--state-dir", "/w/my state"];
+    installHooks(settingsPath("user", around), registeredHooks({ command }, "linux"), "linux");
+    rmSync(program);
+    expect(look().text).toEndWith(
+      "Register this one: claude-mpm-socketio hooks install --scope user --port 9300 --state-dir '/w/my state'",
+    );
+  });
+
   test("programs are looked for as the shell would", () => {
     const { home, write, look } = user();
     for (const [command, missing] of [

@@ -111,6 +111,15 @@ describe("damage", () => {
     });
   }
 
+  test.skipIf(process.platform === "win32")("a pipe in the place of an event keeps nobody waiting", () => {
+    const spool = openSpool(temporaryDirectory());
+    const name = "1795376614888955-b4c6f608-10.json";
+    Bun.spawnSync(["mkfifo", join(spool.directory, name)]);
+    expect(spool.next().map(spool.read)).toEqual([null]);
+    expect(spool.next()).toEqual([]);
+    expect(spoolStatus(spool.directory)).toMatchObject({ waiting: 0, dropped: 1, last_reason: "damaged" });
+  });
+
   test("a directory in the place of an event is given up too", () => {
     const { spool, directory } = setUp();
     spool.add(text(1), NOW);

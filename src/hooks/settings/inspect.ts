@@ -108,7 +108,7 @@ function inspectScope(scope: Scope, around: Surroundings, problems: Problem[]): 
   }
   if (own.length === 0) return report;
 
-  const again = `${NAME} hooks install --scope ${scope}`;
+  const again = `${NAME} hooks install --scope ${scope}${flagsOf(own[0]?.hook)}`;
   const names = own.map(({ event }) => event);
   const events = [...new Set(names)];
   const missing = HOOK_EVENTS.filter((event) => !events.includes(event));
@@ -164,6 +164,12 @@ function acrossScopes(scopes: readonly ScopeReport[]): Problem {
     message: `registered in the scopes ${names.join(" and ")}: ${what}`,
     hint: `Take one out: ${NAME} hooks uninstall --scope ${names.at(-1)}`,
   };
+}
+
+/** What tells the registered hook its server, as `hooks install` takes it. */
+function flagsOf(hook: OwnHook | undefined): string {
+  if (hook?.kind !== "command") return hook ? " --http" : "";
+  return / hook( --.*)$/s.exec(hook.text)?.[1] ?? "";
 }
 
 /** The file of a registered command that cannot be run; null where it can, or only the shell would know. */
