@@ -1,21 +1,19 @@
 /** Reads events as their senders made them: every field may be missing, nested, or of any type. */
-import { isObject, type JsonObject, MAX_DATA_DEPTH } from "./event.ts";
+import { isObject, type JsonObject } from "./event.ts";
 
 /** Where a tool's input holds what it is called on, the most telling first. */
 const ARGUMENTS =
   "command file_path notebook_path pattern query url skill subject description prompt path".split(" ");
 
-/** The fields of an event and of its nested `data` side by side; of the same name, the innermost. */
+/** The fields of an event and of up to three levels of `data` side by side; of the same name, the innermost. */
 export function fieldsOf(event: JsonObject): JsonObject {
-  // Beside a payload, `source` names the program that sends; within it, a hook's own reason.
-  const levels: JsonObject[] = [isObject(event.data) ? { ...event, source: undefined } : event];
-  let level = event.data;
-  for (let depth = 1; depth <= MAX_DATA_DEPTH && isObject(level); depth += 1) {
-    levels.push(level);
-    level = level.data;
-  }
-  // Not assigned one by one: a field may be called `__proto__`.
-  const fields = Object.fromEntries(levels.flatMap((fieldsOfLevel) => Object.entries(fieldsOfLevel)));
+  const first = isObject(event.data) ? event.data : null;
+  if (first === null) return { ...event };
+  const second = isObject(first.data) ? first.data : null;
+  const third = second !== null && isObject(second.data) ? second.data : null;
+  // Beside a payload, `source` names the program that sends; within it, a hook's own reason. Spread, and not assigned:
+  // a field may be called `__proto__`.
+  const fields: JsonObject = { ...event, source: undefined, ...first, ...second, ...third };
   if (isObject(fields.data)) delete fields.data;
   return fields;
 }
@@ -58,7 +56,11 @@ export function commandText(command: unknown): string {
 }
 
 export function firstText(fields: JsonObject, names: readonly string[]): string {
-  return names.map((name) => textOf(fields[name])).find(Boolean) ?? "";
+  for (const name of names) {
+    const text = textOf(fields[name]);
+    if (text !== "") return text;
+  }
+  return "";
 }
 
 /** A text without the blanks around it; empty for whatever is none. */

@@ -33,7 +33,7 @@ const MAX_ID_LENGTH = 256;
 const MAX_TYPE_LENGTH = 256;
 
 /** How deep claude-mpm nests an event's payload under `data`. */
-export const MAX_DATA_DEPTH = 3;
+const MAX_DATA_DEPTH = 3;
 
 /** Senders' names for the fields that identify an event's session, newest spelling first. */
 const ALIASES = {

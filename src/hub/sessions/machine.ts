@@ -57,7 +57,7 @@ function stateOf({ endedReason, waits, failure, main, agents }: Session): Sessio
   if (endedReason !== null) return "ended";
   if (waits.length > 0) return "waiting";
   if (failure !== null) return "failed";
-  const atIt = main.state === "working" || [...agents.values()].some(({ state }) => state === "working");
+  const atIt = main.state === "working" || agents.values().some(({ state }) => state === "working");
   return atIt ? "working" : "idle";
 }
 

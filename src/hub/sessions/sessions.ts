@@ -30,8 +30,8 @@ const SETTLED_MS = 15 * 60_000;
 /** Events are read in the pauses: so long at a time, and after so long a pause. */
 const SLICE_MS = 2;
 const PAUSE_MS = 5;
-/** More than this waiting is a flood, in which others come first; not so at the start, when it is the past. */
-const FLOOD_EVENTS = 500;
+/** More than this coming in is a flood, in which others come first, and who asks has to wait for what is left. */
+const FLOOD_EVENTS_PER_SECOND = 2000;
 const FLOOD_PAUSE_MS = 100;
 /** Before a log that could not be read is tried again. */
 const RETRY_MS = 1000;
@@ -47,7 +47,7 @@ export function createSessions({ delivery, epoch, onError, now = Date.now }: Ses
   let closed = false;
   /** The log could not be read; what is known is told. */
   let broken = false;
-  let hasReachedTheEnd = false;
+  const lastSlice = { at: performance.now(), deliveredSeq: delivery.deliveredSeq() };
 
   const subscriber: Subscriber = {
     id: "sessions",
@@ -76,12 +76,22 @@ export function createSessions({ delivery, epoch, onError, now = Date.now }: Ses
 
   function schedule(): void {
     if (closed || timer !== null || queue.length === 0) return;
-    const pauseMs = hasReachedTheEnd && queue.length > FLOOD_EVENTS ? FLOOD_PAUSE_MS : PAUSE_MS;
-    timer = setTimeout(() => {
-      timer = null;
-      work();
-      schedule();
-    }, pauseMs);
+    timer = setTimeout(
+      () => {
+        timer = null;
+        work();
+        schedule();
+      },
+      isFlood() ? FLOOD_PAUSE_MS : PAUSE_MS,
+    );
+  }
+
+  /** Since it was asked the last time. */
+  function isFlood(): boolean {
+    const [at, deliveredSeq] = [performance.now(), delivery.deliveredSeq()];
+    const perSecond = ((deliveredSeq - lastSlice.deliveredSeq) / Math.max(1, at - lastSlice.at)) * 1000;
+    Object.assign(lastSlice, { at, deliveredSeq });
+    return perSecond > FLOOD_EVENTS_PER_SECOND;
   }
 
   function work(): void {
@@ -95,7 +105,6 @@ export function createSessions({ delivery, epoch, onError, now = Date.now }: Ses
       take(event);
     }
     queue = queue.slice(done);
-    hasReachedTheEnd ||= reachedSeq >= delivery.deliveredSeq();
     onDrained();
   }
 

@@ -57,6 +57,7 @@ export const AGENT_TOOLS: ReadonlySet<string> = new Set(["Agent", "Task"]);
 const MAX_AHEAD_MS = 60_000;
 const MAX_PROMPT_CHARS = 4000;
 const MAX_TEXT_CHARS = 500;
+const CALL_IDS = ["tool_use_id", "tool_call_id", "correlation_id"];
 const DETAILS = ["notification_type", "reason", "source", "trigger", "status"];
 const MAX_NAME_CHARS = 256;
 const MAX_PATH_CHARS = 4096;
@@ -83,6 +84,8 @@ export function readStep(event: JsonObject, project: string | null, receivedAt: 
   const name = nameOf(event, fields);
   const prompt = firstText(fields, ["prompt", "prompt_text"]) || commandText(fields.command);
   const tool = orNull(textOf(fields.tool_name));
+  const toolUseId = orNull(firstText(fields, CALL_IDS));
+  const exit = exitOf(fields);
   return {
     name,
     time: timeOf(event, fields, receivedAt),
@@ -90,9 +93,9 @@ export function readStep(event: JsonObject, project: string | null, receivedAt: 
     source: orNull(textOf(event.source)),
     agentId: orNull(textOf(fields.agent_id)),
     agentType: orNull(firstText(fields, ["agent_type", "agent"])),
-    toolUseId: orNull(firstText(fields, ["tool_use_id", "tool_call_id", "correlation_id"])),
+    toolUseId,
     tool,
-    input: isObject(input) ? fingerprint(input) : "",
+    input: isObject(input) && isCompared(name, toolUseId) ? fingerprint(input) : "",
     argument: kept(toolArgument(input), MAX_TEXT_CHARS),
     subagentType: isObject(input) ? orNull(textOf(input.subagent_type)) : null,
     path: isObject(input) ? orNull(firstText(input, ["file_path", "notebook_path"]), MAX_PATH_CHARS) : null,
@@ -105,14 +108,14 @@ export function readStep(event: JsonObject, project: string | null, receivedAt: 
     promptId: orNull(textOf(fields.prompt_id)),
     report: reportIn(prompt),
     message: kept(firstText(fields, ["message", "error"]) || question(input), MAX_TEXT_CHARS),
-    isFailure: exitOf(fields) !== "",
-    detail: kept(exitOf(fields) || firstText(fields, DETAILS), MAX_NAME_CHARS),
+    isFailure: exit !== "",
+    detail: kept(exit || firstText(fields, DETAILS), MAX_NAME_CHARS),
   };
 }
 
 function nameOf(event: JsonObject, fields: JsonObject): string {
   const type = textOf(event.type);
-  const hook = /^hook\.(.+)$/.exec(type)?.[1];
+  const hook = type.startsWith("hook.") ? type.slice("hook.".length) : undefined;
   const name = hook ?? (type === "hook" || type === "" ? textOf(event.subtype) : type);
   const known = ALIASES.get(name) ?? name;
   // Claude-mpm tells a call that failed by its exit code; a hook of Claude Code has a name for it.
@@ -145,6 +148,11 @@ function orNull(text: string, maxChars = MAX_NAME_CHARS): string | null {
 function reportIn(prompt: string): AgentReport | null {
   const report = agentReportIn(prompt);
   return report && structuredClone(report);
+}
+
+/** A question names its call by tool and input alone. */
+function isCompared(name: string, toolUseId: string | null): boolean {
+  return toolUseId === null || name === "pre_tool_use";
 }
 
 function fingerprint(input: JsonObject): string {

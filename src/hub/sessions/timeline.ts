@@ -46,7 +46,8 @@ export function createTimeline(sessionId: string, first: Step): Timeline {
       lastEventAt = Math.max(lastEventAt, step.time);
       base ??= structuredClone(current);
       if (base.eventCount > 0 && step.time < base.lastEventAt) return countOnly(step, base);
-      const index = steps.findLastIndex(({ time }) => time <= step.time) + 1;
+      const isNewest = step.time >= (steps.at(-1)?.time ?? 0);
+      const index = isNewest ? steps.length : steps.findLastIndex(({ time }) => time <= step.time) + 1;
       // Where nothing has left the window, the session begins with whatever is its first step.
       if (index === 0 && base.eventCount === 0) base = createSession(sessionId, step.time);
       isStale ||= index < steps.length;
