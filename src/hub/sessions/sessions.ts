@@ -32,7 +32,7 @@ const SLICE_MS = 2;
 const PAUSE_MS = 5;
 /** More than this coming in is a flood, in which others come first, and who asks has to wait for what is left. */
 const FLOOD_EVENTS_PER_SECOND = 2000;
-const FLOOD_PAUSE_MS = 100;
+const FLOOD_PAUSE_MS = 500;
 /** Before a log that could not be read is tried again. */
 const RETRY_MS = 1000;
 
