@@ -235,3 +235,9 @@ describe("the factory", () => {
     expect(JSON.parse(stdout)).toMatchObject({ seq: 1 });
   });
 });
+
+test("a mode that does not exist is a mistake, and not another mode", () => {
+  expect(() => getSocketioServer({ mode: "bogus" as "auto" })).toThrow(
+    'There is no mode "bogus"; it is one of auto, standalone, client, embedded',
+  );
+});

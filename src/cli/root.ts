@@ -111,7 +111,9 @@ async function dispatch(argv: string[], wantsHelp: boolean): Promise<number> {
   }
   const { default: command } = await entry.load();
   if (wantsHelp) {
-    print(plain(await renderUsage(cittyDefinition(command, path), { meta: { name: NAME } })));
+    const usage = plain(await renderUsage(cittyDefinition(command, path), { meta: { name: NAME } }));
+    // Citty knows nothing of what comes behind `--`.
+    print(command.takesCommand ? usage.replace("[OPTIONS]", "[OPTIONS] -- COMMAND") : usage);
     return EXIT.done;
   }
   const [rawArgs, operands] = command.takesCommand ? splitCommand(rest, path.join(" ")) : [rest, []];

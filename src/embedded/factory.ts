@@ -5,7 +5,7 @@ import { ClientManager } from "../client/manager.ts";
 import type { ClientEvents, ClientManagerOptions } from "../client/manager-options.ts";
 import { EventSender, type Stored } from "../client/sender.ts";
 import { loadConfig, type LoadedConfig } from "../config/load.ts";
-import type { Config, Key } from "../config/schema.ts";
+import { type Config, type Key, SCHEMA } from "../config/schema.ts";
 import type { JsonObject } from "../protocol/event.ts";
 import { IS_COMPILED } from "../version.ts";
 import { type EmbeddedOptions, type EmbeddedServer, startEmbeddedServer } from "./server.ts";
@@ -45,7 +45,7 @@ export class SocketioServer extends EventSender {
   #embedded: EmbeddedServer | null = null;
   #started: Promise<void> | null = null;
 
-  /** Throws a `ConfigError` where the configuration is invalid. */
+  /** Throws a `ConfigError` where the configuration is invalid, a `TypeError` for a mode that does not exist. */
   constructor(options: SocketioServerOptions = {}) {
     super();
     this.#config = loadConfig({ flags: {}, compiled: IS_COMPILED });
@@ -60,6 +60,12 @@ export class SocketioServer extends EventSender {
       ...options,
     };
     this.mode = options.mode ?? values.deployment_mode;
+    const { choices } = SCHEMA.deployment_mode;
+    if (!choices.includes(this.mode)) {
+      throw new TypeError(
+        `There is no mode ${JSON.stringify(this.mode)}; it is one of ${choices.join(", ")}`,
+      );
+    }
     this.client = new ClientManager(this.#options);
   }
 

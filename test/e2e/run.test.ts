@@ -104,6 +104,11 @@ describe("the command", () => {
     });
   }
 
+  test("is where --help says it is", async () => {
+    const { stdout } = await run(["run", "--help"]);
+    expect(stdout).toContain("USAGE claude-mpm-socketio run [OPTIONS] -- COMMAND");
+  });
+
   test("is not run with a flag that does not exist", async () => {
     const { exitCode, stdout, stderr } = await run(["run", "--banana", "--", "echo", "ran"]);
     expect([exitCode, stdout]).toEqual([2, ""]);
