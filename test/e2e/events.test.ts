@@ -394,8 +394,11 @@ describe("tail", () => {
     let pid = await here.start();
     const live = await tail(here.user, "--json", "--since", "0");
     const plain = await tail(here.user);
-    await here.post({ type: "e" });
-    await eventually(() => live.lines.length === 1);
+    // A tail that has not begun yet has no position to go on from.
+    await eventually(async () => {
+      await here.post({ type: "e" });
+      return plain.lines.length > 0 && live.lines.length > 0;
+    });
     for (let round = 0; round < 2; round += 1) {
       await here.post(Array.from({ length: 200 }, () => ({ type: "e", text: "x".repeat(500) })));
       process.kill(pid, "SIGKILL");
