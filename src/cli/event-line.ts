@@ -31,7 +31,7 @@ const SESSION_STYLES = [
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-/i;
 const SHORT = 8;
-const WIDTHS = { project: 10, type: 20 };
+const WIDTHS = { project: 10, type: 23 };
 /** Columns that a name takes at most of a terminal. */
 const MOST = 30;
 /** A terminal too narrow for this much of the summary wraps its lines. */

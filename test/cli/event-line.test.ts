@@ -51,7 +51,7 @@ const summaryOf = (event: Record<string, unknown>) => {
 describe("a line", () => {
   test("has time, session, project, type, and what matters", () => {
     expect(lineOf(hook("PreToolUse", { tool_name: "Bash", tool_input: { command: "ls -la" } }))).toBe(
-      "12:00:07 d512f5a9 app        hook.pre_tool_use    Bash ls -la",
+      "12:00:07 d512f5a9 app        hook.pre_tool_use       Bash ls -la",
     );
   });
 

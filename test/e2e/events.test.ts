@@ -77,10 +77,10 @@ describe("history", () => {
     expect([exitCode, stderr]).toEqual([0, ""]);
     expect(lines(stdout).map((line) => line.replace(/^(\d{4}-\d{2}-\d{2} )?\d{2}:\d{2}:\d{2} /, ""))).toEqual(
       [
-        "4f2a91c0 app        hook.pre_tool_use    Bash ls -la",
+        "4f2a91c0 app        hook.pre_tool_use       Bash ls -la",
         "4f2a91c0 app        hook.stop",
-        "77777777 other      hook.pre_tool_use    Read src/x.ts",
-        "4f2a91c0 -          todo.update          1 of 1 done",
+        "77777777 other      hook.pre_tool_use       Read src/x.ts",
+        "4f2a91c0 -          todo.update             1 of 1 done",
         "s-1      -          hello",
       ],
     );
@@ -338,7 +338,7 @@ describe("tail", () => {
         await here.post({ type: "live", data: { text: "now" } });
         return live.lines.length > 0;
       });
-      expect(live.lines[0]).toMatch(/^\d{2}:\d{2}:\d{2} - {8}- {10}live {17}\{"text":"now"\}$/);
+      expect(live.lines[0]).toMatch(/^\d{2}:\d{2}:\d{2} - {8}- {10}live {20}\{"text":"now"\}$/);
       expect([await live.end(signal), live.stderr()]).toEqual([0, ""]);
     }
   });
