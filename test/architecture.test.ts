@@ -58,8 +58,13 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
     because: "the factory sends through the client everyone gets, whichever server there is",
   },
   {
+    room: "sessions",
+    may: ["protocol"],
+    because: "what events mean is the same on the server, in a terminal and in a browser",
+  },
+  {
     room: "hub",
-    may: ["protocol", "log/log.ts"],
+    may: ["protocol", "sessions", "log/log.ts"],
     because: "the hub works on any log: it knows the interface, never a kind",
   },
 
@@ -110,7 +115,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "cli",
-    may: ["client", "daemon", "config", "hooks", "log/lock.ts", "protocol", "version.ts"],
+    may: ["client", "daemon", "config", "hooks", "log/lock.ts", "protocol", "sessions", "version.ts"],
     because: "the CLI talks to the server through the client everyone gets; it has no private door",
   },
   {

@@ -1,6 +1,7 @@
 /** An event as one line for people: time, session, project, type, and what matters in it. */
 import { indexEvent, type JsonObject } from "../protocol/event.ts";
-import { summarise } from "./event-summary.ts";
+import { lastSegment, shortSession } from "../sessions/names.ts";
+import { summarise } from "../sessions/summary.ts";
 import type { Style } from "./output.ts";
 import { fit, oneLine } from "./terminal-text.ts";
 
@@ -29,7 +30,6 @@ const SESSION_STYLES = [
   "brightMagenta",
 ] as const satisfies Style[];
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-/i;
 const SHORT = 8;
 const WIDTHS = { project: 10, type: 23 };
 /** Columns that a name takes at most of a terminal. */
@@ -60,12 +60,6 @@ export function createLineFormatter(options: LineOptions): (event: JsonObject) =
   };
 }
 
-/** Enough of a session's id to know it again, and to ask for it. */
-export function shortSession(session: string | null): string {
-  if (session === null) return "-";
-  return UUID.test(session) ? session.slice(0, SHORT) : session;
-}
-
 function summaryText(event: JsonObject, room: number): { text: string; failed: boolean } {
   const { text, suffix, failed } = summarise(event);
   const end = suffix === "" ? "" : ` (${suffix})`;
@@ -86,10 +80,6 @@ function shown(text: string, columns: number): string {
 function typeText({ type, subtype, hook_event_name: hook }: JsonObject): string {
   const name = [type, hook].find((value) => typeof value === "string" && value !== "") ?? "-";
   return typeof subtype === "string" && subtype !== "" ? `${name}/${subtype}` : `${name}`;
-}
-
-export function lastSegment(project: string | null): string {
-  return project?.split(/[/\\]/).findLast((segment) => segment !== "") ?? project ?? "-";
 }
 
 function sessionStyle(session: string | null): Style {

@@ -98,24 +98,6 @@ export function coloured(): boolean {
   return process.stdout.isTTY === true && !NO_COLOR && TERM !== "dumb";
 }
 
-/** "2 h 3 min", "3 min 4 s", "5 s". */
-export function duration(seconds: number): string {
-  const whole = Math.floor(seconds);
-  const parts: [number, string][] = [
-    [Math.floor(whole / 86_400), "d"],
-    [Math.floor(whole / 3600) % 24, "h"],
-    [Math.floor(whole / 60) % 60, "min"],
-    [whole % 60, "s"],
-  ];
-  const first = parts.findIndex(([amount]) => amount > 0);
-  if (first === -1) return "0 s";
-  return parts
-    .slice(first, first + 2)
-    .filter(([amount]) => amount > 0)
-    .map(([amount, unit]) => `${amount} ${unit}`)
-    .join(" ");
-}
-
 /**
  * Writes it all before it returns, so that ending the process cuts nothing off. A reader that has gone away is no
  * failure; a disk that is full is.

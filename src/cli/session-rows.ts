@@ -1,7 +1,7 @@
 /** Sessions for people: who is at what, and who waits for them. */
 import type { Session, SessionState } from "../protocol/messages.ts";
-import { lastSegment, shortSession } from "./event-line.ts";
-import { duration, style, type Style } from "./output.ts";
+import { duration, lastSegment, shortSession } from "../sessions/names.ts";
+import { style, type Style } from "./output.ts";
 import { fit, oneLine } from "./terminal-text.ts";
 
 const STYLES: Record<SessionState, Style> = {

@@ -8,7 +8,7 @@ import { type HistoryPage, readHistory } from "./history.ts";
 import { createIngest } from "./ingest.ts";
 import { createStamp, stampBatch } from "./publish.ts";
 import { createSameHook } from "./same-hook.ts";
-import { createSessions, type Sessions } from "./sessions/sessions.ts";
+import { createSessions, type Sessions } from "./sessions.ts";
 
 export interface HubOptions {
   log: EventLog;

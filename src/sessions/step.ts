@@ -7,8 +7,9 @@ import {
   firstText,
   textOf,
   toolArgument,
-} from "../../protocol/event-fields.ts";
-import { isObject, type JsonObject } from "../../protocol/event.ts";
+} from "../protocol/event-fields.ts";
+import { isObject, type JsonObject } from "../protocol/event.ts";
+import { kept } from "./kept.ts";
 
 export interface Step {
   /** A hook's name in snake case (`pre_tool_use`), or another sender's kind of event (`claude.status`). */
@@ -61,7 +62,6 @@ const CALL_IDS = ["tool_use_id", "tool_call_id", "correlation_id"];
 const DETAILS = ["notification_type", "reason", "source", "trigger", "status"];
 const MAX_NAME_CHARS = 256;
 const MAX_PATH_CHARS = 4096;
-const UTF_8 = { encoder: new TextEncoder(), decoder: new TextDecoder() };
 
 /** Claude-mpm's names of what Claude Code's hooks tell. */
 const ALIASES = new Map(
@@ -134,12 +134,6 @@ function timeOf(event: JsonObject, fields: JsonObject, receivedAt: number): numb
   return Number.isFinite(time) && time > 0 && time <= receivedAt + MAX_AHEAD_MS ? time : receivedAt;
 }
 
-/** As much of a text as is kept; a copy, for a part of a string keeps the whole of it in memory. */
-function kept(text: string, maxChars: number): string {
-  if (text.length <= maxChars) return text;
-  return UTF_8.decoder.decode(UTF_8.encoder.encode(text.slice(0, maxChars)));
-}
-
 function orNull(text: string, maxChars = MAX_NAME_CHARS): string | null {
   return text === "" ? null : kept(text, maxChars);
 }
@@ -155,8 +149,16 @@ function isCompared(name: string, toolUseId: string | null): boolean {
   return toolUseId === null || name === "pre_tool_use";
 }
 
+/** Two multiplicative hashes and the length: enough to tell the few calls apart that are open at once, also in a browser. */
 function fingerprint(input: JsonObject): string {
-  return Bun.hash(JSON.stringify(input)).toString(36);
+  const text = JSON.stringify(input);
+  let [a, b] = [0xdeadbeef, 0x41c6ce57];
+  for (let index = 0; index < text.length; index += 1) {
+    const unit = text.charCodeAt(index);
+    a = Math.imul(a ^ unit, 2654435761);
+    b = Math.imul(b ^ unit, 1597334677);
+  }
+  return `${(a >>> 0).toString(36)}.${(b >>> 0).toString(36)}.${text.length}`;
 }
 
 function childOf(response: JsonObject): Step["child"] {

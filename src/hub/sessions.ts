@@ -1,11 +1,11 @@
 /** All sessions, kept from the event log: the stored ones at the start, then those that are live. */
-import { isObject, matchesProject, type StoredEvent } from "../../protocol/event.ts";
-import type { Session } from "../../protocol/messages.ts";
-import type { SessionQuery } from "../../protocol/query.ts";
-import type { Delivery, Subscriber, Subscription } from "../delivery.ts";
-import { readStep, type Step } from "./step.ts";
-import { createTimeline, type Timeline } from "./timeline.ts";
-import { shorten, viewSession } from "./view.ts";
+import { isObject, matchesProject, type StoredEvent } from "../protocol/event.ts";
+import type { Session } from "../protocol/messages.ts";
+import type { SessionQuery } from "../protocol/query.ts";
+import type { Delivery, Subscriber, Subscription } from "./delivery.ts";
+import { readStep, type Step } from "../sessions/step.ts";
+import { createTimeline, type Timeline } from "../sessions/timeline.ts";
+import { shorten, viewSession } from "../sessions/view.ts";
 
 export interface Sessions {
   /** Newest activity first, with long lists cut. */

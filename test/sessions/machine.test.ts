@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { readStep } from "../../../src/hub/sessions/step.ts";
-import { createTimeline } from "../../../src/hub/sessions/timeline.ts";
-import { viewSession } from "../../../src/hub/sessions/view.ts";
+import { readStep } from "../../src/sessions/step.ts";
+import { createTimeline } from "../../src/sessions/timeline.ts";
+import { viewSession } from "../../src/sessions/view.ts";
 import { brief, hook, inside, seen, SESSION, START, stepOf, tell, type Told } from "./story.ts";
 
 const { agentStart, agentStop, ask, batch, end, fail, notify, post, pre, prompt, stop } = tell;

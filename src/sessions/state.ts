@@ -1,5 +1,5 @@
 /** What is known of a session. */
-import type { SessionState } from "../../protocol/messages.ts";
+import type { SessionState } from "../protocol/messages.ts";
 
 export type Outcome = "success" | "failure" | "denied" | "unfinished";
 

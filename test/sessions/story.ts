@@ -1,10 +1,10 @@
 /** Tells a session's hooks in the shapes Claude Code sends them, and what a person watching would say after each. */
-import { createTimeline, type Timeline } from "../../../src/hub/sessions/timeline.ts";
-import { readStep, type Step } from "../../../src/hub/sessions/step.ts";
-import { viewSession } from "../../../src/hub/sessions/view.ts";
-import type { JsonObject } from "../../../src/protocol/event.ts";
-import { hookEvent } from "../../../src/protocol/hook-event.ts";
-import type { Session } from "../../../src/protocol/messages.ts";
+import { createTimeline, type Timeline } from "../../src/sessions/timeline.ts";
+import { readStep, type Step } from "../../src/sessions/step.ts";
+import { viewSession } from "../../src/sessions/view.ts";
+import type { JsonObject } from "../../src/protocol/event.ts";
+import { hookEvent } from "../../src/protocol/hook-event.ts";
+import type { Session } from "../../src/protocol/messages.ts";
 
 export const SESSION = "5c1d0000-0000-4000-8000-000000000001";
 export const START = Date.UTC(2026, 0, 31, 12);

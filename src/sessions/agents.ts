@@ -1,5 +1,5 @@
 /** The agents of a session: who is at it, who has stopped, and which call started whom. */
-import type { AgentReport } from "../../protocol/event-fields.ts";
+import type { AgentReport } from "../protocol/event-fields.ts";
 import { abandonCalls, closeCall, openCalls } from "./calls.ts";
 import { type Agent, type Call, createAgent, dropWaits, forgetOldest, type Session } from "./state.ts";
 import { AGENT_TOOLS, type Step } from "./step.ts";

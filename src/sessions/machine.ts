@@ -7,7 +7,7 @@
  * - A sub-agent lives from SubagentStart to SubagentStop, and may outlive the main agent's turn.
  * - Somebody is asked from PermissionRequest on, until the call asked about, or its turn, is over.
  */
-import type { SessionState } from "../../protocol/messages.ts";
+import type { SessionState } from "../protocol/messages.ts";
 import {
   endEverything,
   endForeground,

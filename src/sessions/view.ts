@@ -1,5 +1,5 @@
 /** A session as it is told to those who ask. */
-import type * as wire from "../../protocol/messages.ts";
+import type * as wire from "../protocol/messages.ts";
 import { SILENCE_MS } from "./machine.ts";
 import type { Agent, Call, Session, Tool, Wait } from "./state.ts";
 

@@ -8,7 +8,7 @@ import {
   textOf,
   toolArgument,
 } from "../protocol/event-fields.ts";
-import { duration } from "./output.ts";
+import { duration } from "./names.ts";
 
 export interface Summary {
   /** As the sender wrote it: not fit for a terminal yet. */
