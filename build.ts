@@ -5,6 +5,7 @@
 import { mkdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { dashboardIncluded } from "./build/dashboard.ts";
 import { buildLibrary } from "./build/library.ts";
 import { signAdHoc } from "./build/macho-signature.ts";
 import { oneFileEach } from "./build/one-file.ts";
@@ -47,7 +48,7 @@ export async function compile({ entry, outfile, target = null }: CompileOptions)
     // Lazy commands stay separate chunks, and bytecode spares their parsing: together they make the light start.
     splitting: true,
     bytecode: true,
-    plugins: [await oneFileEach(HOOK_FILES)],
+    plugins: [await oneFileEach(HOOK_FILES), await dashboardIncluded()],
     define: { COMPILED_BINARY: "true" },
     compile: {
       outfile,

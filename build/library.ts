@@ -2,6 +2,7 @@
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
+import { dashboardIncluded } from "./dashboard.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const ENTRIES = { client: "client/index.ts", embedded: "embedded/index.ts" };
@@ -14,7 +15,8 @@ export async function buildLibrary(outdir: string): Promise<void> {
   await bundle("client", { target: "node", packages: "external", naming: "client.js", outdir });
   // A page without a bundler loads it as it is, so nothing may be left to import.
   await bundle("client", { target: "browser", minify: true, naming: "client.browser.js", outdir });
-  await bundle("embedded", { target: "bun", packages: "external", naming: "embedded.js", outdir });
+  const plugins = [await dashboardIncluded()];
+  await bundle("embedded", { target: "bun", packages: "external", naming: "embedded.js", outdir, plugins });
   writeTypes(join(outdir, "types"));
 }
 

@@ -5,10 +5,10 @@ import type { Logger } from "../../logging.ts";
 import type { ServerContext } from "../context.ts";
 import { errorResponse } from "../errors.ts";
 import { compatibilityRoutes } from "./routes/compatibility.ts";
+import { dashboardRoutes } from "./routes/dashboard.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { hookRoutes } from "./routes/hooks.ts";
-import { indexRoutes } from "./routes/index.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 import { statsRoutes } from "./routes/stats.ts";
 import { streamRoutes } from "./routes/stream.ts";
@@ -34,7 +34,7 @@ export function createHttpApp(context: ServerContext, logger: Logger): HttpHandl
   hookRoutes(app, context);
   streamRoutes(app, context);
   sessionRoutes(app, context);
-  indexRoutes(app);
+  dashboardRoutes(app);
   // Here and not by a second handler on each path: hono calls a lone handler without its middleware chain.
   app.notFound((c) => refuse(app, c.req.method, c.req.path));
 

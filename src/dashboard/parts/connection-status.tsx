@@ -1,0 +1,77 @@
+/** How the page is connected, and all that has happened to the connection. */
+import { useSignal } from "@preact/signals";
+import { now } from "../state/clock.ts";
+import type { Note, Phase } from "../state/feed.ts";
+import { useStore } from "../state/store.ts";
+import { Popover } from "./popover.tsx";
+import { age, clock } from "./words.ts";
+
+const PHASES: Record<Phase, string> = {
+  loading: "Connecting",
+  live: "Live",
+  catching_up: "Catching up",
+  reconnecting: "Reconnecting",
+};
+
+/** A note that is only good news is shown beside the state for so long. */
+const GOOD_NEWS_MS = 15_000;
+
+export function ConnectionStatus() {
+  const { feed } = useStore();
+  const { value: phase } = feed.phase;
+  const { value: notes } = feed.notes;
+  const readTo = useSignal(0);
+  const bad = notes.filter(({ kind, at }) => at > readTo.value && isBad(kind));
+  const latest = bad.at(-1) ?? notes.findLast(({ at }) => at > now.value - GOOD_NEWS_MS);
+
+  return (
+    <Popover
+      name="Connection"
+      class={`connection connection-${phase}${bad.length > 0 ? " connection-noted" : ""}`}
+      onClose={() => (readTo.value = notes.at(-1)?.at ?? 0)}
+      label={
+        <>
+          <span class="dot" aria-hidden="true" />
+          <span role="status">{phase === "reconnecting" ? <Reconnecting /> : PHASES[phase]}</span>
+          {phase !== "reconnecting" && latest && <span class="connection-note">{latest.text}</span>}
+        </>
+      }
+    >
+      <ConnectionDetail notes={notes} />
+    </Popover>
+  );
+}
+
+function Reconnecting() {
+  const { feed } = useStore();
+  const { value: next } = feed.nextAttempt;
+  const seconds = next === null ? 0 : Math.ceil((next - now.value) / 1000);
+  return <>Reconnecting{seconds > 0 ? ` in ${seconds} s` : "…"}</>;
+}
+
+function ConnectionDetail({ notes }: { notes: readonly Note[] }) {
+  const { feed } = useStore();
+  const lost = feed.phase.value === "reconnecting" ? notes.findLast(({ kind }) => kind === "lost") : undefined;
+  return (
+    <div class="connection-detail">
+      {lost && (
+        <p>
+          Lost {age(now.value - lost.at)} ago. What is shown is as it was then; what comes meanwhile is kept by the
+          server and caught up. <button onClick={feed.retryNow}>Try now</button>
+        </p>
+      )}
+      {notes.length === 0 && <p class="muted">Nothing has happened to this connection since the page was opened.</p>}
+      <ol class="notes">
+        {notes.toReversed().map(({ at, kind, text }, index) => (
+          <li key={notes.length - index} class={isBad(kind) ? "note-bad" : ""}>
+            <time>{clock(at)}</time> {text}
+          </li>
+        ))}
+      </ol>
+    </div>
+  );
+}
+
+function isBad(kind: Note["kind"]): boolean {
+  return kind === "gap" || kind === "other_log";
+}

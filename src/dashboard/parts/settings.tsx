@@ -1,0 +1,64 @@
+/** What a person can choose. */
+import { allowNotifications } from "../state/attention.ts";
+import { hasShortcuts, notifies, theme, THEMES } from "../state/settings.ts";
+import { Popover } from "./popover.tsx";
+
+export function Settings({ onHelp }: { onHelp: () => void }) {
+  const chooseNotifications = async ({ currentTarget }: Event & { currentTarget: HTMLInputElement }) => {
+    const wanted = currentTarget.checked;
+    notifies.value = wanted && (await allowNotifications());
+    currentTarget.checked = notifies.value;
+  };
+
+  return (
+    <Popover name="Settings" class="icon" label={<GearIcon />}>
+      <div class="settings">
+        <fieldset>
+          <legend>Colours</legend>
+          {THEMES.map((name) => (
+            <label key={name}>
+              <input
+                type="radio"
+                name="theme"
+                checked={theme.value === name}
+                onChange={() => (theme.value = name)}
+              />
+              {name === "system" ? "as the system" : name}
+            </label>
+          ))}
+        </fieldset>
+        <label>
+          <input type="checkbox" checked={notifies.value} onChange={chooseNotifications} />
+          Notify me when a session waits for me
+        </label>
+        {"Notification" in globalThis && Notification.permission === "denied" && (
+          <p class="muted">The browser does not allow notifications of this page; its settings can.</p>
+        )}
+        <label>
+          <input
+            type="checkbox"
+            checked={hasShortcuts.value}
+            onChange={() => (hasShortcuts.value = !hasShortcuts.value)}
+          />
+          Single-letter shortcuts
+        </label>
+        <button type="button" onClick={onHelp}>
+          List of keys <kbd>?</kbd>
+        </button>
+      </div>
+    </Popover>
+  );
+}
+
+function GearIcon() {
+  return (
+    <>
+      <svg width="18" height="18" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true">
+        <path d="M4 7h10M18 7h2M4 17h2M10 17h10" stroke-linecap="round" />
+        <circle cx="16" cy="7" r="2.4" />
+        <circle cx="8" cy="17" r="2.4" />
+      </svg>
+      <span class="hidden">Settings</span>
+    </>
+  );
+}

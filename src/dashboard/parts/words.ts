@@ -1,0 +1,80 @@
+/** Numbers, times and states as people read them. */
+import type { HistoryGap, SessionState } from "../../protocol/messages.ts";
+
+export const STATE_WORDS: Record<SessionState, string> = {
+  waiting: "waiting for you",
+  working: "working",
+  idle: "idle",
+  failed: "failed",
+  ended: "ended",
+};
+
+const WHY: Record<HistoryGap["reason"], string> = {
+  trimmed: "the log no longer holds them",
+  unknown_epoch: "the server has another log now",
+  beyond_end: "they were lost on the server's side",
+};
+
+export function gapWords({ from_seq: from, to_seq: to, reason }: HistoryGap): string {
+  return `${from === to ? `event ${from} is` : `events ${from} to ${to} are`} missing: ${WHY[reason]}`;
+}
+
+const NUMBERS = new Intl.NumberFormat("en");
+
+export function count(value: number, one?: string, many = `${one}s`): string {
+  const number = NUMBERS.format(value);
+  return one === undefined ? number : `${number} ${value === 1 ? one : many}`;
+}
+
+/** "340 ms", "1.2 s", "3 min 5 s", "2 h 4 min". */
+export function span(milliseconds: number): string {
+  if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
+  if (milliseconds < 60_000) return `${(milliseconds / 1000).toFixed(1)} s`;
+  return age(milliseconds);
+}
+
+/** In whole seconds and the two largest units. */
+export function age(milliseconds: number): string {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  const units = [
+    [Math.floor(seconds / 86_400), "d"],
+    [Math.floor(seconds / 3600) % 24, "h"],
+    [Math.floor(seconds / 60) % 60, "min"],
+    [seconds % 60, "s"],
+  ] as const;
+  const first = units.findIndex(([amount]) => amount > 0);
+  if (first === -1) return "0 s";
+  return units
+    .slice(first, first + 2)
+    .filter(([amount]) => amount > 0)
+    .map(([amount, unit]) => `${amount} ${unit}`)
+    .join(" ");
+}
+
+export function bytes(value: number): string {
+  const units = ["B", "KiB", "MiB", "GiB"];
+  let amount = value;
+  let unit = 0;
+  while (amount >= 1024 && unit < units.length - 1) {
+    amount /= 1024;
+    unit += 1;
+  }
+  return `${unit === 0 || amount >= 100 ? Math.round(amount) : amount.toFixed(1)} ${units[unit]}`;
+}
+
+/** Local time of day; with milliseconds where they matter. */
+export function clock(time: number, withMilliseconds = false): string {
+  const at = new Date(time);
+  const parts = [at.getHours(), at.getMinutes(), at.getSeconds()].map((part) => `${part}`.padStart(2, "0"));
+  return parts.join(":") + (withMilliseconds ? `.${`${at.getMilliseconds()}`.padStart(3, "0")}` : "");
+}
+
+/** By the local calendar, for times of another day. */
+export function dayAndClock(time: number, now: number): string {
+  const at = new Date(time);
+  if (at.toDateString() === new Date(now).toDateString()) return clock(time);
+  const day = [at.getFullYear(), at.getMonth() + 1, at.getDate()]
+    .map((part) => `${part}`.padStart(2, "0"))
+    .join("-");
+  return `${day} ${clock(time)}`;
+}

@@ -1,0 +1,71 @@
+/** The server's answers over HTTP. */
+import { parseExactJson } from "../../protocol/json.ts";
+import { isObject, type JsonObject } from "../../protocol/event.ts";
+import type { ClientList, Health, LogPosition, Session, Stats } from "../../protocol/messages.ts";
+
+/** What the server refused, in its own words. */
+export class ApiError extends Error {
+  readonly code: string;
+  readonly hint: string;
+
+  constructor(code: string, message: string, hint: string) {
+    super(message);
+    this.code = code;
+    this.hint = hint;
+  }
+}
+
+export interface HistoryAnswer extends LogPosition {
+  events: unknown[];
+  total_available: number;
+}
+
+const TIMEOUT_MS = 30_000;
+
+export function getHistory(query: URLSearchParams): Promise<HistoryAnswer> {
+  return getJson<HistoryAnswer>(`api/events?${query}`);
+}
+
+/** One event whole, or null when the log no longer holds it. */
+export async function getEvent(seq: number): Promise<JsonObject | null> {
+  const { events } = await getJson<HistoryAnswer>(`api/events?after=${seq - 1}&limit=1`);
+  const [event] = events;
+  return isObject(event) && event.seq === seq ? event : null;
+}
+
+/** Newest activity first. */
+export async function getSessions(limit: number): Promise<Session[]> {
+  return (await getJson<{ sessions: Session[] }>(`api/sessions?limit=${limit}`)).sessions;
+}
+
+export const getSession = (id: string) => getJson<Session>(`api/sessions/${encodeURIComponent(id)}`);
+export const getStats = () => getJson<Stats>("stats");
+export const getClients = () => getJson<ClientList>("api/clients");
+
+/** Answers with 503 where the server is not well, and says all the same what is wrong. */
+export const getHealth = () => getJson<Health>("health", [503]);
+
+async function getJson<T>(path: string, accepted: readonly number[] = []): Promise<T> {
+  const response = await fetch(new URL(path, location.origin), {
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+    headers: { Accept: "application/json" },
+  });
+  const body = read(await response.text());
+  if (response.ok || accepted.includes(response.status)) return body as T;
+  const error = isObject(body) && isObject(body.error) ? body.error : {};
+  throw new ApiError(
+    String(error.code ?? response.status),
+    String(error.message ?? `the server answers ${response.status}`),
+    String(error.hint ?? ""),
+  );
+}
+
+function read(text: string): unknown {
+  try {
+    return parseExactJson(text);
+  } catch (error) {
+    // What is nested deeper than the stack is, only the plain parser takes.
+    if (error instanceof RangeError) return JSON.parse(text);
+    return null;
+  }
+}

@@ -1,0 +1,217 @@
+/** Everything that comes from the server by itself: history first, then live, over every loss of the connection. */
+import { signal } from "@preact/signals";
+import { openConnection } from "../../client/connection.ts";
+import { Position } from "../../client/position.ts";
+import type { JsonObject } from "../../protocol/event.ts";
+import type { ConnectionAck, HistoryGap } from "../../protocol/messages.ts";
+import { count, gapWords } from "../parts/words.ts";
+import { getHealth, getHistory } from "./api.ts";
+import { type Arrival, EventList } from "./event-list.ts";
+import { NO_FILTER } from "./filter.ts";
+import { rowOf } from "./row.ts";
+
+export type Phase = "loading" | "live" | "catching_up" | "reconnecting";
+
+/** Something about the connection that whoever looks at the page has to know. */
+export interface Note {
+  at: number;
+  kind: "lost" | "resumed" | "gap" | "restarted" | "other_log";
+  text: string;
+}
+
+export interface Feed {
+  /** All events, unfiltered. */
+  readonly all: EventList;
+  /** Counts up when what was shown is not the server's log any more, and lists have to be made anew. */
+  readonly log: { readonly value: number };
+  readonly phase: { readonly value: Phase };
+  /** When the next attempt comes, milliseconds since the epoch; null while there is none to come. */
+  readonly nextAttempt: { readonly value: number | null };
+  /** The newest last. */
+  readonly notes: { readonly value: readonly Note[] };
+  /** Milliseconds that the newest events took from the server to this page. */
+  readonly delays: readonly number[];
+  /** Told of what has come, some events at a time. */
+  onArrivals(listener: (arrivals: readonly Arrival[]) => void): () => void;
+  onConnected(listener: () => void): void;
+  /** Tries at once, where it waits. */
+  retryNow(): void;
+}
+
+const FIRST_PAGE = 1000;
+/** Between pages that are loaded ahead, so that nobody else has to wait for them. */
+const AHEAD_PAUSE_MS = 40;
+const RETRY = { firstMs: 500, mostMs: 5000 };
+const CONNECT_TIMEOUT_MS = 5000;
+const MAX_NOTES = 100;
+const MAX_DELAYS = 500;
+/** In a page that is not seen no frame is drawn. */
+const UNSEEN_BATCH_MS = 250;
+
+export function startFeed(): Feed {
+  const all = new EventList(NO_FILTER, null);
+  const log = signal(0);
+  const phase = signal<Phase>("loading");
+  const nextAttempt = signal<number | null>(null);
+  const notes = signal<readonly Note[]>([]);
+  const listeners = new Set<(arrivals: readonly Arrival[]) => void>();
+  const onConnected: (() => void)[] = [];
+  const delays: number[] = [];
+  let position = new Position(null);
+  let pending: JsonObject[] = [];
+  let scheduled = false;
+  let startTime: string | null = null;
+  let endPause = () => {};
+  /** What was missed while there was no connection: up to which seq, and how much came of it. */
+  let catchUp: { to: number; came: number } | null = null;
+
+  function note(kind: Note["kind"], text: string): void {
+    notes.value = [...notes.value, { at: Date.now(), kind, text }].slice(-MAX_NOTES);
+  }
+
+  function take(event: JsonObject): void {
+    if (!position.takes(event.seq)) return;
+    pending.push(event);
+    if (catchUp) catchUp.came += 1;
+    if (catchUp && Number(event.seq) >= catchUp.to) caughtUp();
+    schedule();
+  }
+
+  function caughtUp(): void {
+    if (catchUp && catchUp.came > 0) note("resumed", `${count(catchUp.came, "event")} caught up`);
+    else if (catchUp) note("resumed", "connected again, nothing was missed");
+    catchUp = null;
+    phase.value = "live";
+  }
+
+  /** At most once a frame: drawing is what costs. */
+  function schedule(): void {
+    if (scheduled) return;
+    scheduled = true;
+    if (document.visibilityState === "visible") requestAnimationFrame(flush);
+    else setTimeout(flush, UNSEEN_BATCH_MS);
+  }
+
+  function flush(): void {
+    scheduled = false;
+    const arrivals = pending.map((event) => ({ event, row: rowOf(event) }));
+    pending = [];
+    if (phase.value === "live") {
+      const now = Date.now();
+      for (const { row } of arrivals) delays.push(Math.max(0, now - row.receivedAt));
+      if (delays.length > MAX_DELAYS) delays.splice(0, delays.length - MAX_DELAYS);
+    }
+    all.append(arrivals);
+    for (const listener of listeners) listener(arrivals);
+  }
+
+  function onGap(gap: HistoryGap): void {
+    flush();
+    position.gap(gap);
+    note(gap.reason === "unknown_epoch" ? "other_log" : "gap", gapWords(gap));
+    if (gap.reason === "beyond_end") all.dropAfter(gap.from_seq - 1);
+    if (gap.reason === "unknown_epoch") all.dropAfter(0);
+    all.addGap(gap);
+    log.value += 1;
+  }
+
+  async function greeted(ack: Partial<ConnectionAck>): Promise<void> {
+    nextAttempt.value = null;
+    const from = position.current?.seq ?? 0;
+    position.greeted(ack);
+    const missed = (ack.last_seq ?? 0) - from;
+    if (phase.value === "reconnecting") {
+      catchUp = { to: ack.last_seq ?? 0, came: 0 };
+      phase.value = "catching_up";
+      if (missed <= 0) caughtUp();
+    } else phase.value = "live";
+    void loadAhead();
+    for (const listener of onConnected) listener();
+    try {
+      const health = await getHealth();
+      if (startTime !== null && startTime !== health.start_time) {
+        note("restarted", `the server was restarted (version ${health.server_version}, PID ${health.pid})`);
+      }
+      startTime = health.start_time;
+    } catch {
+      // The connection is about to be lost.
+    }
+  }
+
+  /** Resolves when the connection is lost again; true when there was one. */
+  function connectOnce(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const { current: resume } = position;
+      const auth = { client_id: "dashboard", ...(resume ? { resume } : {}) };
+      let isGreeted = false;
+      openConnection(
+        location.origin,
+        { auth, timeoutMs: CONNECT_TIMEOUT_MS },
+        {
+          onGreeting(ack) {
+            isGreeted = true;
+            void greeted(ack);
+          },
+          onEvent: take,
+          onGap,
+          onLost: () => resolve(isGreeted),
+        },
+      );
+    });
+  }
+
+  /** The newest page; what comes after it comes over the connection. */
+  async function loadFirst(): Promise<void> {
+    const page = await getHistory(new URLSearchParams({ limit: `${FIRST_PAGE}` }));
+    position = new Position({ epoch: page.epoch, seq: page.last_seq });
+    all.begin(page);
+  }
+
+  async function run(): Promise<never> {
+    for (let failures = 0; ; failures += 1) {
+      try {
+        if (position.current === null) await loadFirst();
+        if (await connectOnce()) failures = 0;
+      } catch {
+        // There is no server.
+      }
+      if (phase.value !== "reconnecting") note("lost", "the connection to the server is lost");
+      phase.value = "reconnecting";
+      catchUp = null;
+      const delayMs = Math.min(RETRY.mostMs, RETRY.firstMs * 2 ** failures) * (0.75 + Math.random() / 2);
+      nextAttempt.value = Date.now() + delayMs;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, delayMs);
+        endPause = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  }
+
+  async function loadAhead(): Promise<void> {
+    while (await all.loadOlder()) await new Promise((resolve) => setTimeout(resolve, AHEAD_PAUSE_MS));
+  }
+
+  const retryNow = () => endPause();
+  globalThis.addEventListener("online", retryNow);
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible") retryNow();
+  });
+  void run();
+  return {
+    all,
+    log,
+    phase,
+    nextAttempt,
+    notes,
+    delays,
+    retryNow,
+    onConnected: (listener) => void onConnected.push(listener),
+    onArrivals(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+  };
+}

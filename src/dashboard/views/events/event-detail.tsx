@@ -1,0 +1,146 @@
+/** One event, whole: what it changed, its JSON, and what it belongs to. */
+import { useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import type { JsonObject } from "../../../protocol/event.ts";
+import { lastSegment, shortSession } from "../../../sessions/names.ts";
+import { CopyButton } from "../../parts/copy-button.tsx";
+import { diffsOf } from "../../parts/diffs-of.ts";
+import { Diff } from "../../parts/diff.tsx";
+import { JsonTree } from "../../parts/json-tree.tsx";
+import { useKeys } from "../../parts/shortcuts.ts";
+import { oneLine } from "../../parts/text.ts";
+import { clock, dayAndClock, span } from "../../parts/words.ts";
+import { now } from "../../state/clock.ts";
+import { getEvent } from "../../state/api.ts";
+import type { EventList } from "../../state/event-list.ts";
+import { MAIN_AGENT } from "../../state/filter.ts";
+import { linkTo } from "../../state/route.ts";
+import { type Row, rowOf } from "../../state/row.ts";
+
+type Loaded = { event: JsonObject; row: Row } | "loading" | "gone" | { problem: string };
+
+interface EventDetailProps {
+  seq: number;
+  list: EventList;
+  onSelect: (seq: number | null) => void;
+}
+
+export function EventDetail({ seq, list, onSelect }: EventDetailProps) {
+  const loaded = useSignal<Loaded>("loading");
+  const panel = useRef<HTMLElement>(null);
+  useEffect(() => {
+    let isWanted = true;
+    getEvent(seq).then(
+      (event) => {
+        if (!isWanted) return;
+        loaded.value = event === null ? "gone" : { event, row: rowOf(event) };
+        panel.current?.scrollTo(0, 0);
+      },
+      (error: unknown) => {
+        if (isWanted) loaded.value = { problem: error instanceof Error ? error.message : String(error) };
+      },
+    );
+    return () => void (isWanted = false);
+  }, [seq]);
+  useKeys({ Escape: () => onSelect(null) });
+
+  const step = (by: 1 | -1) => {
+    const at = list.rows.findIndex((row) => row.seq === seq && row.gap === null);
+    const next = at === -1 ? undefined : list.rows[at + by];
+    if (next) onSelect(next.seq);
+  };
+  const { value } = loaded;
+  return (
+    <aside class="detail" ref={panel} aria-label={`Event ${seq}`}>
+      <div class="detail-head">
+        <h2>Event {seq}</h2>
+        <div class="detail-actions">
+          <button type="button" aria-label="Previous event" onClick={() => step(-1)}>
+            ↑
+          </button>
+          <button type="button" aria-label="Next event" onClick={() => step(1)}>
+            ↓
+          </button>
+          {typeof value === "object" && "event" in value && <CopyEvent event={value.event} />}
+          <button type="button" onClick={() => onSelect(null)}>
+            Close
+          </button>
+        </div>
+      </div>
+      {value === "loading" && <p class="muted">Loading…</p>}
+      {value === "gone" && <p>The log no longer holds this event.</p>}
+      {typeof value === "object" && "problem" in value && <p class="problem">{value.problem}</p>}
+      {typeof value === "object" && "event" in value && <EventBody {...value} />}
+    </aside>
+  );
+}
+
+function CopyEvent({ event }: { event: JsonObject }) {
+  const text = () => JSON.stringify(event, null, 2);
+  return <CopyButton label="Copy JSON" text={text} shortcut="c" />;
+}
+
+/** Also shown where a timeline's call is opened. */
+export function EventBody({ event, row }: { event: JsonObject; row: Row }) {
+  const { type, sessionId, project, agentId, agentType, tool, time, receivedAt, durationMs } = row;
+  const diffs = diffsOf(event);
+  return (
+    <div class="detail-body">
+      <p class={row.failed ? "detail-text failure" : "detail-text"}>{row.text}</p>
+      <dl class="facts">
+        <Fact name="type">
+          <a href={linkTo("events", { type })}>{oneLine(type) || "none"}</a>
+        </Fact>
+        <Fact name="time">
+          {dayAndClock(time, now.peek())}
+          <span class="muted">
+            {" "}
+            {receivedAt - time > 1000 ? `(reached the server at ${clock(receivedAt)}, ${span(receivedAt - time)} later)` : ""}
+          </span>
+        </Fact>
+        {sessionId !== null && (
+          <Fact name="session">
+            <a href={linkTo("session", {}, sessionId)} title={oneLine(sessionId)}>
+              {oneLine(shortSession(sessionId))}
+            </a>
+          </Fact>
+        )}
+        {project !== null && (
+          <Fact name="project">
+            <a href={linkTo("events", { project })} title={oneLine(project)}>
+              {oneLine(lastSegment(project))}
+            </a>
+          </Fact>
+        )}
+        {(agentId !== null || agentType !== null) && (
+          <Fact name="agent">
+            <a href={linkTo("events", { agent: agentId ?? MAIN_AGENT, ...(sessionId ? { session: sessionId } : {}) })}>
+              {oneLine([agentType, agentId?.slice(0, 7)].filter(Boolean).join(" ")) || MAIN_AGENT}
+            </a>
+          </Fact>
+        )}
+        {tool !== null && (
+          <Fact name="tool">
+            <a href={linkTo("events", { tool })}>{oneLine(tool)}</a>
+          </Fact>
+        )}
+        {durationMs !== null && <Fact name="took">{span(durationMs)}</Fact>}
+      </dl>
+      {diffs.map((diff, index) => (
+        <Diff key={index} {...diff} />
+      ))}
+      <h3>JSON</h3>
+      <JsonTree value={event} />
+    </div>
+  );
+}
+
+function Fact({ name, children }: { name: string; children: ComponentChildren }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}

@@ -1,0 +1,40 @@
+/** All events: what comes now, what came before, and what is in each. */
+import { useSignal } from "@preact/signals";
+import { useEffect, useMemo } from "preact/hooks";
+import { useKeys } from "../../parts/shortcuts.ts";
+import { EventList } from "../../state/event-list.ts";
+import { filterOf, isEmpty, paramsOf } from "../../state/filter.ts";
+import { route, setParams } from "../../state/route.ts";
+import { useStore } from "../../state/store.ts";
+import { EventDetail } from "./event-detail.tsx";
+import { EventTable } from "./event-table.tsx";
+import { FilterBar } from "./filter-bar.tsx";
+
+export function EventsView() {
+  const { feed } = useStore();
+  const { params } = route.value;
+  const filter = filterOf(params);
+  const key = paramsOf(filter).toString();
+  const isPaused = useSignal(false);
+  const { value: log } = feed.log;
+  const list = useMemo(() => (isEmpty(filter) ? feed.all : new EventList(filter, feed.all)), [key, log]);
+  useEffect(() => {
+    if (list === feed.all) return;
+    if (filter.q !== "") void list.loadOlder();
+    return feed.onArrivals((arrivals) => list.append(arrivals));
+  }, [list]);
+
+  const seq = Number(params.get("seq")) || null;
+  const select = (chosen: number | null) => setParams({ seq: chosen === null ? "" : `${chosen}` });
+  useKeys({ p: () => (isPaused.value = !isPaused.value) });
+
+  return (
+    <div class={`events ${seq === null ? "" : "events-open"}`}>
+      <FilterBar filter={filter} list={list} isPaused={isPaused} />
+      <div class="events-body">
+        <EventTable key={key} list={list} isPaused={isPaused} selected={seq} onSelect={select} />
+        {seq !== null && <EventDetail seq={seq} list={list} onSelect={select} />}
+      </div>
+    </div>
+  );
+}
