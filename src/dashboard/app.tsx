@@ -112,12 +112,7 @@ function Logo() {
   return (
     <svg width="20" height="20" viewBox="0 0 20 20" aria-hidden="true">
       <rect width="20" height="20" rx="5" fill="currentColor" />
-      <path
-        d="M4 6.5h7M7 10h9M4 13.5h5"
-        stroke="var(--surface)"
-        stroke-width="2.2"
-        stroke-linecap="round"
-      />
+      <path d="M4 6.5h7M7 10h9M4 13.5h5" stroke="var(--surface)" stroke-width="2.2" stroke-linecap="round" />
     </svg>
   );
 }

@@ -1,4 +1,17 @@
 /** Who is connected, and how many ever were. */
+import type { ConnectedClient } from "../protocol/messages.ts";
+
+/** What a client is known by. It is put together when somebody asks: an idle connection keeps no copy of it. */
+export interface ClientIdentity {
+  /** Undefined when it names none. */
+  version: string | undefined;
+  /** Undefined when it names none. */
+  clientId: string | undefined;
+  transport: ConnectedClient["transport"];
+  /** Milliseconds since the epoch. */
+  connectedAt: number;
+}
+
 export interface ClientInfo {
   /** The Socket.IO session id. */
   sid: string;

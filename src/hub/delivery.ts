@@ -3,6 +3,7 @@ import type { AppendedEvent, EventLog } from "../log/log.ts";
 import type { StoredEvent } from "../protocol/event.ts";
 import type { HistoryGap } from "../protocol/messages.ts";
 import { type EventFilter, matchesFilter, type ResumePosition } from "../protocol/query.ts";
+import type { ClientIdentity } from "./clients.ts";
 
 /**
  * A way to many receivers at once. A subscriber with a channel is on it while it is live and wants everything;
@@ -25,6 +26,8 @@ export interface Subscriber {
   /** A part of this server and no client: it is not counted. */
   internal?: boolean;
   channel?: Channel;
+  /** Who it is; without it, it is not shown among the receivers. */
+  identify?(): ClientIdentity;
   onEvent(event: StoredEvent): void;
   onGap(gap: HistoryGap): void;
   /** Bytes that were given to the receiver and have not left the process. */
@@ -45,6 +48,17 @@ export interface Subscription {
   close(): void;
 }
 
+/** A client's place in the feed at one moment. */
+export interface Receiver extends ClientIdentity {
+  id: string;
+  /** Null is everything. */
+  filter: EventFilter | null;
+  /** Events of the log it has not been taken past yet; 0 while it is live. */
+  lag: number;
+  /** As `Subscriber.buffered`. */
+  buffered: number;
+}
+
 export interface Delivery {
   /** Joins the live feed; with `resume` after everything the log holds beyond that position. */
   subscribe(
@@ -57,6 +71,8 @@ export interface Delivery {
   end(): void;
   /** The last `seq` given to the live feed. */
   deliveredSeq(): number;
+  /** All clients, in no order. */
+  receivers(): Receiver[];
   stats(): { lagging_clients: number; catch_ups: number; dropped: number };
 }
 
@@ -248,6 +264,17 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
     },
 
     deliveredSeq: () => delivered,
+
+    receivers() {
+      return [single, ...channels.values()].flatMap((feeds) =>
+        [...feeds].flatMap(({ subscriber, filter, catchingUpFrom }) => {
+          const identity = subscriber.identify?.();
+          if (!identity) return [];
+          const lag = catchingUpFrom === null ? 0 : delivered - catchingUpFrom;
+          return [{ ...identity, id: subscriber.id, filter, lag, buffered: subscriber.buffered() }];
+        }),
+      );
+    },
 
     stats: () => ({
       lagging_clients: [...single].filter(

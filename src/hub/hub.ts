@@ -21,6 +21,7 @@ export interface HubOptions {
 export interface Hub {
   clients: Clients;
   subscribe: Delivery["subscribe"];
+  receivers: Delivery["receivers"];
   sessions: Pick<Sessions, "list" | "get">;
 
   /** To be awaited before anything is published: of a hook registered twice one may have been stored before a restart. */
@@ -90,6 +91,7 @@ export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: 
   return {
     clients: createClients(),
     subscribe: delivery.subscribe,
+    receivers: delivery.receivers,
     sessions,
 
     async recall() {

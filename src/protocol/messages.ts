@@ -72,6 +72,43 @@ export interface Stats {
   memory: { rss: number };
 }
 
+/** What a client asked to receive, in the names it asks with; times are ISO 8601. */
+export interface ClientFilter {
+  session_id?: string;
+  project?: string;
+  types?: string[];
+  since?: string;
+  until?: string;
+  q?: string;
+}
+
+/** A client that is connected: over Socket.IO, or as a reader of `GET /api/events/stream`. */
+export interface ConnectedClient {
+  /** The Socket.IO session id, by which `/health` knows it too; a stream gets one of its own. */
+  sid: string;
+  /** As the handshake's `auth` gave it, at most 100 characters. */
+  client_id: string | null;
+  /** The claude-mpm version it named, or "unknown". */
+  version: string;
+  compatible: boolean;
+  /** Why it is not compatible. */
+  warnings: string[];
+  transport: "websocket" | "polling" | "stream";
+  connected_at: string;
+  /** How far behind the live feed it is, in events of the log, wanted or not; 0 while it is live. */
+  lag_events: number;
+  /** Given to the connection and still in this process; on polling these are characters. */
+  buffered_bytes: number;
+  /** Null while it gets everything. */
+  filter: ClientFilter | null;
+}
+
+/** `GET /api/clients`: who lags most comes first, then who has been there longest. */
+export interface ClientList {
+  clients: ConnectedClient[];
+  total: number;
+}
+
 /** Where the log stands. `first_seq` is `last_seq + 1` while it holds nothing. */
 export interface LogPosition {
   epoch: string;

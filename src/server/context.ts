@@ -1,7 +1,16 @@
 /** What both faces of the server, HTTP and Socket.IO, answer from. */
 import type { Hub } from "../hub/hub.ts";
 import { checkCompatibility, type Compatibility, COMPATIBILITY_MATRIX } from "../protocol/compatibility.ts";
-import type { Health, HealthCheck, ServerStatus, Stats, VersionInfo } from "../protocol/messages.ts";
+import type {
+  ClientFilter,
+  ClientList,
+  Health,
+  HealthCheck,
+  ServerStatus,
+  Stats,
+  VersionInfo,
+} from "../protocol/messages.ts";
+import type { EventFilter } from "../protocol/query.ts";
 import { BUN_VERSION, SERVER_VERSION, SOCKETIO_VERSION } from "../version.ts";
 
 export interface ServerContext {
@@ -87,6 +96,31 @@ export function statsReport(context: ServerContext): Stats {
   };
 }
 
+/** The answer to `GET /api/clients`. */
+export function clientList(context: ServerContext): ClientList {
+  const receivers = context.hub
+    .receivers()
+    .toSorted((a, b) => b.lag - a.lag || a.connectedAt - b.connectedAt);
+  const clients = receivers.map(
+    ({ id, version, clientId, transport, connectedAt, filter, lag, buffered }) => {
+      const { client_version, compatible, warnings } = compatibilityOf(context, version);
+      return {
+        sid: id,
+        client_id: clientId ?? null,
+        version: client_version,
+        compatible,
+        warnings,
+        transport,
+        connected_at: isoTime(connectedAt),
+        lag_events: lag,
+        buffered_bytes: buffered,
+        filter: filterOnWire(filter),
+      };
+    },
+  );
+  return { clients, total: clients.length };
+}
+
 /** What every client gets on connecting, and on `get_status`. */
 export function serverStatus(context: ServerContext): ServerStatus {
   const { hub, serverId } = context;
@@ -103,6 +137,17 @@ export function serverStatus(context: ServerContext): ServerStatus {
 /** Judges what a client says of its version; undefined is silence. */
 export function compatibilityOf(context: ServerContext, clientVersion: string | undefined): Compatibility {
   return checkCompatibility(clientVersion, SERVER_VERSION, context.minClientVersion());
+}
+
+/** Null where nothing is narrowed. */
+function filterOnWire(filter: EventFilter | null): ClientFilter | null {
+  if (filter === null || Object.keys(filter).length === 0) return null;
+  const { since, until, ...rest } = filter;
+  return {
+    ...rest,
+    ...(since === undefined ? {} : { since: isoTime(since) }),
+    ...(until === undefined ? {} : { until: isoTime(until) }),
+  };
 }
 
 export function isoTime(milliseconds: number): string {

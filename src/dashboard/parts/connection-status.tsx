@@ -51,16 +51,19 @@ function Reconnecting() {
 
 function ConnectionDetail({ notes }: { notes: readonly Note[] }) {
   const { feed } = useStore();
-  const lost = feed.phase.value === "reconnecting" ? notes.findLast(({ kind }) => kind === "lost") : undefined;
+  const lost =
+    feed.phase.value === "reconnecting" ? notes.findLast(({ kind }) => kind === "lost") : undefined;
   return (
     <div class="connection-detail">
       {lost && (
         <p>
-          Lost {age(now.value - lost.at)} ago. What is shown is as it was then; what comes meanwhile is kept by the
-          server and caught up. <button onClick={feed.retryNow}>Try now</button>
+          Lost {age(now.value - lost.at)} ago. What is shown is as it was then; what comes meanwhile is kept
+          by the server and caught up. <button onClick={feed.retryNow}>Try now</button>
         </p>
       )}
-      {notes.length === 0 && <p class="muted">Nothing has happened to this connection since the page was opened.</p>}
+      {notes.length === 0 && (
+        <p class="muted">Nothing has happened to this connection since the page was opened.</p>
+      )}
       <ol class="notes">
         {notes.toReversed().map(({ at, kind, text }, index) => (
           <li key={notes.length - index} class={isBad(kind) ? "note-bad" : ""}>

@@ -22,8 +22,8 @@ export function Diff({ path, lines }: FileDiff) {
   return (
     <figure class="diff">
       <figcaption>
-        <code>{oneLine(path) || "change"}</code>{" "}
-        <span class="diff-added">+{added}</span> <span class="diff-removed">−{removed}</span>
+        <code>{oneLine(path) || "change"}</code> <span class="diff-added">+{added}</span>{" "}
+        <span class="diff-removed">−{removed}</span>
       </figcaption>
       <div class="diff-lines" tabIndex={0} role="group" aria-label={`Changes to ${oneLine(path)}`}>
         {lines.slice(0, shown.value).map(({ kind, before, after, text }, index) => (

@@ -53,7 +53,15 @@ export function Settings({ onHelp }: { onHelp: () => void }) {
 function GearIcon() {
   return (
     <>
-      <svg width="18" height="18" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true">
+      <svg
+        width="18"
+        height="18"
+        viewBox="0 0 24 24"
+        fill="none"
+        stroke="currentColor"
+        stroke-width="2"
+        aria-hidden="true"
+      >
         <path d="M4 7h10M18 7h2M4 17h2M10 17h10" stroke-linecap="round" />
         <circle cx="16" cy="7" r="2.4" />
         <circle cx="8" cy="17" r="2.4" />

@@ -4,14 +4,15 @@
  * What is not seen and changes what is: control characters, and marks that turn the direction of what follows
  * (https://www.unicode.org/reports/tr9/), which can make a text read as another one.
  */
-// oxlint-disable-next-line no-control-regex
-const UNSEEN = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F\u061C\u200B-\u200F\u2028-\u202E\u2060-\u2069\uFEFF\uD800-\uDFFF]/u;
+const UNSEEN =
+  /[\p{Cc}\p{Cs}\u061C\u200B-\u200F\u2028-\u202E\u2060-\u2069\uFEFF]/u;
 const EACH_UNSEEN = new RegExp(UNSEEN.source, "gu");
 
 /** The same text with what cannot be seen named: `⟨U+202E⟩`. Halves of characters are named too. */
 export function visible(text: string): string {
   if (!UNSEEN.test(text)) return text;
   return text.replace(EACH_UNSEEN, (character) => {
+    if (character === "\n" || character === "\t") return character;
     const code = (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
     return `⟨U+${code}⟩`;
   });

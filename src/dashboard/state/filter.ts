@@ -17,7 +17,15 @@ export interface Filter {
 }
 
 const TEXT_FIELDS = ["session", "project", "type", "agent", "tool", "q"] as const;
-export const NO_FILTER: Filter = { session: "", project: "", type: "", agent: "", tool: "", q: "", failed: false };
+export const NO_FILTER: Filter = {
+  session: "",
+  project: "",
+  type: "",
+  agent: "",
+  tool: "",
+  q: "",
+  failed: false,
+};
 export const MAIN_AGENT = "main";
 
 export function filterOf(params: URLSearchParams): Filter {

@@ -4,6 +4,7 @@ import { CodedError } from "../../protocol/errors.ts";
 import type { Logger } from "../../logging.ts";
 import type { ServerContext } from "../context.ts";
 import { errorResponse } from "../errors.ts";
+import { clientRoutes } from "./routes/clients.ts";
 import { compatibilityRoutes } from "./routes/compatibility.ts";
 import { dashboardRoutes } from "./routes/dashboard.ts";
 import { eventRoutes } from "./routes/events.ts";
@@ -34,6 +35,7 @@ export function createHttpApp(context: ServerContext, logger: Logger): HttpHandl
   hookRoutes(app, context);
   streamRoutes(app, context);
   sessionRoutes(app, context);
+  clientRoutes(app, context);
   dashboardRoutes(app);
   // Here and not by a second handler on each path: hono calls a lone handler without its middleware chain.
   app.notFound((c) => refuse(app, c.req.method, c.req.path));

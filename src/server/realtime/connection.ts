@@ -4,7 +4,7 @@ import type { WebSocketData } from "./engine.ts";
 
 export interface EngineConnection {
   readyState: string;
-  transport: { socket?: Bun.ServerWebSocket<WebSocketData> };
+  transport: { name: "polling" | "websocket"; socket?: Bun.ServerWebSocket<WebSocketData> };
   writeBuffer: { data?: string }[];
   write(packet: string): void;
   close(): void;

@@ -1,5 +1,6 @@
 /** Socket.IO on the engine: connections in, the hub's events out. This folder alone imports socket.io. */
 import { Server } from "socket.io";
+import type { ClientIdentity } from "../../hub/clients.ts";
 import type { Channel, Subscriber } from "../../hub/delivery.ts";
 import type { StoredEvent } from "../../protocol/event.ts";
 import type { ConnectionAck, HistoryGap } from "../../protocol/messages.ts";
@@ -15,7 +16,7 @@ import { createEngine, ENGINE_PATH, type EngineOptions, type WebSocketData } fro
 import { bufferedBy, connectionOf, drop } from "./connection.ts";
 import { tolerantParser } from "./parser.ts";
 import { type ClientSocket, createRequestListener } from "./handlers.ts";
-import { readHandshake } from "./handshake.ts";
+import { readHandshake, readIdentity } from "./handshake.ts";
 
 export interface Gateway {
   /** Answers a request below `/socket.io`, or returns null when it is none of ours. */
@@ -138,6 +139,7 @@ function connect(
   if (!compatibility.compatible) socket.emit("compatibility_warning", compatibility);
   for (const problem of problems) socket.emit("event_error", problem.toBody());
 
+  socket.data.connectedAt = Date.now();
   // From here on to `subscribe` nothing may wait, or an event could pass between the two.
   socket.data.subscription = hub.subscribe(subscriber, { filter, resume });
   socket.onAny(onRequest);
@@ -212,6 +214,12 @@ class SocketSubscriber implements Subscriber {
 
   get id(): string {
     return this.socket.id;
+  }
+
+  identify(): ClientIdentity {
+    const { data, handshake } = this.socket;
+    const { name: transport } = connectionOf(this.socket).transport;
+    return { ...readIdentity(handshake.auth), transport, connectedAt: data.connectedAt };
   }
 
   onEvent(event: StoredEvent): void {

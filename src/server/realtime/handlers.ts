@@ -16,6 +16,8 @@ export type ClientSocket = Socket<
   DefaultEventsMap,
   DefaultEventsMap,
   {
+    /** Milliseconds since the epoch. */
+    connectedAt: number;
     subscription: Subscription;
     /** Settles when its last question about the history is answered. */
     history?: Promise<void>;

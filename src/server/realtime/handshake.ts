@@ -1,4 +1,5 @@
 /** Reads what a client says of itself when it connects. */
+import type { ClientIdentity } from "../../hub/clients.ts";
 import type { CodedError } from "../../protocol/errors.ts";
 import { isObject } from "../../protocol/event.ts";
 import {
@@ -8,9 +9,9 @@ import {
   type ResumePosition,
 } from "../../protocol/query.ts";
 
-export interface Handshake {
-  /** Undefined when the client names no version. */
-  version: string | undefined;
+export type Identity = Pick<ClientIdentity, "version" | "clientId">;
+
+export interface Handshake extends Identity {
   filter: EventFilter | null;
   resume: ResumePosition | null;
   /** What was wrong with it; the client is connected all the same. */
@@ -18,7 +19,7 @@ export interface Handshake {
 }
 
 export function readHandshake(auth: unknown): Handshake {
-  const { claude_mpm_version, subscribe, resume } = isObject(auth) ? auth : {};
+  const { subscribe, resume } = isObject(auth) ? auth : {};
   const problems: CodedError[] = [];
   const read = <T>(parse: (input: unknown) => T, input: unknown): T | null => {
     try {
@@ -29,18 +30,24 @@ export function readHandshake(auth: unknown): Handshake {
     }
   };
   return {
-    version: readVersion(claude_mpm_version),
+    ...readIdentity(auth),
     filter: read(parseSubscription, subscribe),
     resume: read(parseResume, resume),
     problems,
   };
 }
 
-/** It is kept for every client and shown in /health. */
-const MAX_VERSION_LENGTH = 100;
+/** The part of it that says who the client is. */
+export function readIdentity(auth: unknown): Identity {
+  const { claude_mpm_version, client_id } = isObject(auth) ? auth : {};
+  return { version: readName(claude_mpm_version), clientId: readName(client_id) };
+}
 
-function readVersion(version: unknown): string | undefined {
-  if (version === undefined || version === null || version === "") return undefined;
-  const text = typeof version === "string" ? version : JSON.stringify(version);
-  return text.slice(0, MAX_VERSION_LENGTH);
+/** The version is kept for every client and shown in /health. */
+const MAX_NAME_LENGTH = 100;
+
+function readName(name: unknown): string | undefined {
+  if (name === undefined || name === null || name === "") return undefined;
+  const text = typeof name === "string" ? name : JSON.stringify(name);
+  return text.slice(0, MAX_NAME_LENGTH);
 }

@@ -96,7 +96,9 @@ export function EventBody({ event, row }: { event: JsonObject; row: Row }) {
           {dayAndClock(time, now.peek())}
           <span class="muted">
             {" "}
-            {receivedAt - time > 1000 ? `(reached the server at ${clock(receivedAt)}, ${span(receivedAt - time)} later)` : ""}
+            {receivedAt - time > 1000
+              ? `(reached the server at ${clock(receivedAt)}, ${span(receivedAt - time)} later)`
+              : ""}
           </span>
         </Fact>
         {sessionId !== null && (
@@ -115,7 +117,12 @@ export function EventBody({ event, row }: { event: JsonObject; row: Row }) {
         )}
         {(agentId !== null || agentType !== null) && (
           <Fact name="agent">
-            <a href={linkTo("events", { agent: agentId ?? MAIN_AGENT, ...(sessionId ? { session: sessionId } : {}) })}>
+            <a
+              href={linkTo("events", {
+                agent: agentId ?? MAIN_AGENT,
+                ...(sessionId ? { session: sessionId } : {}),
+              })}
+            >
               {oneLine([agentType, agentId?.slice(0, 7)].filter(Boolean).join(" ")) || MAIN_AGENT}
             </a>
           </Fact>

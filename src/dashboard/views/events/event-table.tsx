@@ -233,14 +233,18 @@ class EventRow extends Component<EventRowProps> {
 function NoRows({ state, isFiltered }: { state: string; isFiltered: boolean }) {
   if (state === "loading") return <p class="empty">Looking…</p>;
   if (state === "failed") return <p class="empty">The server does not answer.</p>;
-  return <p class="empty">{isFiltered ? "No event fits." : "No event yet. They appear here as they come."}</p>;
+  return (
+    <p class="empty">{isFiltered ? "No event fits." : "No event yet. They appear here as they come."}</p>
+  );
 }
 
 function footText(list: EventList, length: number, state: string): string {
   const rows = count(length, "event");
   if (state === "loading") return `${rows}, loading older ones…`;
   if (state === "failed") return `${rows}; older ones could not be loaded`;
-  return state === "complete" ? `${rows}, all there are${list.isFiltered ? " of these" : ""}` : `the newest ${rows}`;
+  return state === "complete"
+    ? `${rows}, all there are${list.isFiltered ? " of these" : ""}`
+    : `the newest ${rows}`;
 }
 
 function rowId(seq: number): string {

@@ -21,7 +21,12 @@ export function FilterBar({ filter, isPaused }: FilterBarProps) {
   const { facets } = useStore();
   const { sessions, projects, types, agents, tools } = facets.value;
   return (
-    <form class="filters" role="search" aria-label="Filter events" onSubmit={(event) => event.preventDefault()}>
+    <form
+      class="filters"
+      role="search"
+      aria-label="Filter events"
+      onSubmit={(event) => event.preventDefault()}
+    >
       <SearchField value={filter.q} />
       <Choice
         name="session"
@@ -45,7 +50,12 @@ export function FilterBar({ filter, isPaused }: FilterBarProps) {
         value={filter.agent}
         options={[[MAIN_AGENT, "main"], ...[...agents].map((one): [string, string] => [one, oneLine(one)])]}
       />
-      <Choice name="tool" label="Tool" value={filter.tool} options={[...tools].map((one) => [one, oneLine(one)])} />
+      <Choice
+        name="tool"
+        label="Tool"
+        value={filter.tool}
+        options={[...tools].map((one) => [one, oneLine(one)])}
+      />
       <label class="check">
         <input
           type="checkbox"

@@ -41,9 +41,7 @@ function Children({ parent, agents, session, label }: ChildrenProps) {
           <span class="dot" aria-hidden="true" />
           <b>{oneLine(agent.agent_type ?? "") || "agent"}</b>{" "}
           <span class="id">{oneLine((agent.agent_id ?? "").slice(0, 7))}</span>{" "}
-          <span class="muted">
-            {isDone(agent) ? STATE_WORDS[agent.state] : <Running agent={agent} />}
-          </span>
+          <span class="muted">{isDone(agent) ? STATE_WORDS[agent.state] : <Running agent={agent} />}</span>
           <OpenTools tools={session.open_tools.filter(({ agent_id: id }) => id === agent.agent_id)} />
           <Children parent={agent.agent_id} agents={agents} session={session} />
         </li>

@@ -23,7 +23,12 @@ export function SessionsView() {
       <div class="toolbar">
         <h1>Sessions</h1>
         <div class="chips" role="group" aria-label="State">
-          <StateChip label="All" amount={found.length} isChosen={state === null} onChoose={() => setParams({ state: "" })} />
+          <StateChip
+            label="All"
+            amount={found.length}
+            isChosen={state === null}
+            onChoose={() => setParams({ state: "" })}
+          />
           {ORDER.map((name) => (
             <StateChip
               key={name}
@@ -80,7 +85,12 @@ interface StateChipProps {
 
 function StateChip({ label, state, amount, isChosen, onChoose }: StateChipProps) {
   return (
-    <button type="button" class={`chip ${state ? `state-${state}` : ""}`} aria-pressed={isChosen} onClick={onChoose}>
+    <button
+      type="button"
+      class={`chip ${state ? `state-${state}` : ""}`}
+      aria-pressed={isChosen}
+      onClick={onChoose}
+    >
       {state && <span class="dot" aria-hidden="true" />}
       {label} <span class="amount">{amount}</span>
     </button>

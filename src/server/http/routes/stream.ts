@@ -18,6 +18,7 @@ export function streamRoutes(app: Hono, { hub }: ServerContext): void {
     const { epoch } = hub.position();
     const resume =
       parseLastEventId(c.req.header("last-event-id")) ?? (after === undefined ? null : { epoch, seq: after });
+    const connectedAt = Date.now();
     const encoder = new TextEncoder();
     let end = () => {};
     let onPull = () => {};
@@ -28,6 +29,7 @@ export function streamRoutes(app: Hono, { hub }: ServerContext): void {
           const write = (text: string) => controller.enqueue(encoder.encode(text));
           const subscriber: Subscriber = {
             id: crypto.randomUUID(),
+            identify: () => ({ version: undefined, clientId: undefined, transport: "stream", connectedAt }),
             onEvent: ({ seq, json }) => write(`id: ${epoch}:${seq}\ndata: ${json}\n\n`),
             onGap: (gap) => write(`event: history_gap\ndata: ${JSON.stringify(gap)}\n\n`),
             onFailure: () => end(),
