@@ -122,7 +122,7 @@ export function matchesType(type: string | null, pattern: string): boolean {
 /** True when `project` is the given directory, or its last path segment is the given name. */
 export function matchesProject(project: string | null, wanted: string): boolean {
   if (project === null) return false;
-  const [have, want] = [project, wanted].map((path) => path.replace(/(?<=.)[/\\]+$/, ""));
+  const [have, want] = [project, wanted].map((path) => path.replace(/(.)[/\\]+$/, "$1"));
   return have === want || have?.split(/[/\\]/).at(-1) === want;
 }
 

@@ -8,7 +8,7 @@ const MAX_DURATIONS = 200;
 const MAX_TOOLS = 200;
 const MAX_FILES = 500;
 
-const EDIT_TOOLS = new Set(["Edit", "MultiEdit", "Write", "NotebookEdit"]);
+export const EDIT_TOOLS = new Set(["Edit", "MultiEdit", "Write", "NotebookEdit"]);
 
 export function openCall(session: Session, step: Step, toolUseId: string, tool: string): Call {
   const call: Call = {

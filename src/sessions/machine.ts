@@ -35,7 +35,8 @@ const RUNNING = /^(running|working|busy|active|thinking)$/;
 
 /** Takes a session one step further. Steps are given in the order of their times. */
 export function applyStep(session: Session, step: Step): void {
-  if (step.time - session.lastEventAt > SILENCE_MS && isBeginning(step)) endSilently(session);
+  const silentEnd = endOfSilence(session, step);
+  if (silentEnd !== null) endEverything(session, silentEnd);
   session.eventCount += 1;
   session.startedAt = Math.min(session.startedAt, step.time);
   session.lastEventAt = Math.max(session.lastEventAt, step.time);
@@ -52,13 +53,20 @@ export function applyStep(session: Session, step: Step): void {
   session.stateSince = step.time;
 }
 
+/** When everything ended that was still open before a new beginning, if nobody was there any more to tell; or null. */
+export function endOfSilence(session: Session, step: Step): number | null {
+  const over = session.lastEventAt + SILENCE_MS;
+  return step.time > over && isBeginning(step) ? over : null;
+}
+
 /** What the main agent and its sub-agents add up to. */
 function stateOf({ endedReason, waits, failure, main, agents }: Session): SessionState {
   if (endedReason !== null) return "ended";
   if (waits.length > 0) return "waiting";
   if (failure !== null) return "failed";
-  const atIt = main.state === "working" || agents.values().some(({ state }) => state === "working");
-  return atIt ? "working" : "idle";
+  if (main.state === "working") return "working";
+  for (const { state } of agents.values()) if (state === "working") return "working";
+  return "idle";
 }
 
 type Handler = (session: Session, step: Step) => void;
@@ -245,11 +253,6 @@ function revive(session: Session): void {
   session.failure = null;
   session.main.endedAt = null;
   session.main.state = "idle";
-}
-
-/** Nobody was there any more to tell how it ended. */
-function endSilently(session: Session): void {
-  endEverything(session, session.lastEventAt + SILENCE_MS);
 }
 
 /** A step that tells how a call ended; a call nobody saw begin counts all the same. */

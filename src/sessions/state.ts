@@ -117,9 +117,9 @@ export function createAgent(
 /** The oldest that may go, or else the oldest. */
 export function forgetOldest<T>(map: Map<string, T>, most: number, mayGo: (value: T) => boolean): void {
   if (map.size <= most) return;
+  for (const [key, value] of map) if (mayGo(value)) return void map.delete(key);
   const [oldest = ""] = map.keys();
-  const [key] = map.entries().find(([, value]) => mayGo(value)) ?? [oldest];
-  map.delete(key);
+  map.delete(oldest);
 }
 
 export function waitsOf(session: Session, agentId: string | null): Wait[] {

@@ -6,10 +6,16 @@ import type { Agent, Call, Session, Tool, Wait } from "./state.ts";
 /** At most so many agents, tools and files in a list of sessions; one session alone comes whole. */
 const MAX_LISTED = 50;
 
+/** When a session of which nothing has been heard for an hour was over; null while it goes on, or has an end of its own. */
+export function silentEnd(session: Session, now: number): number | null {
+  const over = session.lastEventAt + SILENCE_MS;
+  return session.endedReason === null && now > over ? over : null;
+}
+
 /** @param now after an hour without an event a session is shown as over */
 export function viewSession(session: Session, now: number): wire.Session {
-  const silent = session.endedReason === null && now - session.lastEventAt > SILENCE_MS;
-  const over = session.lastEventAt + SILENCE_MS;
+  const over = silentEnd(session, now);
+  const silent = over !== null;
   const calls = [...session.calls.values()].filter(({ outcome }) => outcome === null);
   const agents = [session.main, ...session.agents.values()];
   const [wait] = silent ? [] : session.waits;
@@ -18,7 +24,7 @@ export function viewSession(session: Session, now: number): wire.Session {
     project: session.project,
     source: session.source,
     state: silent ? "ended" : session.state,
-    state_since: isoTime(silent ? over : session.stateSince),
+    state_since: isoTime(over ?? session.stateSince),
     waiting_for: wait ? viewWait(wait) : null,
     ended_reason: silent ? "silence" : session.endedReason,
     failure: session.failure,
@@ -26,7 +32,7 @@ export function viewSession(session: Session, now: number): wire.Session {
     last_event_at: isoTime(session.lastEventAt),
     event_count: session.eventCount,
     prompt: session.prompt,
-    agents: agents.map((agent) => viewAgent(agent, session, silent ? over : null)),
+    agents: agents.map((agent) => viewAgent(agent, session, over)),
     open_tools: silent ? [] : calls.map(viewCall),
     tools: [...session.tools].map(([name, tool]) => viewTool(name, tool, silent ? calls : [])),
     files: [...session.files].map(([path, counts]) => ({ path, ...counts })),
@@ -52,17 +58,27 @@ function viewWait({ kind, tool, message }: Wait): wire.SessionWait {
 }
 
 function viewAgent(agent: Agent, session: Session, over: number | null): wire.SessionAgent {
-  const isOver = agent.state === "ended" || agent.state === "failed";
-  const endedAt = over !== null && !isOver ? over : agent.endedAt;
+  const { state, endedAt } = seenAgent(agent, session, over);
   return {
     agent_id: agent.agentId,
     agent_type: agent.agentType,
-    state: over !== null && !isOver ? "ended" : stateOf(agent, session),
+    state,
     parent_tool_use_id: agent.parentToolUseId,
     parent_agent_id: agent.parentAgentId,
     started_at: agent.startedAt === null ? null : isoTime(agent.startedAt),
     ended_at: endedAt === null ? null : isoTime(endedAt),
   };
+}
+
+/** What is told of an agent: one that nobody saw end has ended with its session. */
+export function seenAgent(
+  agent: Agent,
+  session: Session,
+  over: number | null,
+): { state: wire.SessionState; endedAt: number | null } {
+  const isOver = agent.state === "ended" || agent.state === "failed";
+  if (over !== null && !isOver) return { state: "ended", endedAt: over };
+  return { state: stateOf(agent, session), endedAt: agent.endedAt };
 }
 
 function stateOf({ agentId, state }: Agent, { waits, failure }: Session): wire.SessionState {
@@ -95,7 +111,7 @@ function viewTool(name: string, tool: Tool, abandoned: readonly Call[]): wire.Se
 }
 
 /** By nearest rank; null of nothing. */
-function percentile(values: readonly number[], share: number): number | null {
+export function percentile(values: readonly number[], share: number): number | null {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.ceil(sorted.length * share) - 1] ?? null;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { sessionRows } from "../../src/cli/session-rows.ts";
-import { hook, seen, START, tell, type Told } from "../sessions/story.ts";
+import { hook, seen, START, tell, type Told } from "../sessions/tell.ts";
 
 const { agentStart, ask, notify, pre, prompt, stop } = tell;
 const rows = (told: Told[], at: number) =>
