@@ -23,7 +23,10 @@ export async function dashboardIncluded(): Promise<Bun.BunPlugin> {
     setup(build) {
       build.onLoad({ filter: /page\.ts$/ }, ({ path }) => {
         if (path !== PAGE_MODULE) return undefined;
-        return { contents: `export const dashboardPage = async () => ${JSON.stringify(page)};`, loader: "js" };
+        return {
+          contents: `export const dashboardPage = async () => ${JSON.stringify(page)};`,
+          loader: "js",
+        };
       });
     },
   };

@@ -4,8 +4,7 @@
  * What is not seen and changes what is: control characters, and marks that turn the direction of what follows
  * (https://www.unicode.org/reports/tr9/), which can make a text read as another one.
  */
-const UNSEEN =
-  /[\p{Cc}\p{Cs}\u061C\u200B-\u200F\u2028-\u202E\u2060-\u2069\uFEFF]/u;
+const UNSEEN = /[\p{Cc}\p{Cs}\u061C\u200B-\u200F\u2028-\u202E\u2060-\u2069\uFEFF]/u;
 const EACH_UNSEEN = new RegExp(UNSEEN.source, "gu");
 
 /** The same text with what cannot be seen named: `⟨U+202E⟩`. Halves of characters are named too. */
