@@ -137,7 +137,7 @@ describe.skipIf(CHROMIUM === null)("the connection of the dashboard", () => {
     await server.post(take(events, 500));
     let isOpen = true;
     const sending = (async () => {
-      while (isOpen) await server.post(take(events, 3));
+      for (; isOpen; await Bun.sleep(10)) await server.post(take(events, 3));
     })().catch(() => {});
     const page = await server.open("#/events");
     await isLive(page);

@@ -23,7 +23,8 @@ export function ConnectionStatus() {
   const readTo = useSignal(0);
   const bad = notes.filter(({ kind, at }) => at > readTo.value && isBad(kind));
   const sinceLost = notes.slice(notes.findLastIndex(({ kind }) => kind === "lost") + 1);
-  const news = bad.length > 0 ? bad.slice(-1) : sinceLost.filter(({ at }) => at > now.value - GOOD_NEWS_MS);
+  const good = sinceLost.filter(({ kind, at }) => !isBad(kind) && at > now.value - GOOD_NEWS_MS);
+  const news = bad.length > 0 ? bad.slice(-1) : good;
 
   return (
     <Popover
