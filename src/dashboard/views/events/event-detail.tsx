@@ -10,6 +10,7 @@ import { Diff } from "../../parts/diff.tsx";
 import { JsonTree } from "../../parts/json-tree.tsx";
 import { useKeys } from "../../parts/shortcuts.ts";
 import { oneLine } from "../../parts/text.ts";
+import { ViewLink } from "../../parts/view-link.tsx";
 import { clock, dayAndClock, span } from "../../parts/words.ts";
 import { now } from "../../state/clock.ts";
 import { getEvent } from "../../state/api.ts";
@@ -90,7 +91,7 @@ export function EventBody({ event, row }: { event: JsonObject; row: Row }) {
       <p class={row.failed ? "detail-text failure" : "detail-text"}>{row.text}</p>
       <dl class="facts">
         <Fact name="type">
-          <a href={linkTo("events", { type })}>{oneLine(type) || "none"}</a>
+          <ViewLink href={linkTo("events", { type })}>{oneLine(type) || "none"}</ViewLink>
         </Fact>
         <Fact name="time">
           {dayAndClock(time, now.peek())}
@@ -103,33 +104,33 @@ export function EventBody({ event, row }: { event: JsonObject; row: Row }) {
         </Fact>
         {sessionId !== null && (
           <Fact name="session">
-            <a href={linkTo("session", {}, sessionId)} title={oneLine(sessionId)}>
+            <ViewLink href={linkTo("session", {}, sessionId)} title={oneLine(sessionId)}>
               {oneLine(shortSession(sessionId))}
-            </a>
+            </ViewLink>
           </Fact>
         )}
         {project !== null && (
           <Fact name="project">
-            <a href={linkTo("events", { project })} title={oneLine(project)}>
+            <ViewLink href={linkTo("events", { project })} title={oneLine(project)}>
               {oneLine(lastSegment(project))}
-            </a>
+            </ViewLink>
           </Fact>
         )}
         {(agentId !== null || agentType !== null) && (
           <Fact name="agent">
-            <a
+            <ViewLink
               href={linkTo("events", {
                 agent: agentId ?? MAIN_AGENT,
                 ...(sessionId ? { session: sessionId } : {}),
               })}
             >
               {oneLine([agentType, agentId?.slice(0, 7)].filter(Boolean).join(" ")) || MAIN_AGENT}
-            </a>
+            </ViewLink>
           </Fact>
         )}
         {tool !== null && (
           <Fact name="tool">
-            <a href={linkTo("events", { tool })}>{oneLine(tool)}</a>
+            <ViewLink href={linkTo("events", { tool })}>{oneLine(tool)}</ViewLink>
           </Fact>
         )}
         {durationMs !== null && <Fact name="took">{span(durationMs)}</Fact>}

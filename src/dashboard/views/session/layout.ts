@@ -1,0 +1,76 @@
+/** What of a story is drawn where: bars for calls, and one for all that are too small to be told apart. */
+import type { Mark, MarkKind, Span } from "../../../sessions/story.ts";
+import type { Scale } from "./time-axis.ts";
+
+export interface Box {
+  /** More than one: a cluster. */
+  spans: readonly Span[];
+  left: number;
+  width: number;
+  row: number;
+}
+
+/** Narrower ones are drawn as wide as this, or merged with their neighbours. */
+const NARROW = 4;
+/** Narrow ones nearer than this lie together. */
+const MIN_DISTANCE = 3;
+/** Bars are cut off so far beyond what is seen: browsers draw nothing that is millions of pixels long. */
+const OUTSIDE = 40;
+
+/**
+ * The bars of a lane that are in view, row after row.
+ *
+ * @param spans in the order of their beginnings
+ * @param now where bars of open calls end
+ */
+export function layBoxes(spans: readonly Span[], scale: Scale, now: number): Box[] {
+  const rows: (Box & { spans: Span[] })[][] = [];
+  for (const span of spans) {
+    if (span.startedAt > scale.to) break;
+    const end = Math.max(span.startedAt, span.endedAt ?? now);
+    if (end < scale.from) continue;
+    const left = Math.max(-OUTSIDE, scale.x(span.startedAt));
+    const width = Math.min(scale.width + OUTSIDE, scale.x(end)) - left;
+    const row = (rows[span.row] ??= []);
+    const before = row.at(-1);
+    if (before && width < NARROW && isOneWith(before, span, left)) {
+      before.spans.push(span);
+      before.width = Math.max(before.width, left + NARROW - before.left);
+    } else row.push({ spans: [span], left, width: Math.max(NARROW, width), row: span.row });
+  }
+  return rows.flat();
+}
+
+/** Whether a narrow bar is merged into the one before it; failures keep a place of their own where there is one. */
+function isOneWith({ spans, left, width }: Box, span: Span, at: number): boolean {
+  if (spans.length === 1 && width > NARROW) return false;
+  const failed = spans.at(-1)?.outcome === "failure";
+  return failed === (span.outcome === "failure") ? at - left - width < MIN_DISTANCE : at - left < NARROW;
+}
+
+export interface MarkGroup {
+  /** That of the most telling. */
+  kind: MarkKind;
+  marks: readonly Mark[];
+  x: number;
+}
+
+const MARK_WIDTH = 15;
+/** The most telling first. */
+const ORDER: readonly MarkKind[] = ["failure", "prompt", "end", "start", "compact", "stop", "notification"];
+
+/** @param marks in the order of their times */
+export function layMarks(marks: readonly Mark[], scale: Scale): MarkGroup[] {
+  const groups: (MarkGroup & { marks: Mark[] })[] = [];
+  for (const mark of marks) {
+    if (mark.time < scale.from || mark.time > scale.to) continue;
+    const x = scale.x(mark.time);
+    const last = groups.at(-1);
+    if (!last || x - last.x >= MARK_WIDTH) groups.push({ kind: mark.kind, marks: [mark], x });
+    else {
+      last.marks.push(mark);
+      if (ORDER.indexOf(mark.kind) < ORDER.indexOf(last.kind)) last.kind = mark.kind;
+    }
+  }
+  return groups;
+}

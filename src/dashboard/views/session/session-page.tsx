@@ -1,0 +1,205 @@
+/** The page of a session, whether it comes from the server or stands in a file. */
+import { useSignal } from "@preact/signals";
+import { useEffect, useMemo } from "preact/hooks";
+import type { Session } from "../../../protocol/messages.ts";
+import type { Story } from "../../../sessions/story.ts";
+import { Moment } from "../../parts/since.tsx";
+import { useKeys } from "../../parts/shortcuts.ts";
+import { count } from "../../parts/words.ts";
+import { now as clockNow } from "../../state/clock.ts";
+import { linkTo, route, setParams } from "../../state/route.ts";
+import { MAX_EVENTS, SessionLog } from "../../state/session-log.ts";
+import type { SessionSource } from "../../state/session-source.ts";
+import { CallDetail } from "./call-detail.tsx";
+import { storyAt } from "./moment.ts";
+import { ReplayBar, useReplay } from "./replay.tsx";
+import { Sections } from "./sections.tsx";
+import { SessionHead } from "./session-head.tsx";
+import { busyIn, createAxis, idleBetween, isMostlyIdle } from "./time-axis.ts";
+import { around, Timeline } from "./timeline.tsx";
+import { useViewport } from "./viewport.ts";
+
+export function SessionPage({ source }: { source: SessionSource }) {
+  const log = useMemo(() => new SessionLog(source), [source]);
+  useEffect(() => log.start(), [log]);
+  switch (log.state.value) {
+    case "ready":
+      return <Loaded log={log} />;
+    case "loading":
+      return <Loading log={log} />;
+    case "failed":
+      return (
+        <p class="problem" role="alert">
+          The session cannot be read: {log.problem.value}. It is tried again.
+        </p>
+      );
+    case "forgotten":
+      return (
+        <NoEvents title="Its events are gone" text="The log no longer holds any event of this session." />
+      );
+    case "absent":
+      return <NoEvents title="No such session" text="No event of this session has reached this server." />;
+  }
+}
+
+function Loading({ log }: { log: SessionLog }) {
+  const [loaded, total] = log.progress.value;
+  return (
+    <p class="empty" role="status">
+      {loaded === 0
+        ? "Loading the session…"
+        : `Loading ${count(loaded)} of ${count(Math.min(total, MAX_EVENTS), "event")}…`}
+    </p>
+  );
+}
+
+function NoEvents({ title, text }: { title: string; text: string }) {
+  return (
+    <div class="empty">
+      <h1>{title}</h1>
+      <p>{text}</p>
+      <a href={linkTo("sessions")}>All sessions</a>
+    </div>
+  );
+}
+
+/** While a session goes on, bars grow so often. */
+const TICK_MS = 250;
+
+function Loaded({ log }: { log: SessionLog }) {
+  const { source } = log;
+  const present = useNow(log);
+  const { value: version } = log.version;
+  // Silence ends sessions too: read anew with the clock, but not as often as bars grow.
+  const second = Math.floor(present / 1000);
+  const [whole, session] = useMemo((): [Story, Session | null] => {
+    return [log.read(present), log.sessionAt(Math.max(present, log.lastTime))];
+  }, [log, version, second]);
+  const isLive = source.exported === null && session !== null && session.state !== "ended";
+  const end = isLive ? Math.max(whole.to, present) : whole.to;
+
+  const { params } = route.value;
+  const busy = useMemo(() => busyIn(whole), [whole]);
+  const idle = idleBetween(busy, end);
+  const fold = params.get("fold");
+  const isFolding =
+    idle.length > 0 && (fold === null ? isMostlyIdle(idle, { from: whole.from, to: end }) : fold === "1");
+  const replay = useReplay(whole.from, log.lastTime, idle);
+  const axis = useMemo(
+    () => createAxis({ from: whole.from, to: end }, isFolding ? idle : []),
+    [whole, end, isFolding],
+  );
+  const viewport = useViewport(axis);
+
+  const now = replay.isOn ? replay.moment : isLive ? present : end;
+  const shownSession = (replay.isOn ? log.sessionAt(now) : session) ?? session;
+  const story = replay.isOn ? storyAt(whole, now, shownSession) : whole;
+  useEffect(() => {
+    if (replay.isOn && replay.isPlaying) viewport.reveal(now);
+  }, [replay.isOn && replay.isPlaying ? now : 0]);
+
+  const selected = Number(params.get("call")) || null;
+  const select = (seq: number | null) => setParams({ call: seq === null ? "" : `${seq}` });
+  const showInTimeline = ({ seq, startedAt }: { seq: number; startedAt: number }) => {
+    viewport.reveal(startedAt);
+    select(seq);
+    document.getElementById("timeline-title")?.scrollIntoView({ block: "start" });
+  };
+  useKeys({
+    Escape: () => {
+      if (selected !== null) select(null);
+      else if (replay.isOn) replay.close();
+    },
+  });
+  if (shownSession === null) return null;
+  const { project } = session ?? shownSession;
+
+  return (
+    <Moment.Provider value={source.exported || replay.isOn ? now : null}>
+      <div class={replay.isOn ? "session session-replay" : "session"}>
+        <SessionHead
+          session={shownSession}
+          story={story}
+          events={replay.isOn ? shownSession.event_count : log.cut.value + log.entries.length}
+          actions={
+            <>
+              {!replay.isOn && (
+                <button type="button" onClick={replay.open}>
+                  ▶ Replay
+                </button>
+              )}
+            </>
+          }
+        />
+        {log.cut.value > 0 && (
+          <p class="notice">
+            This session has {count(log.cut.value + log.entries.length, "event")}. The newest{" "}
+            {count(MAX_EVENTS)} are shown; what began before them may be missing or incomplete.
+          </p>
+        )}
+        {replay.isOn && (
+          <ReplayBar
+            replay={replay}
+            entries={log.entries}
+            from={whole.from}
+            end={log.lastTime}
+            hasIdle={idle.length > 0}
+            exitLabel={isLive ? "Back to live" : "End replay"}
+          />
+        )}
+        <div class={selected === null ? "session-main" : "session-main session-open"}>
+          <Timeline
+            story={story}
+            whole={whole}
+            axis={axis}
+            viewport={viewport}
+            now={now}
+            project={project}
+            isLive={isLive}
+            isReplay={replay.isOn}
+            selected={selected}
+            onSelect={select}
+            folding={{
+              isOn: isFolding,
+              isPossible: idle.length > 0,
+              onChange: (isOn) => setParams({ fold: isOn ? "1" : "0" }),
+            }}
+          />
+          {selected !== null && (
+            <CallDetail
+              key={selected}
+              seq={selected}
+              story={story}
+              source={source}
+              project={project}
+              now={now}
+              onSelect={(seq) => {
+                const span = story.lanes.flatMap(({ spans }) => spans).find((own) => own.seq === seq);
+                if (span) viewport.reveal(span.startedAt);
+                select(seq);
+              }}
+              onZoom={(span) => viewport.show(around([span], axis, now))}
+            />
+          )}
+        </div>
+        <Sections story={story} project={project} onSelect={showInTimeline} />
+      </div>
+    </Moment.Provider>
+  );
+}
+
+/** The present, moving a few times a second while something is open; in a file, the moment of its export. */
+function useNow({ source, lastTime, version }: SessionLog): number {
+  const fine = useSignal(Date.now());
+  void version.value;
+  const isStill = source.exported !== null;
+  useEffect(() => {
+    if (isStill || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    const timer = setInterval(() => {
+      if (document.visibilityState === "visible") fine.value = Date.now();
+    }, TICK_MS);
+    return () => clearInterval(timer);
+  }, [isStill]);
+  if (source.exported) return Math.max(source.exported.at, lastTime);
+  return Math.max(fine.value, clockNow.value);
+}

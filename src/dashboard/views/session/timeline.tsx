@@ -1,0 +1,415 @@
+/** What each agent did and when: a lane for each of them, a bar for each of its calls. */
+import { useSignal } from "@preact/signals";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import type { Span, Story } from "../../../sessions/story.ts";
+import { useKeys } from "../../parts/shortcuts.ts";
+import { age, dayAndClock } from "../../parts/words.ts";
+import { LaneRow } from "./lane.tsx";
+import { Overview } from "./overview.tsx";
+import { createScale, type Range, type Scale, ticksOf, type TimeAxis } from "./time-axis.ts";
+import type { Viewport } from "./viewport.ts";
+
+interface TimelineProps {
+  /** As far as it has come at the moment that is shown. */
+  story: Story;
+  /** All of it. */
+  whole: Story;
+  axis: TimeAxis;
+  viewport: Viewport;
+  now: number;
+  project: string | null;
+  /** Whether it goes on by itself. */
+  isLive: boolean;
+  /** Whether the moment shown is not the end. */
+  isReplay: boolean;
+  /** The call, mark or wait that is open, by the `seq` of its event. */
+  selected: number | null;
+  onSelect: (seq: number | null) => void;
+  folding: { isOn: boolean; isPossible: boolean; onChange: (isOn: boolean) => void };
+}
+
+/** Nearer the right edge a time is cut off. */
+const LABEL_WIDTH = 56;
+const ZOOM = 1.6;
+const PAN = 0.25;
+/** A press that moves less is a click. */
+const DRAG_PIXELS = 4;
+
+export function Timeline(props: TimelineProps) {
+  const { story, whole, axis, viewport, now, project, isLive, isReplay, selected, onSelect, folding } = props;
+  const plot = useRef<HTMLDivElement>(null);
+  const lanes = useRef<HTMLDivElement>(null);
+  const width = useSignal(0);
+  useLayoutEffect(() => {
+    const element = plot.current;
+    if (!element) return;
+    const observer = new ResizeObserver(() => (width.value = element.clientWidth));
+    observer.observe(element);
+    width.value = element.clientWidth;
+    return () => observer.disconnect();
+  }, []);
+
+  const { range } = viewport;
+  const scale = createScale(axis, range, Math.max(1, width.value));
+  const ticks = width.value === 0 ? [] : ticksOf(axis, range, width.value);
+  const { focused, onKeyDown, onFocus } = useRoving(props, scale, lanes);
+  useZoomKeys(viewport);
+  const dragging = useDrag(lanes, axis, viewport, width);
+
+  const nowX = scale.x(now);
+  const stop = focused ?? firstIn(story, scale);
+  return (
+    <section class="timeline" aria-labelledby="timeline-title">
+      <div class="timeline-bar">
+        <h2 id="timeline-title">Timeline</h2>
+        <Legend />
+        <div class="timeline-tools">
+          {folding.isPossible && (
+            <label class="check">
+              <input
+                type="checkbox"
+                checked={folding.isOn}
+                onChange={({ currentTarget }) => folding.onChange(currentTarget.checked)}
+              />
+              Fold idle time
+            </label>
+          )}
+          {isLive && !isReplay && !viewport.follows && (
+            <button type="button" class="primary" onClick={viewport.follow}>
+              Follow now →
+            </button>
+          )}
+          <div class="timeline-zoom" role="group" aria-label="Zoom">
+            <button
+              type="button"
+              aria-label="Zoom out"
+              title="Zoom out (−)"
+              onClick={() => viewport.zoom(1 / ZOOM)}
+              disabled={viewport.isAll}
+            >
+              −
+            </button>
+            <button
+              type="button"
+              title="All of it (0)"
+              onClick={viewport.showAll}
+              aria-pressed={viewport.isAll}
+            >
+              All
+            </button>
+            <button
+              type="button"
+              aria-label="Zoom in"
+              title="Zoom in (+)"
+              onClick={() => viewport.zoom(ZOOM)}
+            >
+              +
+            </button>
+          </div>
+        </div>
+      </div>
+      <Overview
+        story={whole}
+        axis={axis}
+        viewport={viewport}
+        now={isReplay ? now : null}
+        end={isReplay ? whole.to : now}
+      />
+      <div class="timeline-body" data-dragging={dragging}>
+        <div class="axis">
+          <div class="axis-day">{dayOf(scale.from)}</div>
+          <div class="axis-plot" ref={plot} aria-hidden="true">
+            {ticks.map(({ time, x, label }) => (
+              <span key={time} class="tick" style={{ transform: `translateX(${x}px)` }}>
+                {x < width.value - LABEL_WIDTH && label}
+              </span>
+            ))}
+          </div>
+        </div>
+        <div
+          class="lanes"
+          ref={lanes}
+          onKeyDown={onKeyDown}
+          onFocusIn={onFocus}
+          role="group"
+          aria-label="Calls by agent"
+        >
+          <div class="backdrop" aria-hidden="true">
+            {ticks.map(({ time, x }) => (
+              <i key={time} class="grid-line" style={{ transform: `translateX(${x}px)` }} />
+            ))}
+            {axis.folds.map(({ from, to }) => (
+              <Fold key={from} from={from} to={to} scale={scale} />
+            ))}
+          </div>
+          {story.lanes.map((lane) => (
+            <LaneRow
+              key={lane.agentId ?? ""}
+              lane={lane}
+              waits={story.waits.filter(({ agentId }) => agentId === lane.agentId)}
+              marks={lane.agentId === null ? story.marks : []}
+              scale={scale}
+              now={now}
+              project={project}
+              selected={selected}
+              tabStop={stop}
+              onSelect={onSelect}
+              onZoom={(spans) => viewport.show(around(spans, axis, now))}
+            />
+          ))}
+          {(isLive || isReplay) && nowX >= 0 && nowX <= scale.width && (
+            <div class="backdrop" aria-hidden="true">
+              <i
+                class={isReplay ? "now-line now-replay" : "now-line"}
+                style={{ transform: `translateX(${nowX}px)` }}
+              />
+              {isReplay && <i class="future" style={{ left: `${nowX}px` }} />}
+            </div>
+          )}
+        </div>
+      </div>
+    </section>
+  );
+}
+
+function Fold({ from, to, scale }: { from: number; to: number; scale: Scale }) {
+  const left = scale.x(from);
+  const width = scale.x(to) - left;
+  if (left > scale.width || left + width < 0) return null;
+  const length = age(to - from);
+  return (
+    <i
+      class="fold"
+      style={{ left: `${left}px`, width: `${width}px` }}
+      title={`${length} in which nothing was done`}
+    >
+      {width > 14 && <b>{length}</b>}
+    </i>
+  );
+}
+
+function Legend() {
+  return (
+    <ul class="legend" aria-label="Colours">
+      {(["success", "failure", "denied", "unfinished", "open"] as const).map((outcome) => (
+        <li key={outcome}>
+          <i class={`bar bar-${outcome}`} aria-hidden="true" />{" "}
+          {outcome === "success"
+            ? "done"
+            : outcome === "failure"
+              ? "failed"
+              : outcome === "open"
+                ? "running"
+                : outcome}
+        </li>
+      ))}
+      <li>
+        <i class="legend-wait" aria-hidden="true" /> waits for you
+      </li>
+    </ul>
+  );
+}
+
+function dayOf(time: number): string {
+  // Of any other day `dayAndClock` tells the date.
+  return dayAndClock(time, 0).split(" ")[0] ?? "";
+}
+
+/** A part of the axis with room around the calls. */
+export function around(
+  spans: readonly Pick<Span, "startedAt" | "endedAt">[],
+  axis: TimeAxis,
+  now: number,
+): Range {
+  const start = axis.at(Math.min(...spans.map(({ startedAt }) => startedAt)));
+  const end = axis.at(Math.max(...spans.map(({ endedAt }) => endedAt ?? now)));
+  const margin = Math.max(25, (end - start) * 0.15);
+  return { start: start - margin, end: end + margin };
+}
+
+function firstIn({ lanes }: Story, { from, to }: Scale): number | null {
+  for (const { spans } of lanes) {
+    for (const { seq, startedAt, endedAt } of spans) {
+      if (startedAt <= to && (endedAt ?? to) >= from) return seq;
+    }
+  }
+  return null;
+}
+
+/** Arrows go from call to call, and one Tab goes past all of them. */
+function useRoving(
+  { story, viewport, onSelect }: TimelineProps,
+  scale: Scale,
+  root: { current: HTMLElement | null },
+) {
+  const focused = useSignal<number | null>(null);
+  const wanted = useRef<number | null>(null);
+  const find = (seq: number) => root.current?.querySelector<HTMLElement>(`[data-seqs~="${seq}"]`);
+  useLayoutEffect(() => {
+    if (wanted.current === null) return;
+    const element = find(wanted.current);
+    if (!element) return;
+    wanted.current = null;
+    element.focus();
+    element.scrollIntoView({ block: "nearest" });
+  });
+
+  const goTo = (span: Span | undefined) => {
+    if (!span) return;
+    focused.value = span.seq;
+    wanted.current = span.seq;
+    if ((span.endedAt ?? scale.to) < scale.from || span.startedAt > scale.to) viewport.reveal(span.startedAt);
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const { seqs = "" } = (event.target as HTMLElement).dataset;
+    const own = new Set(seqs.split(" ").map(Number));
+    const at = story.lanes.findIndex(({ spans }) => spans.some(({ seq }) => own.has(seq)));
+    const lane = story.lanes[at];
+    if (!lane) return;
+    const { spans } = lane;
+    const first = spans.findIndex(({ seq }) => own.has(seq));
+    const nearest = (step: 1 | -1) => {
+      const time = spans[first]?.startedAt ?? 0;
+      for (let index = at + step; story.lanes[index]; index += step) {
+        const others = story.lanes[index]?.spans ?? [];
+        const near = others.reduce<Span | undefined>((best, span) => {
+          const isNearer = !best || Math.abs(span.startedAt - time) < Math.abs(best.startedAt - time);
+          return isNearer ? span : best;
+        }, undefined);
+        if (near) return near;
+      }
+      return undefined;
+    };
+    const steps: Record<string, () => void> = {
+      ArrowRight: () => goTo(spans.slice(first).find(({ seq }) => !own.has(seq))),
+      ArrowLeft: () => goTo(spans.slice(0, first).findLast(({ seq }) => !own.has(seq))),
+      ArrowDown: () => goTo(nearest(1)),
+      ArrowUp: () => goTo(nearest(-1)),
+      Home: () => goTo(spans[0]),
+      End: () => goTo(spans.at(-1)),
+      Escape: () => onSelect(null),
+    };
+    const step = Object.hasOwn(steps, event.key) ? steps[event.key] : undefined;
+    if (!step) return;
+    event.preventDefault();
+    step();
+  };
+  const onFocus = ({ target }: FocusEvent) => {
+    const seq = Number((target as HTMLElement).dataset.seqs?.split(" ")[0]);
+    if (seq > 0 && wanted.current === null) focused.value = seq;
+  };
+  return { focused: focused.value, onKeyDown, onFocus };
+}
+
+function useZoomKeys(viewport: Viewport): void {
+  const pan = (share: number) => (event: KeyboardEvent) => {
+    const target = event.target as HTMLElement;
+    if (target.matches("input") || (target !== document.body && !target.closest("main"))) return;
+    event.preventDefault();
+    viewport.pan(share);
+  };
+  useKeys({
+    "+": () => viewport.zoom(ZOOM),
+    "=": () => viewport.zoom(ZOOM),
+    "-": () => viewport.zoom(1 / ZOOM),
+    "−": () => viewport.zoom(1 / ZOOM),
+    "0": viewport.showAll,
+    ArrowLeft: pan(-PAN),
+    ArrowRight: pan(PAN),
+  });
+}
+
+/** Wheel and pointers: with ctrl or two fingers it zooms, sideways it pans; up and down is the page's. */
+function useDrag(
+  root: { current: HTMLElement | null },
+  axis: TimeAxis,
+  viewport: Viewport,
+  width: { peek(): number },
+): boolean {
+  const isDragging = useSignal(false);
+  const latest = useRef({ axis, viewport });
+  latest.current = { axis, viewport };
+
+  useEffect(() => {
+    const element = root.current;
+    if (!element) return;
+    const pointers = new Map<number, number>();
+    let start: { x: number; range: Range; distance: number } | null = null;
+
+    const left = () => element.querySelector(".lane-plot")?.getBoundingClientRect().left ?? 0;
+    const positionAt = (x: number, { start: from, end }: Range) =>
+      from + ((x - left()) / width.peek()) * (end - from);
+    const spread = () => {
+      const [a = 0, b = a] = pointers.values();
+      return { middle: (a + b) / 2, distance: Math.abs(a - b) };
+    };
+    const begin = () => {
+      const { middle, distance } = spread();
+      start = { x: middle, range: latest.current.viewport.range, distance };
+    };
+
+    const onWheel = (event: WheelEvent) => {
+      const { viewport: seen } = latest.current;
+      const sideways = event.shiftKey && event.deltaX === 0 ? event.deltaY : event.deltaX;
+      if (event.ctrlKey || event.metaKey) {
+        event.preventDefault();
+        seen.zoom(Math.exp(-event.deltaY / 180), positionAt(event.clientX, seen.range));
+      } else if (Math.abs(sideways) > Math.abs(event.shiftKey ? 0 : event.deltaY)) {
+        event.preventDefault();
+        seen.pan(sideways / width.peek());
+      }
+    };
+    const onDown = (event: PointerEvent) => {
+      if (event.button !== 0 || !(event.target as Element).closest(".lane-plot")) return;
+      pointers.set(event.pointerId, event.clientX);
+      begin();
+    };
+    const onMove = (event: PointerEvent) => {
+      if (!pointers.has(event.pointerId) || start === null) return;
+      pointers.set(event.pointerId, event.clientX);
+      const { middle, distance } = spread();
+      const moved = middle - start.x;
+      if (!isDragging.peek() && pointers.size === 1 && Math.abs(moved) < DRAG_PIXELS) return;
+      if (!isDragging.peek()) {
+        isDragging.value = true;
+        element.setPointerCapture(event.pointerId);
+      }
+      const { range } = start;
+      const { viewport: seen } = latest.current;
+      const factor = pointers.size === 2 && start.distance > 0 ? distance / start.distance : 1;
+      const length = (range.end - range.start) / Math.max(0.01, factor);
+      // What was under the fingers stays there.
+      const held = positionAt(start.x, range);
+      const from = held - ((middle - left()) / width.peek()) * length;
+      seen.show({ start: from, end: from + length });
+    };
+    const onUp = (event: PointerEvent) => {
+      if (!pointers.delete(event.pointerId)) return;
+      if (pointers.size > 0) return begin();
+      start = null;
+      // The click that follows is none.
+      setTimeout(() => (isDragging.value = false));
+    };
+    const onClick = (event: MouseEvent) => {
+      if (!isDragging.peek()) return;
+      event.stopPropagation();
+      event.preventDefault();
+    };
+    element.addEventListener("wheel", onWheel, { passive: false });
+    element.addEventListener("pointerdown", onDown);
+    element.addEventListener("pointermove", onMove);
+    element.addEventListener("pointerup", onUp);
+    element.addEventListener("pointercancel", onUp);
+    element.addEventListener("click", onClick, { capture: true });
+    return () => {
+      element.removeEventListener("wheel", onWheel);
+      element.removeEventListener("pointerdown", onDown);
+      element.removeEventListener("pointermove", onMove);
+      element.removeEventListener("pointerup", onUp);
+      element.removeEventListener("pointercancel", onUp);
+      element.removeEventListener("click", onClick, { capture: true });
+    };
+  }, []);
+  return isDragging.value;
+}
