@@ -77,6 +77,7 @@ export function EventTable({ list, isPaused, selected, onSelect }: EventTablePro
 
   const first = Math.max(0, Math.floor(top.value / ROW_HEIGHT) - MARGIN);
   const last = Math.min(rows.length, Math.ceil((top.value + height.value) / ROW_HEIGHT) + MARGIN);
+  const isDrawn = selected !== null && rows.slice(first, last).some(({ seq }) => seq === selected);
   const isNearStart = first < NEAR_START && !isPaused.value;
   const { value: state } = list.state;
   useEffect(() => {
@@ -140,7 +141,7 @@ export function EventTable({ list, isPaused, selected, onSelect }: EventTablePro
         tabIndex={0}
         data-item
         aria-label={`Events, ${count(rows.length, "row")}`}
-        aria-activedescendant={selected === null ? undefined : rowId(selected)}
+        aria-activedescendant={isDrawn ? rowId(selected) : undefined}
         onScroll={onScroll}
         onKeyDown={onKeyDown}
       >
