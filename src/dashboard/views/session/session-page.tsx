@@ -11,6 +11,7 @@ import { linkTo, route, setParams } from "../../state/route.ts";
 import { MAX_EVENTS, SessionLog } from "../../state/session-log.ts";
 import type { SessionSource } from "../../state/session-source.ts";
 import { CallDetail } from "./call-detail.tsx";
+import { ExportDialog } from "./export-dialog.tsx";
 import { storyAt } from "./moment.ts";
 import { ReplayBar, useReplay } from "./replay.tsx";
 import { Sections } from "./sections.tsx";
@@ -85,6 +86,7 @@ function Loaded({ log }: { log: SessionLog }) {
   const isFolding =
     idle.length > 0 && (fold === null ? isMostlyIdle(idle, { from: whole.from, to: end }) : fold === "1");
   const replay = useReplay(whole.from, log.lastTime, idle);
+  useEffect(() => (replay.isOn ? () => focusNext("#open-replay") : undefined), [replay.isOn]);
   const axis = useMemo(
     () => createAxis({ from: whole.from, to: end }, isFolding ? idle : []),
     [whole, end, isFolding],
@@ -98,8 +100,12 @@ function Loaded({ log }: { log: SessionLog }) {
     if (replay.isOn && replay.isPlaying) viewport.reveal(now);
   }, [replay.isOn && replay.isPlaying ? now : 0]);
 
+  const isExporting = useSignal(false);
   const selected = Number(params.get("call")) || null;
-  const select = (seq: number | null) => setParams({ call: seq === null ? "" : `${seq}` });
+  const select = (seq: number | null) => {
+    setParams({ call: seq === null ? "" : `${seq}` });
+    if (seq === null && selected !== null) focusNext(`.lanes [data-seqs~="${selected}"]`);
+  };
   const showInTimeline = ({ seq, startedAt }: { seq: number; startedAt: number }) => {
     viewport.reveal(startedAt);
     select(seq);
@@ -115,7 +121,7 @@ function Loaded({ log }: { log: SessionLog }) {
   const { project } = session ?? shownSession;
 
   return (
-    <Moment.Provider value={source.exported || replay.isOn ? now : null}>
+    <Moment.Provider value={replay.isOn ? now : source.exported && present}>
       <div class={replay.isOn ? "session session-replay" : "session"}>
         <SessionHead
           session={shownSession}
@@ -124,8 +130,13 @@ function Loaded({ log }: { log: SessionLog }) {
           actions={
             <>
               {!replay.isOn && (
-                <button type="button" onClick={replay.open}>
+                <button type="button" id="open-replay" onClick={replay.open}>
                   ▶ Replay
+                </button>
+              )}
+              {source.exported === null && (
+                <button type="button" onClick={() => (isExporting.value = true)}>
+                  Export…
                 </button>
               )}
             </>
@@ -182,10 +193,18 @@ function Loaded({ log }: { log: SessionLog }) {
             />
           )}
         </div>
+        {source.exported === null && session !== null && (
+          <ExportDialog isOpen={isExporting} source={source} session={session} />
+        )}
         <Sections story={story} project={project} onSelect={showInTimeline} />
       </div>
     </Moment.Provider>
   );
+}
+
+/** Where the focus goes from what has just been closed. */
+function focusNext(selector: string): void {
+  requestAnimationFrame(() => document.querySelector<HTMLElement>(selector)?.focus({ preventScroll: true }));
 }
 
 /** The present, moving a few times a second while something is open; in a file, the moment of its export. */
