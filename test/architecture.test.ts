@@ -28,6 +28,9 @@ const FACE_MAY = [
   "log/log.ts",
 ];
 
+/** Not imported before it is asked for; a build puts the page itself in its place. */
+const DASHBOARD_PAGE = "dashboard/page.ts";
+
 /** Rooms and the rooms they may import, longest prefix first. A room may always import itself. */
 const ROOMS: { room: string; may: string[]; because: string }[] = [
   { room: "protocol", may: [], because: "what both ends agree on has no I/O and depends on nothing" },
@@ -68,6 +71,21 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
     because: "the hub works on any log: it knows the interface, never a kind",
   },
 
+  {
+    room: "server/http/routes/dashboard.ts",
+    may: [DASHBOARD_PAGE],
+    because: "one route serves the dashboard, and knows no more of it than that it is a text",
+  },
+  {
+    room: DASHBOARD_PAGE,
+    may: [],
+    because: "it runs on the server, where nothing else of the dashboard does",
+  },
+  {
+    room: "dashboard",
+    may: ["client/connection.ts", "client/position.ts", "protocol", "sessions"],
+    because: "it runs in a browser, and talks to the server as every client does",
+  },
   ...["server/http", "server/realtime"].map((room) => {
     return { room, may: FACE_MAY, because: "the two faces of the server never know of each other" };
   }),
@@ -140,6 +158,10 @@ const OWNERS: { package: string; owners: string[] }[] = [
   // Settings of other programs are edited where they stand, so that all the rest of the file stays as it is.
   { package: "jsonc-parser", owners: ["config", "hooks/settings"] },
   { package: "bun:sqlite", owners: ["log"] },
+  { package: "build/dashboard.ts", owners: [DASHBOARD_PAGE] },
+  ...["preact", "@preact/signals", "uplot", "diff"].map((name) => {
+    return { package: name, owners: ["dashboard"] };
+  }),
 ];
 
 /** What only one file may touch. */
@@ -214,6 +236,21 @@ describe("the client library", () => {
     expect(reached).toContain("client/manager.ts");
     expect(packages.filter((name) => !/^(socket\.io-client|semver\/.*)$/.test(name))).toEqual([]);
     expect(reached.filter((file) => /\b(Bun|process|Buffer)\.\w/.test(read(file)))).toEqual([]);
+  });
+});
+
+describe("the dashboard", () => {
+  test("imports nothing a browser does not have", () => {
+    const { local: reached, packages } = loadedWith("dashboard/main.tsx");
+    expect(reached).toContain("dashboard/app.tsx");
+    expect(packages.filter((name) => name.startsWith("node:") || name.startsWith("bun"))).toEqual([]);
+    expect(reached.filter((file) => /\b(Bun|process|Buffer)\.\w/.test(read(file)))).toEqual([]);
+  });
+
+  test("makes nothing markup: all that events hold is text", () => {
+    const markup = /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function/;
+    const own = files.filter((file) => file.startsWith("dashboard/"));
+    expect(own.filter((file) => markup.test(read(file)))).toEqual([]);
   });
 });
 

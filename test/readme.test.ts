@@ -35,7 +35,8 @@ describe("commands", () => {
   });
 
   test("every command of the binary that is shown works, in the order shown", async () => {
-    const env = { CLAUDE_MPM_SOCKETIO_PORT: `${await freePort()}` };
+    // Nobody at this machine shall see a browser.
+    const env = { CLAUDE_MPM_SOCKETIO_PORT: `${await freePort()}`, BROWSER: "true" };
     const lines = blocks.filter((line) => line.startsWith("claude-mpm-socketio "));
     expect(lines.length).toBeGreaterThan(8);
     for (const line of lines) {

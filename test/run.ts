@@ -17,6 +17,11 @@ const SYSTEM_PARTS = [
     packages: ["python3-socketio", "python3-aiohttp", "python3-requests", "python3-websocket"],
   },
   { name: "curl", present: () => Bun.which("curl") !== null, packages: ["curl"] },
+  {
+    name: "Chromium",
+    present: () => Bun.which("chromium") !== null || Bun.which("google-chrome") !== null,
+    packages: ["chromium", "fonts-dejavu-core"],
+  },
 ];
 
 const TEST_LIMIT_MS = 60_000;

@@ -86,7 +86,7 @@ export async function filterOf(
  * The session whose id begins as given, which is how lines show it: looked for among the newest events that hold this
  * text. Other ids than UUIDs are shown, and asked for, in full.
  */
-async function fullSession(url: string, given: string): Promise<string> {
+export async function fullSession(url: string, given: string): Promise<string> {
   if (!UUID_START.test(given)) return given;
   const { events } = await readPage(url, { filter: new URLSearchParams({ q: given }), limit: Infinity });
   const ids = new Set(events.map((event) => indexEvent(event).session_id ?? ""));

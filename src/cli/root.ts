@@ -43,6 +43,7 @@ const COMMANDS: Record<string, Lazy | Group> = {
   status: lazy("Show whether the server runs, and how it does", () => import("./commands/status.ts")),
   health: lazy("Ask the server whether it is healthy", () => import("./commands/health.ts")),
   logs: lazy("Show the server's log", () => import("./commands/logs.ts")),
+  open: lazy("Open the dashboard in the browser", () => import("./commands/open.ts")),
   tail: lazy("Show events as they come", () => import("./commands/tail.ts")),
   history: lazy("Show stored events", () => import("./commands/history.ts")),
   emit: lazy("Send one event", () => import("./commands/emit.ts")),

@@ -91,7 +91,10 @@ function WaitingLink() {
     <span role="status">
       {length > 0 && (
         <a class="waiting-link" href={linkTo("sessions", { state: "waiting" })}>
-          {count(length, "session waits", "sessions wait")} for you
+          <span class="wide">{count(length, "session waits", "sessions wait")} for you</span>
+          <span class="narrow" aria-hidden="true">
+            {count(length, "waits", "wait")}
+          </span>
         </a>
       )}
     </span>

@@ -8,6 +8,7 @@ import { arch, cpus, loadavg, platform, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { cleanUp } from "../support/cleanup.ts";
+import { benchDashboard } from "./dashboard.ts";
 import { benchDelivery, lengthOfFrame } from "./delivery.ts";
 import { benchGrowth } from "./growth.ts";
 import { benchHook } from "./hook.ts";
@@ -55,6 +56,7 @@ const parts: Record<string, () => Promise<unknown>> = {
   memory: () => benchMemory(say, subjects),
   resume: () => benchResume(say),
   growth: () => benchGrowth(say),
+  dashboard: () => benchDashboard(say),
 };
 
 try {

@@ -84,12 +84,6 @@ describe("reports", () => {
     expect(new Date(body.events.last_activity).toISOString()).toBe(body.events.last_activity);
   });
 
-  test("/ says what the server is", async () => {
-    const { status, body } = await server.get("/");
-    expect(status).toBe(200);
-    expect(body).toContain("/api/events");
-  });
-
   test("HEAD is answered as GET, without a body", async () => {
     const { status, body } = await server.get("/health", { method: "HEAD" });
     expect({ status, body }).toEqual({ status: 200, body: "" });

@@ -22,7 +22,9 @@ export function ConnectionStatus() {
   const { value: notes } = feed.notes;
   const readTo = useSignal(0);
   const bad = notes.filter(({ kind, at }) => at > readTo.value && isBad(kind));
-  const latest = bad.at(-1) ?? notes.findLast(({ at }) => at > now.value - GOOD_NEWS_MS);
+  const sinceLost = notes.slice(notes.findLastIndex(({ kind }) => kind === "lost") + 1);
+  const good = sinceLost.filter(({ kind, at }) => !isBad(kind) && at > now.value - GOOD_NEWS_MS);
+  const news = bad.length > 0 ? bad.slice(-1) : good;
 
   return (
     <Popover
@@ -32,8 +34,10 @@ export function ConnectionStatus() {
       label={
         <>
           <span class="dot" aria-hidden="true" />
-          <span role="status">{phase === "reconnecting" ? <Reconnecting /> : PHASES[phase]}</span>
-          {phase !== "reconnecting" && latest && <span class="connection-note">{latest.text}</span>}
+          <span aria-live="polite">{phase === "reconnecting" ? <Reconnecting /> : PHASES[phase]}</span>
+          {phase !== "reconnecting" && news.length > 0 && (
+            <span class="connection-note">{news.map(({ text }) => text).join(" · ")}</span>
+          )}
         </>
       }
     >

@@ -31,7 +31,7 @@ export function CopyButton({ label, text, shortcut }: CopyButtonProps) {
   useKeys(shortcut === undefined ? {} : { [shortcut]: () => void copy() });
   return (
     <button type="button" onClick={copy}>
-      <span role="status">{said.value || label}</span>
+      <span aria-live="polite">{said.value || label}</span>
     </button>
   );
 }

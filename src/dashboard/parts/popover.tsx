@@ -47,6 +47,7 @@ export function Popover({ name, label, children, class: extra = "", onClose }: P
         title={name}
         onClick={() => (isOpen ? close() : setOpen(true))}
       >
+        <span class="hidden">{name} </span>
         {label}
       </button>
       {isOpen && (

@@ -66,7 +66,6 @@ function GearIcon() {
         <circle cx="16" cy="7" r="2.4" />
         <circle cx="8" cy="17" r="2.4" />
       </svg>
-      <span class="hidden">Settings</span>
     </>
   );
 }

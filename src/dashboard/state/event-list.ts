@@ -30,13 +30,18 @@ export class EventList {
   appended = 0;
   /** Everything from here on is in the list. */
   #loadedFrom = 0;
+  #hasBegun = false;
+  #loading: Promise<boolean> | null = null;
   /** How far it has read, whether that fitted or not. */
   lastSeq = 0;
 
   /** @param all what is known already; what comes after it is appended here as well */
   constructor(filter: Filter, all: EventList | null) {
     this.filter = filter;
-    if (all === null) return;
+    if (all === null || !all.#hasBegun) {
+      this.state.value = "loading";
+      return;
+    }
     this.lastSeq = all.lastSeq;
     this.#loadedFrom = all.lastSeq + 1;
     // Rows do not hold the whole text, so where one is asked for the server has to find it.
@@ -48,6 +53,7 @@ export class EventList {
 
   /** Begins with the newest page there is. */
   begin(page: HistoryAnswer): void {
+    this.#hasBegun = true;
     this.rows = rowsOf(page);
     this.lastSeq = page.last_seq;
     this.#continueFrom(page);
@@ -83,9 +89,14 @@ export class EventList {
   }
 
   /** Loads a page of older events; false when there are none, or no room for them. */
-  async loadOlder(): Promise<boolean> {
-    if (this.state.value === "loading") return false;
-    if (this.state.value === "complete" || this.rows.length >= MAX_ROWS) return false;
+  loadOlder(): Promise<boolean> {
+    this.#loading ??= this.#loadPage().finally(() => (this.#loading = null));
+    return this.#loading;
+  }
+
+  async #loadPage(): Promise<boolean> {
+    const { value: state } = this.state;
+    if (state === "loading" || state === "complete" || this.rows.length >= MAX_ROWS) return false;
     this.state.value = "loading";
     try {
       const query = queryOf(this.filter);

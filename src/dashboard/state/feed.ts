@@ -38,7 +38,8 @@ export interface Feed {
   retryNow(): void;
 }
 
-const FIRST_PAGE = 1000;
+/** Enough to fill a screen; the others follow when that one is drawn. */
+const FIRST_PAGE = 200;
 /** Between pages that are loaded ahead, so that nobody else has to wait for them. */
 const AHEAD_PAUSE_MS = 40;
 const RETRY = { firstMs: 500, mostMs: 5000 };
@@ -165,6 +166,7 @@ export function startFeed(): Feed {
     const page = await getHistory(new URLSearchParams({ limit: `${FIRST_PAGE}` }));
     position = new Position({ epoch: page.epoch, seq: page.last_seq });
     all.begin(page);
+    log.value += 1;
   }
 
   async function run(): Promise<never> {

@@ -1,10 +1,10 @@
 /** What narrows the list; all of it stands in the address. */
 import type { Signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { lastSegment, shortSession } from "../../../sessions/names.ts";
+import { agentOptions, Choice, projectOptions, sessionOptions } from "../../parts/choice.tsx";
 import { oneLine } from "../../parts/text.ts";
 import type { EventList } from "../../state/event-list.ts";
-import { type Filter, isEmpty, MAIN_AGENT, NO_FILTER } from "../../state/filter.ts";
+import { type Filter, isEmpty, NO_FILTER } from "../../state/filter.ts";
 import { setParams } from "../../state/route.ts";
 import { useStore } from "../../state/store.ts";
 
@@ -19,7 +19,7 @@ interface FilterBarProps {
 
 export function FilterBar({ filter, isPaused }: FilterBarProps) {
   const { facets } = useStore();
-  const { sessions, projects, types, agents, tools } = facets.value;
+  const { types, tools } = facets.value;
   return (
     <form
       class="filters"
@@ -28,28 +28,10 @@ export function FilterBar({ filter, isPaused }: FilterBarProps) {
       onSubmit={(event) => event.preventDefault()}
     >
       <SearchField value={filter.q} />
-      <Choice
-        name="session"
-        label="Session"
-        value={filter.session}
-        options={[...sessions].map(([id, project]) => [
-          id,
-          `${oneLine(shortSession(id))} · ${project === null ? "no project" : oneLine(lastSegment(project))}`,
-        ])}
-      />
-      <Choice
-        name="project"
-        label="Project"
-        value={filter.project}
-        options={[...projects].map((path) => [path, oneLine(lastSegment(path))])}
-      />
+      <Choice name="session" label="Session" value={filter.session} options={sessionOptions(facets.value)} />
+      <Choice name="project" label="Project" value={filter.project} options={projectOptions(facets.value)} />
       <Choice name="type" label="Type" value={filter.type} options={typeOptions(types)} />
-      <Choice
-        name="agent"
-        label="Agent"
-        value={filter.agent}
-        options={[[MAIN_AGENT, "main"], ...[...agents].map((one): [string, string] => [one, oneLine(one)])]}
-      />
+      <Choice name="agent" label="Agent" value={filter.agent} options={agentOptions(facets.value)} />
       <Choice
         name="tool"
         label="Tool"
@@ -99,33 +81,6 @@ function SearchField({ value }: { value: string }) {
       }}
       onChange={apply}
     />
-  );
-}
-
-interface ChoiceProps {
-  name: string;
-  label: string;
-  value: string;
-  options: readonly (readonly [value: string, text: string])[];
-}
-
-function Choice({ name, label, value, options }: ChoiceProps) {
-  const isKnown = value === "" || options.some(([one]) => one === value);
-  return (
-    <select
-      aria-label={label}
-      class={value === "" ? "" : "chosen"}
-      value={value}
-      onChange={({ currentTarget }) => setParams({ [name]: currentTarget.value })}
-    >
-      <option value="">{label}: all</option>
-      {!isKnown && <option value={value}>{oneLine(value)}</option>}
-      {options.map(([one, text]) => (
-        <option key={one} value={one}>
-          {text}
-        </option>
-      ))}
-    </select>
   );
 }
 

@@ -1,3 +1,57 @@
+/** How the server does: what it says of itself, the last ten minutes, and who is connected. */
+import type { ComponentChildren } from "preact";
+import { useEffect } from "preact/hooks";
+import { clock } from "../../parts/words.ts";
+import { type Answer, serverFigures } from "../../state/server-figures.ts";
+import { useStore } from "../../state/store.ts";
+import { Charts } from "./charts.tsx";
+import { Clients } from "./clients.tsx";
+import { HealthPanel } from "./health.tsx";
+import { Tiles } from "./tiles.tsx";
+
 export function ServerView() {
-  return <p>server</p>;
+  const { feed } = useStore();
+  useEffect(() => serverFigures.watch(feed), [feed]);
+  const { value: answer } = serverFigures.answer;
+  const { value: problem } = serverFigures.problem;
+
+  return (
+    <>
+      <div class="toolbar">
+        <h1>Server</h1>
+      </div>
+      {problem !== null && <NoAnswer problem={problem} answer={answer} />}
+      {answer === null && problem === null && <p class="muted">Asking the server…</p>}
+      {answer !== null && (
+        <div class={problem === null ? "server" : "server server-old"}>
+          <HealthPanel health={answer.health} />
+          <Tiles answer={answer} />
+          <Charts answer={answer} isOld={problem !== null} />
+          <Clients list={answer.clients} />
+        </div>
+      )}
+    </>
+  );
+}
+
+function NoAnswer({ problem, answer }: { problem: string; answer: Answer | null }) {
+  const asOf = answer === null ? "" : ` What is shown is as of ${clock(answer.at)}.`;
+  return (
+    <div class="problem no-answer">
+      <p role="alert">
+        <strong>The server does not answer.</strong>
+        {asOf} This page goes on asking.
+      </p>
+      <NextStep>
+        See whether it runs with <code>claude-mpm-socketio status</code>, start it with{" "}
+        <code>claude-mpm-socketio start</code>; <code>claude-mpm-socketio doctor</code> finds what is in the
+        way.
+      </NextStep>
+      <p class="muted">{problem}</p>
+    </div>
+  );
+}
+
+function NextStep({ children }: { children: ComponentChildren }) {
+  return <p class="next-step">{children}</p>;
 }

@@ -1,5 +1,5 @@
 /** One session: what a colleague has to know of it without being told. */
-import type { Session, SessionTool } from "../../../protocol/messages.ts";
+import type { Session, SessionTool, SessionWait } from "../../../protocol/messages.ts";
 import { lastSegment, shortSession } from "../../../sessions/names.ts";
 import { StateBadge } from "../../parts/state-badge.tsx";
 import { Since } from "../../parts/since.tsx";
@@ -14,7 +14,11 @@ const MAX_TOOLS = 6;
 export function SessionCard({ session }: { session: Session }) {
   const { session_id: id, project, prompt, state, failure, ended_reason: endedReason } = session;
   const titleId = `card-${id}`;
-  const mainOpen = session.open_tools.filter(({ agent_id: agent }) => agent === null);
+  const { waiting_for: wait } = session;
+  const mainOpen = session.open_tools.filter(({ agent_id: agent, tool, argument }) => {
+    // What is asked about is not being done, and is said above.
+    return agent === null && !(wait?.tool === tool && wait.message === argument);
+  });
 
   return (
     <article class={`card state-${state}`} aria-labelledby={titleId}>
@@ -29,7 +33,7 @@ export function SessionCard({ session }: { session: Session }) {
         </h2>
         <StateBadge state={state} since={session.state_since} />
       </header>
-      {session.waiting_for && <Waiting session={session} />}
+      {wait && <Waiting wait={wait} />}
       {state === "failed" && failure !== null && <p class="failure">{oneLine(failure)}</p>}
       {state === "ended" && endedReason !== null && <p class="muted reason">{endedWords(endedReason)}</p>}
       {prompt !== null && (
@@ -53,8 +57,7 @@ export function SessionCard({ session }: { session: Session }) {
   );
 }
 
-function Waiting({ session: { waiting_for: wait } }: { session: Session }) {
-  if (wait === null) return null;
+function Waiting({ wait }: { wait: SessionWait }) {
   const asked = wait.kind === "permission" ? "asks for permission" : "asks you";
   return (
     <p class="waiting">
@@ -94,5 +97,7 @@ function ToolCounts({ tools, id }: { tools: readonly SessionTool[]; id: string }
 }
 
 function endedWords(reason: string): string {
-  return reason === "silence" ? "nothing was heard of it for an hour" : oneLine(reason).replaceAll("_", " ");
+  return reason === "silence"
+    ? "Nothing was heard of it for an hour"
+    : `Ended: ${oneLine(reason).replaceAll("_", " ")}`;
 }

@@ -1,0 +1,146 @@
+/** Who is connected. */
+import type { ClientFilter, ClientList, ConnectedClient } from "../../../protocol/messages.ts";
+import { lastSegment, shortSession } from "../../../sessions/names.ts";
+import { type Column, DataTable } from "../../parts/data-table.tsx";
+import { Since } from "../../parts/since.tsx";
+import { oneLine } from "../../parts/text.ts";
+import { bytes, count } from "../../parts/words.ts";
+
+/** What this page calls itself. */
+const DASHBOARD = "dashboard";
+const TRANSPORTS: Record<ConnectedClient["transport"], string> = {
+  websocket: "WebSocket",
+  polling: "polling",
+  stream: "event stream",
+};
+
+export function Clients({ list: { clients } }: { list: ClientList }) {
+  const wrong = clients.filter(isIncompatible).length;
+  const dashboards = clients.filter(({ client_id: id }) => id === DASHBOARD).length;
+  return (
+    <section class="block" aria-labelledby="clients-title">
+      <div class="block-head">
+        <h2 id="clients-title">Clients</h2>
+        <p class="muted">
+          {count(clients.length, "connected", "connected")}
+          {dashboards > 1 && `, ${count(dashboards)} of them dashboards as this page`}
+        </p>
+        {wrong > 0 && (
+          <p class="incompatible" role="status">
+            {count(wrong, "client is", "clients are")} not compatible
+          </p>
+        )}
+      </div>
+      <DataTable
+        caption="Connected clients"
+        columns={dashboards === 1 ? COLUMNS_WITH_THIS_PAGE : COLUMNS}
+        rows={clients}
+        keyOf={({ sid }) => sid}
+        sort="-lag"
+        isFirst={isIncompatible}
+        rowClass={(client) => (isIncompatible(client) ? "row-incompatible" : "")}
+      />
+    </section>
+  );
+}
+
+function isIncompatible({ compatible }: ConnectedClient): boolean {
+  return !compatible;
+}
+
+/** @param knowsThisPage with one dashboard connected, it is this page */
+function columnsOf(knowsThisPage: boolean): Column<ConnectedClient>[] {
+  return [
+    {
+      key: "client",
+      name: "Client",
+      sortBy: ({ client_id: id, sid }) => id ?? sid,
+      cell: ({ client_id: id, sid }) => (
+        <>
+          {id === null ? <span class="id">{oneLine(sid)}</span> : oneLine(id)}{" "}
+          {id === DASHBOARD && knowsThisPage && <span class="tag">this page</span>}
+          {id !== null && <span class="id client-sid">{oneLine(sid)}</span>}
+        </>
+      ),
+    },
+    {
+      key: "version",
+      name: "Version",
+      sortBy: ({ version }) => version,
+      cell: ({ version, compatible, warnings }) => (
+        <>
+          {version === "unknown" ? <span class="muted">not told</span> : oneLine(version)}{" "}
+          {!compatible && (
+            <>
+              <strong class="incompatible">not compatible</strong>
+              {warnings.map((warning) => (
+                <span key={warning} class="client-warning">
+                  {oneLine(warning)}
+                </span>
+              ))}
+            </>
+          )}
+        </>
+      ),
+    },
+    {
+      key: "transport",
+      name: "Transport",
+      sortBy: ({ transport }) => transport,
+      cell: ({ transport }) => TRANSPORTS[transport] ?? oneLine(transport),
+    },
+    {
+      key: "receives",
+      name: "Receives",
+      sortBy: ({ filter }) => filterWords(filter),
+      cell: ({ filter }) =>
+        filter === null ? <span class="muted">everything</span> : <span>{filterWords(filter)}</span>,
+    },
+    {
+      key: "lag",
+      name: "Lag",
+      title: "How far it is behind the newest event",
+      isNumber: true,
+      sortBy: ({ lag_events: lag }) => lag,
+      cell: ({ lag_events: lag }) =>
+        lag === 0 ? <span class="muted">live</span> : <strong class="lagging">{count(lag, "event")}</strong>,
+    },
+    {
+      key: "buffered",
+      name: "Buffered",
+      title: "Given to its connection and not taken yet",
+      isNumber: true,
+      sortBy: ({ buffered_bytes: buffered }) => buffered,
+      cell: ({ buffered_bytes: buffered }) => (
+        <span class={buffered === 0 ? "muted" : ""}>{bytes(buffered)}</span>
+      ),
+    },
+    {
+      key: "since",
+      name: "Connected",
+      isNumber: true,
+      // How long, as it is shown.
+      sortBy: ({ connected_at: at }) => -Date.parse(at),
+      cell: ({ connected_at: at }) => <Since time={at} />,
+    },
+  ];
+}
+
+const COLUMNS = columnsOf(false);
+const COLUMNS_WITH_THIS_PAGE = columnsOf(true);
+
+function filterWords(filter: ClientFilter | null): string {
+  if (filter === null) return "everything";
+  const { session_id: session, project, types, since, until, q } = filter;
+  return [
+    session !== undefined && `session ${shortSession(session)}`,
+    project !== undefined && `project ${lastSegment(project)}`,
+    types !== undefined && types.join(", "),
+    q !== undefined && `“${q}”`,
+    since !== undefined && `since ${since}`,
+    until !== undefined && `until ${until}`,
+  ]
+    .filter((text) => text !== false)
+    .map((text) => oneLine(text))
+    .join("; ");
+}

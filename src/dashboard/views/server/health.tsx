@@ -1,0 +1,74 @@
+/** The server's checks of itself, in its own words. */
+import type { Health, HealthStatus } from "../../../protocol/messages.ts";
+import { oneLine } from "../../parts/text.ts";
+
+const STATUS_WORDS: Record<HealthStatus, string> = {
+  healthy: "Healthy",
+  degraded: "Degraded",
+  unhealthy: "Unhealthy",
+};
+
+const MEANINGS: Record<HealthStatus, string> = {
+  healthy: "All checks pass.",
+  degraded: "It works, but something needs a look.",
+  unhealthy: "It does not do its work; what is wrong is said below.",
+};
+
+export function HealthPanel({ health: { status, checks } }: { health: Health }) {
+  return (
+    <section class={`health ${classOf(status)}`} aria-labelledby="health-title">
+      <div class="health-all">
+        <h2 id="health-title" class="hidden">
+          Health
+        </h2>
+        <p class="health-status" role="status">
+          <StatusIcon status={status} />
+          {wordOf(status)}
+        </p>
+        <p class="muted">{MEANINGS[status] ?? ""}</p>
+      </div>
+      <ul class="checks" aria-label="Checks">
+        {checks.map((check) => (
+          <li key={check.name} class={classOf(check.status)}>
+            <StatusIcon status={check.status} />
+            <b>{oneLine(check.name)}</b>
+            <span class="check-status">{wordOf(check.status).toLowerCase()}</span>
+            <span class="check-message">{oneLine(check.message)}</span>
+          </li>
+        ))}
+        {checks.length === 0 && <li class="muted">The server names no checks.</li>}
+      </ul>
+    </section>
+  );
+}
+
+function classOf(status: HealthStatus): string {
+  return Object.hasOwn(STATUS_WORDS, status) ? `is-${status}` : "";
+}
+
+function wordOf(status: HealthStatus): string {
+  return STATUS_WORDS[status] ?? oneLine(String(status));
+}
+
+const SHAPES: Record<HealthStatus, string> = {
+  healthy: "M4.5 8.5l2.3 2.3 4.7-5",
+  degraded: "M8 4.5v4.2M8 11.4v.1",
+  unhealthy: "M5.4 5.4l5.2 5.2M10.6 5.4l-5.2 5.2",
+};
+
+/** Told apart by its shape as well as by its colour. */
+function StatusIcon({ status }: { status: HealthStatus }) {
+  return (
+    <svg class="status-icon" viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
+      <circle cx="8" cy="8" r="8" fill="currentColor" />
+      <path
+        d={SHAPES[status] ?? ""}
+        fill="none"
+        stroke="var(--surface)"
+        stroke-width="1.8"
+        stroke-linecap="round"
+        stroke-linejoin="round"
+      />
+    </svg>
+  );
+}
