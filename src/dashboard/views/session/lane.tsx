@@ -161,7 +161,12 @@ function Wait({ wait, scale, now, onSelect }: WaitProps) {
       title={words}
       onClick={() => onSelect(seq)}
     >
-      {width > 54 && <span>waited {age(end - from)}</span>}
+      {width > 40 && (
+        <span>
+          {width > 110 && "waited "}
+          {age(end - from)}
+        </span>
+      )}
     </div>
   );
 }
