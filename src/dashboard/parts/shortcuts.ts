@@ -32,9 +32,11 @@ export const KEY_LIST: { where: string; keys: [key: string, does: string][] }[] 
     where: "Timeline",
     keys: [
       ["+ −", "zoom in, out"],
-      ["← →", "earlier, later"],
       ["0", "all of it"],
+      ["← →", "earlier, later; on a call: the next one"],
+      ["↑ ↓", "on a call: to another agent's"],
       ["Space", "replay: play, pause"],
+      [", .", "replay: previous, next event"],
     ],
   },
 ];

@@ -39,6 +39,11 @@ export class SessionLog {
     this.#story = createStory(source.id);
   }
 
+  /** Its calls may have begun before. */
+  get firstTime(): number {
+    return this.entries[0]?.step.time ?? 0;
+  }
+
   /** The time of the last event, whatever clock it is by. */
   get lastTime(): number {
     return this.entries.at(-1)?.step.time ?? 0;

@@ -1,7 +1,7 @@
 /** What is open beside the timeline: a call with the events it began and ended with, or the one event of a mark. */
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import type { JsonObject } from "../../../protocol/event.ts";
 import type { Span, Story } from "../../../sessions/story.ts";
 import { CopyButton } from "../../parts/copy-button.tsx";
@@ -31,10 +31,19 @@ export function CallDetail({ seq, story, source, project, now, onSelect, onZoom 
   const ends = span?.endSeq ?? null;
   const side = useSignal<"begin" | "end">("end");
   const hasEnd = ends !== null && ends !== seq;
+  const panel = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // Where it stands below the timeline it would not be seen.
+    if (matchMedia("(max-width: 1000px)").matches) panel.current?.scrollIntoView({ block: "start" });
+  }, []);
   const shown = hasEnd && side.value === "end" ? ends : seq;
 
   return (
-    <aside class="detail call-detail" aria-label={span ? `Call ${callTitle(span, project)}` : `Event ${seq}`}>
+    <aside
+      ref={panel}
+      class={`detail call-detail${span ? " call-detail-span" : ""}`}
+      aria-label={span ? `Call ${callTitle(span, project)}` : `Event ${seq}`}
+    >
       <div class="detail-head">
         <h2>{span ? oneLine(span.tool) : `Event ${seq}`}</h2>
         <div class="detail-actions">

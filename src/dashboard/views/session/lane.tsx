@@ -34,6 +34,7 @@ interface LaneRowProps {
 const PAD = 5;
 const MARK_STRIP = 20;
 const MIN_HEIGHT = 38;
+const AWAY_HEIGHT = 22;
 /** The more calls are open at once, the lower are their bars. */
 const ROW_HEIGHTS: readonly [upTo: number, height: number][] = [
   [5, 22],
@@ -47,7 +48,9 @@ export function LaneRow(props: LaneRowProps) {
   const { lane, waits, marks, scale, now, project, selected, tabStop, onSelect, onZoom } = props;
   const rowHeight = (ROW_HEIGHTS.find(([upTo]) => lane.rows <= upTo) ?? [0, 22])[1];
   const strip = lane.agentId === null ? MARK_STRIP : 0;
-  const height = Math.max(MIN_HEIGHT, strip + lane.rows * rowHeight + 2 * PAD);
+  // Whoever is at nothing in the time that is seen takes no more room than a name does.
+  const isAway = strip === 0 && (lane.startedAt > scale.to || (lane.endedAt ?? now) < scale.from);
+  const height = isAway ? AWAY_HEIGHT : Math.max(MIN_HEIGHT, strip + lane.rows * rowHeight + 2 * PAD);
   // What is not as high as its label stands in the middle of it.
   const top = strip + PAD + Math.max(0, (height - strip - 2 * PAD - lane.rows * rowHeight) / 2);
   const hasBegun = lane.startedAt <= now;
@@ -56,7 +59,7 @@ export function LaneRow(props: LaneRowProps) {
     kind !== "notification" || !waits.some(({ from, to }) => from <= time && time <= (to ?? now));
 
   return (
-    <div class={`lane state-${lane.state}${hasBegun ? "" : " lane-future"}`}>
+    <div class={`lane state-${lane.state}${hasBegun ? "" : " lane-future"}${isAway ? " lane-away" : ""}`}>
       <LaneLabel lane={lane} hasBegun={hasBegun} />
       <div class="lane-plot" style={{ height: `${height}px` }}>
         {hasBegun && <Life lane={lane} scale={scale} now={now} />}
@@ -158,7 +161,12 @@ function Wait({ wait, scale, now, onSelect }: WaitProps) {
       title={words}
       onClick={() => onSelect(seq)}
     >
-      {width > 54 && <span>waited {age(end - from)}</span>}
+      {width > 40 && (
+        <span>
+          {width > 110 && "waited "}
+          {age(end - from)}
+        </span>
+      )}
     </div>
   );
 }

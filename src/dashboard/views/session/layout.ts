@@ -18,34 +18,40 @@ const MIN_DISTANCE = 3;
 const OUTSIDE = 40;
 
 /**
- * The bars of a lane that are in view, row after row.
+ * The bars of a lane that are in view.
  *
  * @param spans in the order of their beginnings
  * @param now where bars of open calls end
+ * @param isFlat whether all calls lie in one row
  */
-export function layBoxes(spans: readonly Span[], scale: Scale, now: number): Box[] {
-  const rows: (Box & { spans: Span[] })[][] = [];
+export function layBoxes(spans: readonly Span[], scale: Scale, now: number, isFlat = false): Box[] {
+  const boxes: Box[] = [];
+  /** Of each row, and of failures and all others: a failure is not lost among many that went well. */
+  const last = new Map<string, Box & { spans: Span[] }>();
   for (const span of spans) {
     if (span.startedAt > scale.to) break;
     const end = Math.max(span.startedAt, span.endedAt ?? now);
     if (end < scale.from) continue;
     const left = Math.max(-OUTSIDE, scale.x(span.startedAt));
     const width = Math.min(scale.width + OUTSIDE, scale.x(end)) - left;
-    const row = (rows[span.row] ??= []);
-    const before = row.at(-1);
-    if (before && width < NARROW && isOneWith(before, span, left)) {
+    const row = isFlat ? 0 : span.row;
+    const kind = `${row} ${span.outcome === "failure"}`;
+    const before = last.get(kind);
+    if (before && isNarrow(before) && width < NARROW && left - before.left - before.width < MIN_DISTANCE) {
       before.spans.push(span);
       before.width = Math.max(before.width, left + NARROW - before.left);
-    } else row.push({ spans: [span], left, width: Math.max(NARROW, width), row: span.row });
+      continue;
+    }
+    const box = { spans: [span], left, width: Math.max(NARROW, width), row };
+    last.set(kind, box);
+    boxes.push(box);
   }
-  return rows.flat();
+  return boxes;
 }
 
-/** Whether a narrow bar is merged into the one before it; failures keep a place of their own where there is one. */
-function isOneWith({ spans, left, width }: Box, span: Span, at: number): boolean {
-  if (spans.length === 1 && width > NARROW) return false;
-  const failed = spans.at(-1)?.outcome === "failure";
-  return failed === (span.outcome === "failure") ? at - left - width < MIN_DISTANCE : at - left < NARROW;
+/** What others may be merged into. */
+function isNarrow({ spans, width }: Box): boolean {
+  return spans.length > 1 || width <= NARROW;
 }
 
 export interface MarkGroup {

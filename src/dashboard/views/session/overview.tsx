@@ -1,6 +1,6 @@
 /** The whole session in a strip, and which part of it the timeline shows. What it does, other controls do too. */
 import { useSignal } from "@preact/signals";
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import type { Story } from "../../../sessions/story.ts";
 import { layBoxes } from "./layout.ts";
 import { createScale, type TimeAxis, wholeOf } from "./time-axis.ts";
@@ -36,7 +36,7 @@ export function Overview({ story, axis, viewport, now, end }: OverviewProps) {
   const scale = createScale(axis, wholeOf(axis), Math.max(1, width.value));
   const perPixel = axis.length / scale.width;
   const rowHeight = Math.min(MAX_ROW, MAX_HEIGHT / Math.max(1, story.lanes.length));
-  const paths = width.value === 0 ? {} : pathsOf(story, scale, end, rowHeight);
+  const paths = useMemo(() => pathsOf(story, scale, end, rowHeight), [story, axis, width.value]);
   const height = Math.max(14, rowHeight * story.lanes.length);
   const { range } = viewport;
   const shown = choice.value ?? { from: range.start / perPixel, to: range.end / perPixel };
@@ -123,8 +123,7 @@ function pathsOf(
   lanes.forEach((lane, row) => {
     const left = scale.x(lane.startedAt);
     paths.life += box(left, row, scale.x(lane.endedAt ?? end) - left);
-    const flat = lane.spans.map((span) => ({ ...span, row: 0 }));
-    for (const { spans, left: x, width } of layBoxes(flat, scale, end)) {
+    for (const { spans, left: x, width } of layBoxes(lane.spans, scale, end, true)) {
       if (spans.some(({ outcome }) => outcome === "failure")) paths.failure += box(x, row, width);
       else paths.call += box(x, row, width);
     }

@@ -123,6 +123,8 @@ export function ReplayBar({ replay, entries, from, end, hasIdle, exitLabel }: Re
     ",": () => step(-1),
     ".": () => step(1),
   });
+  const play = useRef<HTMLButtonElement>(null);
+  useEffect(() => play.current?.focus(), []);
   const value = Math.round(moment - from);
   const at = `event ${count(passed)} of ${count(entries.length)}`;
   return (
@@ -134,14 +136,14 @@ export function ReplayBar({ replay, entries, from, end, hasIdle, exitLabel }: Re
         </button>
       </p>
       <div class="replay-row">
-        <button type="button" class="primary replay-play" onClick={replay.toggle} title="Space">
+        <button ref={play} type="button" class="primary replay-play" onClick={replay.toggle} title="Space">
           {isPlaying ? "Pause" : "Play"}
         </button>
         <button type="button" aria-label="Previous event" title="Previous event (,)" onClick={() => step(-1)}>
-          ⏮
+          ‹
         </button>
         <button type="button" aria-label="Next event" title="Next event (.)" onClick={() => step(1)}>
-          ⏭
+          ›
         </button>
         <input
           type="range"

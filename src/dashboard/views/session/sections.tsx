@@ -4,7 +4,7 @@ import { useId } from "preact/hooks";
 import type { FileRow, Lane, Mark, Span, Story, ToolRow } from "../../../sessions/story.ts";
 import { type Column, DataTable } from "../../parts/data-table.tsx";
 import { oneLine, visible } from "../../parts/text.ts";
-import { age, clock, count, span as spanWords, STATE_WORDS } from "../../parts/words.ts";
+import { age, count, dayAndClock, span as spanWords, STATE_WORDS } from "../../parts/words.ts";
 import { route, setParams } from "../../state/route.ts";
 import { callTitle, inProject, laneName, shortAgent } from "./call-words.ts";
 
@@ -62,7 +62,7 @@ export function Sections(props: SectionsProps) {
         {chosen === "tools" && <Tools {...props} />}
         {chosen === "files" && <Files {...props} />}
         {chosen === "agents" && <Agents {...props} />}
-        {chosen === "prompts" && <Prompts prompts={prompts} onSelect={props.onSelect} />}
+        {chosen === "prompts" && <Prompts prompts={prompts} to={story.to} onSelect={props.onSelect} />}
       </div>
     </section>
   );
@@ -187,7 +187,7 @@ function Files({ story, project }: SectionsProps) {
       key: "last",
       name: "Last touched",
       isNumber: true,
-      cell: ({ lastAt }) => clock(lastAt),
+      cell: ({ lastAt }) => dayAndClock(lastAt, story.to),
       sortBy: ({ lastAt }) => lastAt,
     },
   ];
@@ -260,7 +260,7 @@ function AgentRow({ lane, to, onSelect }: AgentRowProps) {
       <td class="agent-task">{oneLine(task.slice(0, 300))}</td>
       <td class="number">{count(spans.length)}</td>
       <td class="number">{badCount(spans.filter(({ outcome }) => outcome === "failure").length)}</td>
-      <td class="number">{clock(startedAt)}</td>
+      <td class="number">{dayAndClock(startedAt, to)}</td>
       <td class="number">{age((endedAt ?? to) - startedAt)}</td>
     </tr>
   );
@@ -268,13 +268,13 @@ function AgentRow({ lane, to, onSelect }: AgentRowProps) {
 
 const PROMPTS = 100;
 
-function Prompts({
-  prompts,
-  onSelect,
-}: {
+interface PromptsProps {
   prompts: readonly Mark[];
-  onSelect: (at: { seq: number; startedAt: number }) => void;
-}) {
+  to: number;
+  onSelect: SectionsProps["onSelect"];
+}
+
+function Prompts({ prompts, to, onSelect }: PromptsProps) {
   const shown = useSignal(PROMPTS);
   if (prompts.length === 0) return <p class="empty">No prompt was seen.</p>;
   return (
@@ -283,7 +283,7 @@ function Prompts({
         {prompts.slice(-shown.value).map(({ seq, time, text }) => (
           <li key={seq}>
             <button type="button" onClick={() => onSelect({ seq, startedAt: time })}>
-              <time>{clock(time)}</time>
+              <time>{dayAndClock(time, to)}</time>
               <span>{visible(text)}</span>
             </button>
           </li>

@@ -6,11 +6,11 @@ import type { Story } from "../../../sessions/story.ts";
 import { Moment } from "../../parts/since.tsx";
 import { useKeys } from "../../parts/shortcuts.ts";
 import { count } from "../../parts/words.ts";
-import { now as clockNow } from "../../state/clock.ts";
 import { linkTo, route, setParams } from "../../state/route.ts";
 import { MAX_EVENTS, SessionLog } from "../../state/session-log.ts";
 import type { SessionSource } from "../../state/session-source.ts";
 import { CallDetail } from "./call-detail.tsx";
+import { ExportDialog } from "./export-dialog.tsx";
 import { storyAt } from "./moment.ts";
 import { ReplayBar, useReplay } from "./replay.tsx";
 import { Sections } from "./sections.tsx";
@@ -63,19 +63,26 @@ function NoEvents({ title, text }: { title: string; text: string }) {
   );
 }
 
-/** While a session goes on, bars grow so often. */
+/** While a call is open, its bar grows so often. */
 const TICK_MS = 250;
 
 function Loaded({ log }: { log: SessionLog }) {
   const { source } = log;
-  const present = useNow(log);
+  const pace = useSignal<number | null>(TICK_MS);
+  const present = useNow(log, pace.value);
   const { value: version } = log.version;
   // Silence ends sessions too: read anew with the clock, but not as often as bars grow.
   const second = Math.floor(present / 1000);
   const [whole, session] = useMemo((): [Story, Session | null] => {
-    return [log.read(present), log.sessionAt(Math.max(present, log.lastTime))];
+    const now = source.exported ? present : Date.now();
+    return [log.read(now), log.sessionAt(Math.max(now, log.lastTime))];
   }, [log, version, second]);
   const isLive = source.exported === null && session !== null && session.state !== "ended";
+  const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  useEffect(() => {
+    const isGrowing = session !== null && session.open_tools.length > 0 && !isCalm;
+    pace.value = !isLive ? null : isGrowing ? TICK_MS : 1000;
+  }, [session]);
   const end = isLive ? Math.max(whole.to, present) : whole.to;
 
   const { params } = route.value;
@@ -84,12 +91,13 @@ function Loaded({ log }: { log: SessionLog }) {
   const fold = params.get("fold");
   const isFolding =
     idle.length > 0 && (fold === null ? isMostlyIdle(idle, { from: whole.from, to: end }) : fold === "1");
-  const replay = useReplay(whole.from, log.lastTime, idle);
+  const replay = useReplay(log.firstTime, log.lastTime, idle);
+  useEffect(() => (replay.isOn ? () => focusNext("#open-replay") : undefined), [replay.isOn]);
   const axis = useMemo(
     () => createAxis({ from: whole.from, to: end }, isFolding ? idle : []),
     [whole, end, isFolding],
   );
-  const viewport = useViewport(axis);
+  const viewport = useViewport(axis, isLive);
 
   const now = replay.isOn ? replay.moment : isLive ? present : end;
   const shownSession = (replay.isOn ? log.sessionAt(now) : session) ?? session;
@@ -98,8 +106,12 @@ function Loaded({ log }: { log: SessionLog }) {
     if (replay.isOn && replay.isPlaying) viewport.reveal(now);
   }, [replay.isOn && replay.isPlaying ? now : 0]);
 
+  const isExporting = useSignal(false);
   const selected = Number(params.get("call")) || null;
-  const select = (seq: number | null) => setParams({ call: seq === null ? "" : `${seq}` });
+  const select = (seq: number | null) => {
+    setParams({ call: seq === null ? "" : `${seq}` });
+    if (seq === null && selected !== null) focusNext(`.lanes [data-seqs~="${selected}"]`);
+  };
   const showInTimeline = ({ seq, startedAt }: { seq: number; startedAt: number }) => {
     viewport.reveal(startedAt);
     select(seq);
@@ -115,7 +127,7 @@ function Loaded({ log }: { log: SessionLog }) {
   const { project } = session ?? shownSession;
 
   return (
-    <Moment.Provider value={source.exported || replay.isOn ? now : null}>
+    <Moment.Provider value={replay.isOn ? now : source.exported && present}>
       <div class={replay.isOn ? "session session-replay" : "session"}>
         <SessionHead
           session={shownSession}
@@ -124,8 +136,13 @@ function Loaded({ log }: { log: SessionLog }) {
           actions={
             <>
               {!replay.isOn && (
-                <button type="button" onClick={replay.open}>
+                <button type="button" id="open-replay" onClick={replay.open}>
                   ▶ Replay
+                </button>
+              )}
+              {source.exported === null && (
+                <button type="button" onClick={() => (isExporting.value = true)}>
+                  Export…
                 </button>
               )}
             </>
@@ -141,7 +158,7 @@ function Loaded({ log }: { log: SessionLog }) {
           <ReplayBar
             replay={replay}
             entries={log.entries}
-            from={whole.from}
+            from={log.firstTime}
             end={log.lastTime}
             hasIdle={idle.length > 0}
             exitLabel={isLive ? "Back to live" : "End replay"}
@@ -182,24 +199,29 @@ function Loaded({ log }: { log: SessionLog }) {
             />
           )}
         </div>
+        {source.exported === null && session !== null && (
+          <ExportDialog isOpen={isExporting} source={source} session={session} />
+        )}
         <Sections story={story} project={project} onSelect={showInTimeline} />
       </div>
     </Moment.Provider>
   );
 }
 
-/** The present, moving a few times a second while something is open; in a file, the moment of its export. */
-function useNow({ source, lastTime, version }: SessionLog): number {
-  const fine = useSignal(Date.now());
-  void version.value;
-  const isStill = source.exported !== null;
+/** Where the focus goes from what has just been closed. */
+function focusNext(selector: string): void {
+  requestAnimationFrame(() => document.querySelector<HTMLElement>(selector)?.focus({ preventScroll: true }));
+}
+
+/** The present, as often as something moves with it; in a file, the moment of its export. */
+function useNow({ source, lastTime }: SessionLog, everyMs: number | null): number {
+  const present = useSignal(Date.now());
   useEffect(() => {
-    if (isStill || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    if (everyMs === null || source.exported !== null) return;
     const timer = setInterval(() => {
-      if (document.visibilityState === "visible") fine.value = Date.now();
-    }, TICK_MS);
+      if (document.visibilityState === "visible") present.value = Date.now();
+    }, everyMs);
     return () => clearInterval(timer);
-  }, [isStill]);
-  if (source.exported) return Math.max(source.exported.at, lastTime);
-  return Math.max(fine.value, clockNow.value);
+  }, [source, everyMs]);
+  return source.exported ? Math.max(source.exported.at, lastTime) : present.value;
 }

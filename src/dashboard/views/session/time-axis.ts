@@ -30,7 +30,7 @@ export const MIN_IDLE_MS = 120_000;
 /** So much of an idle time is left at both of its ends. */
 const FRINGE_MS = 4000;
 /** Of what is not folded, that is the room of one fold, and of all of them. */
-const FOLD_SHARE = 0.03;
+const FOLD_SHARE = 0.018;
 const FOLDS_SHARE = 0.3;
 const MIN_FOLD_MS = 500;
 /** Of the whole, so that nothing sticks to an end. */

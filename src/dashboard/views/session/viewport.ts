@@ -32,7 +32,8 @@ const ADDRESS_DELAY_MS = 250;
 /** Positions nearer an end than this share of what is seen lie in it. */
 const SNAP = 0.002;
 
-export function useViewport(axis: TimeAxis): Viewport {
+/** @param isLive whether its end is where something happens */
+export function useViewport(axis: TimeAxis, isLive: boolean): Viewport {
   const { params } = route.value;
   const portion = useSignal<Portion>(portionOf(params));
   const inAddress = useRef(textOf(portion.peek()));
@@ -60,7 +61,9 @@ export function useViewport(axis: TimeAxis): Viewport {
     isAll: portion.value.kind === "all",
     show,
     zoom(factor, anchor) {
-      const middle = portion.peek().kind === "last" ? range.end : (range.start + range.end) / 2;
+      const { kind } = portion.peek();
+      const isAtEnd = kind === "last" || (kind === "all" && isLive);
+      const middle = isAtEnd ? range.end : (range.start + range.end) / 2;
       show(zoomed(range, factor, anchor ?? middle, axis));
     },
     pan: (share) => show(panned(range, share * length, axis)),
