@@ -7,7 +7,7 @@ import { Component } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { lastSegment, shortSession } from "../../../sessions/names.ts";
 import { visible } from "../../parts/text.ts";
-import { clock, count, dayAndClock } from "../../parts/words.ts";
+import { clock, count, dayAndClock, milliseconds } from "../../parts/words.ts";
 import { now } from "../../state/clock.ts";
 import type { EventList } from "../../state/event-list.ts";
 import type { Row } from "../../state/row.ts";
@@ -167,7 +167,8 @@ export function EventTable({ list, isPaused, selected, onSelect }: EventTablePro
             Paused · {count(missed, "new event")} · go on
           </button>
         ) : (
-          !follows.value && (
+          !follows.value &&
+          last < rows.length && (
             <button type="button" onClick={toEnd}>
               To the newest ↓
             </button>
@@ -217,7 +218,8 @@ class EventRow extends Component<EventRowProps> {
         onClick={() => onSelect(seq)}
       >
         <span class="event-time" title={dayAndClock(time, now.peek())}>
-          {clock(time, true)}
+          {clock(time)}
+          <span class="event-ms">{milliseconds(time)}</span>
         </span>
         <span class="event-session">{visible(shortSession(sessionId))}</span>
         <span class="event-project">{project === null ? "" : visible(lastSegment(project))}</span>
