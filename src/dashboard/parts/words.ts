@@ -66,11 +66,11 @@ export function bytes(value: number): string {
 export function clock(time: number, withMilliseconds = false): string {
   const at = new Date(time);
   const parts = [at.getHours(), at.getMinutes(), at.getSeconds()].map((part) => `${part}`.padStart(2, "0"));
-  return parts.join(":") + (withMilliseconds ? milliseconds(time) : "");
+  return parts.join(":") + (withMilliseconds ? fraction(time) : "");
 }
 
 /** As they stand behind a time of day: ".042". */
-export function milliseconds(time: number): string {
+export function fraction(time: number): string {
   return `.${`${Math.floor(time) % 1000}`.padStart(3, "0")}`;
 }
 

@@ -7,7 +7,7 @@ import { Component } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { lastSegment, shortSession } from "../../../sessions/names.ts";
 import { visible } from "../../parts/text.ts";
-import { clock, count, dayAndClock, milliseconds } from "../../parts/words.ts";
+import { clock, count, dayAndClock, fraction } from "../../parts/words.ts";
 import { now } from "../../state/clock.ts";
 import type { EventList } from "../../state/event-list.ts";
 import type { Row } from "../../state/row.ts";
@@ -219,7 +219,7 @@ class EventRow extends Component<EventRowProps> {
       >
         <span class="event-time" title={dayAndClock(time, now.peek())}>
           {clock(time)}
-          <span class="event-ms">{milliseconds(time)}</span>
+          <span class="event-ms">{fraction(time)}</span>
         </span>
         <span class="event-session">{visible(shortSession(sessionId))}</span>
         <span class="event-project">{project === null ? "" : visible(lastSegment(project))}</span>
