@@ -51,7 +51,7 @@ export function DataTable<T>({ columns, rows, pageSize = PAGE, ...props }: DataT
   const region = useScrollRegion(id);
   const sort = props.onSort ? (props.sort ?? "") : own.value;
   const inOrder = useMemo(() => pin(sortRows(rows, columns, sort), isFirst), [rows, columns, sort]);
-  const sorted = useSteadyOrder(inOrder, keyOf, sort, body);
+  const drawn = useSteadyOrder(inOrder, shown.value, keyOf, sort, body);
   const choose = (next: string) => {
     own.value = next;
     props.onSort?.(next);
@@ -72,7 +72,7 @@ export function DataTable<T>({ columns, rows, pageSize = PAGE, ...props }: DataT
             </tr>
           </thead>
           <tbody ref={body}>
-            {sorted.slice(0, shown.value).map((row) => {
+            {drawn.map((row) => {
               const link = linkOf?.(row);
               return (
                 <tr
@@ -103,10 +103,10 @@ export function DataTable<T>({ columns, rows, pageSize = PAGE, ...props }: DataT
           </tbody>
         </table>
       </div>
-      {sorted.length > shown.value && (
+      {rows.length > drawn.length && (
         <p class="more">
           <button type="button" onClick={() => (shown.value += 5 * pageSize)}>
-            Show more ({count(sorted.length - shown.value)} are not shown)
+            Show more ({count(rows.length - drawn.length)} are not shown)
           </button>
         </p>
       )}
@@ -152,13 +152,13 @@ export function sortRows<T>(rows: readonly T[], columns: readonly Column<T>[], s
   const sortBy = columns.find((column) => column.key === key)?.sortBy;
   if (!sortBy) return rows;
   // Of 5,000 paths a collator would take three frames.
-  const values = new Map(rows.map((row) => [row, lowered(sortBy(row))]));
-  return rows.toSorted((a, b) => {
-    const [left = null, right = null] = [values.get(a), values.get(b)];
+  const valued = rows.map((row) => ({ row, value: lowered(sortBy(row)) }));
+  valued.sort(({ value: left }, { value: right }) => {
     if (left === null || right === null) return Number(left === null) - Number(right === null);
     const order = left < right ? -1 : Number(left > right);
     return isDown ? -order : order;
   });
+  return valued.map(({ row }) => row);
 }
 
 function pin<T>(rows: readonly T[], isFirst?: (row: T) => boolean): readonly T[] {
@@ -177,26 +177,36 @@ function follow({ target }: MouseEvent, link: string): void {
   go(link);
 }
 
-/** New figures must not move a row from under a pointer, nor away from the focus; another order is what was asked for. */
+/**
+ * New figures must not move a row from under a pointer, nor away from the focus; another order is what was asked for.
+ * @returns the rows that are drawn
+ */
 function useSteadyOrder<T>(
   rows: readonly T[],
+  limit: number,
   keyOf: (row: T) => string,
   sort: string,
   body: { current: HTMLElement | null },
 ): readonly T[] {
   const last = useRef<{ sort: string; keys: readonly string[] }>({ sort, keys: [] });
   const isHeld = last.current.sort === sort && body.current?.matches(":hover, :focus-within") === true;
-  let ordered = rows;
-  if (isHeld) {
-    const places = new Map(last.current.keys.map((key, index) => [key, index]));
-    const placeOf = (row: T) => places.get(keyOf(row)) ?? Infinity;
-    ordered = rows.toSorted((a, b) => {
-      const [left, right] = [placeOf(a), placeOf(b)];
-      return left === right ? 0 : left - right;
-    });
+  const drawn = (isHeld ? inPlace(rows, last.current.keys, keyOf) : rows).slice(0, limit);
+  last.current = { sort, keys: drawn.map(keyOf) };
+  return drawn;
+}
+
+/** Rows with these keys first, in the keys' order; then the others in theirs. */
+function inPlace<T>(rows: readonly T[], keys: readonly string[], keyOf: (row: T) => string): readonly T[] {
+  const places = new Map(keys.map((key, index) => [key, index]));
+  const held: T[] = [];
+  const others: T[] = [];
+  for (const row of rows) {
+    const place = places.get(keyOf(row));
+    if (place === undefined) others.push(row);
+    else held[place] = row;
   }
-  last.current = { sort, keys: ordered.map(keyOf) };
-  return ordered;
+  // Of rows that are gone, places are left over.
+  return [...held.filter((row) => row !== undefined), ...others];
 }
 
 /** What is wider than its place scrolls in it, and then the keyboard has to get there too. */

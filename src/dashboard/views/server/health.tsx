@@ -38,8 +38,8 @@ export function HealthPanel({ health: { status, checks }, asOf }: HealthPanelPro
         {checks.map((check) => (
           <li key={check.name} class={classOf(check.status)}>
             <StatusIcon status={check.status} />
-            <b>{oneLine(check.name)}</b>
-            <span class="check-status">{wordOf(check.status).toLowerCase()}</span>
+            <b>{oneLine(check.name)}</b>{" "}
+            <span class="check-status">{wordOf(check.status).toLowerCase()}</span>{" "}
             <span class="check-message">{oneLine(check.message)}</span>
           </li>
         ))}

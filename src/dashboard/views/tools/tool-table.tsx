@@ -64,8 +64,8 @@ function columnsWith(narrowing: URLSearchParams): Column<ToolFigures>[] {
           <Amount value={0} />
         ) : (
           <a class="failed-count" href={eventsOf(narrowing, { tool, failed: "1" })}>
-            {count(failures)}
-            <span class="rate"> {percent(failures / (calls - running - denied - unfinished))}</span>
+            {count(failures)}{" "}
+            <span class="rate">{percent(failures / (calls - running - denied - unfinished))}</span>
           </a>
         ),
     },
