@@ -30,6 +30,7 @@ interface TimelineProps {
 
 /** Nearer the right edge a time is cut off. */
 const LABEL_WIDTH = 56;
+const FOLD_LABEL_WIDTH = 48;
 const ZOOM = 1.6;
 const PAN = 0.25;
 /** A press that moves less is a click. */
@@ -56,6 +57,7 @@ export function Timeline(props: TimelineProps) {
   useZoomKeys(viewport);
   const dragging = useDrag(lanes, axis, viewport, width);
 
+  const folds = foldLabels(axis, scale);
   const nowX = scale.x(now);
   const stop = focused ?? firstIn(story, scale);
   return (
@@ -121,7 +123,12 @@ export function Timeline(props: TimelineProps) {
           <div class="axis-plot" ref={plot} aria-hidden="true">
             {ticks.map(({ time, x, label }) => (
               <span key={time} class="tick" style={{ transform: `translateX(${x}px)` }}>
-                {x < width.value - LABEL_WIDTH && label}
+                {x < width.value - LABEL_WIDTH && !folds.some((fold) => isOver(fold.x, x)) && label}
+              </span>
+            ))}
+            {folds.map(({ x, label }) => (
+              <span key={label} class="fold-label" style={{ left: `${x}px` }}>
+                {label}
               </span>
             ))}
           </div>
@@ -176,16 +183,26 @@ function Fold({ from, to, scale }: { from: number; to: number; scale: Scale }) {
   const left = scale.x(from);
   const width = scale.x(to) - left;
   if (left > scale.width || left + width < 0) return null;
-  const length = age(to - from);
-  return (
-    <i
-      class="fold"
-      style={{ left: `${left}px`, width: `${width}px` }}
-      title={`${length} in which nothing was done`}
-    >
-      {width > 14 && <b>{length}</b>}
-    </i>
-  );
+  return <i class="fold" style={{ left: `${left}px`, width: `${width}px` }} />;
+}
+
+/** How long each fold is, above it. */
+function foldLabels({ folds }: TimeAxis, scale: Scale): { x: number; label: string }[] {
+  return folds.flatMap(({ from, to }) => {
+    const middle = (Math.max(0, scale.x(from)) + Math.min(scale.width, scale.x(to))) / 2;
+    const isSeen = scale.x(to) >= 0 && scale.x(from) <= scale.width;
+    return isSeen
+      ? [
+          {
+            x: middle,
+            label: age(to - from)
+              .split(" ")
+              .slice(0, 2)
+              .join(" "),
+          },
+        ]
+      : [];
+  });
 }
 
 function Legend() {
@@ -208,6 +225,11 @@ function Legend() {
       </li>
     </ul>
   );
+}
+
+/** Whether the label of a fold would cover that of a tick. */
+function isOver(fold: number, tick: number): boolean {
+  return tick > fold - LABEL_WIDTH - FOLD_LABEL_WIDTH / 2 && tick < fold + FOLD_LABEL_WIDTH / 2;
 }
 
 function dayOf(time: number): string {
