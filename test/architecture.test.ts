@@ -254,6 +254,19 @@ describe("the dashboard", () => {
   });
 });
 
+describe("the sessions", () => {
+  test("use nothing a browser does not have, and nothing that Safari 16 has not", () => {
+    const reached = [...new Set(filesOf("sessions").flatMap((file) => loadedWith(file).local))];
+    const packages = filesOf("sessions").flatMap((file) => loadedWith(file).packages);
+    expect(reached).toContain("protocol/event.ts");
+    expect(packages).toEqual([]);
+    const lookbehindOrIteratorHelper = /\(\?<[=!]|\.(values|keys|entries)\(\)\s*\.(?!next\b)\w+\(/;
+    for (const pattern of [/\b(Bun|process|Buffer)\.\w/, lookbehindOrIteratorHelper]) {
+      expect(reached.filter((file) => pattern.test(read(file)))).toEqual([]);
+    }
+  });
+});
+
 describe("the light start", () => {
   test("the entry loads nothing but constants and the hook", () => {
     expect(

@@ -1,6 +1,7 @@
 /** What is around every view: where one is, how the connection does, who waits. */
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { Boundary } from "./parts/boundary.tsx";
 import { ConnectionStatus } from "./parts/connection-status.tsx";
 import { Help } from "./parts/help.tsx";
 import { useShortcuts } from "./parts/shortcuts.ts";
@@ -61,7 +62,9 @@ export function App() {
         </div>
       </header>
       <main id="main" tabIndex={-1} aria-label={TITLES[view]} class={`view view-${view}`}>
-        <CurrentView view={view} id={id} />
+        <Boundary place={`${view} ${id}`}>
+          <CurrentView view={view} id={id} />
+        </Boundary>
       </main>
       <Help isOpen={help} />
     </div>

@@ -15,8 +15,7 @@ export function layLanes(
 
   function lane({ agent, firstSeen }: AgentRecord, depth: number): Lane {
     const { agentId, agentType, parentToolUseId } = agent;
-    const own = (spansOf.get(agentId) ?? []).toSorted((a, b) => a.startedAt - b.startedAt || a.seq - b.seq);
-    const startedAt = agent.startedAt ?? firstSeen;
+    const own = (spansOf.get(agentId) ?? []).toSorted((a, b) => a.startedAt - b.startedAt);
     return {
       agentId,
       agentType,
@@ -24,7 +23,7 @@ export function layLanes(
       parentAgentId: agents.has(agent.parentAgentId ?? "") ? agent.parentAgentId : null,
       parentToolUseId,
       depth,
-      startedAt: Math.min(startedAt, own[0]?.startedAt ?? startedAt),
+      startedAt: Math.min(firstSeen, own[0]?.startedAt ?? firstSeen),
       ...seenAgent(agent, session, over),
       rows: packRows(own),
       spans: own,
@@ -35,12 +34,10 @@ export function layLanes(
   return [lane(main, 0), ...inTreeOrder(agents).map(({ record, depth }) => lane(record, depth))];
 }
 
-/** Each behind whoever started it, and among its own by their starts. */
+/** Each behind whoever started it, and among its own as they were first seen. */
 function inTreeOrder(agents: ReadonlyMap<string, AgentRecord>): { record: AgentRecord; depth: number }[] {
-  const startOf = ({ agent, firstSeen }: AgentRecord) => agent.startedAt ?? firstSeen;
-  const records = [...agents.values()].toSorted((a, b) => startOf(a) - startOf(b));
   const knownParent = ({ parentAgentId }: Agent) => (agents.has(parentAgentId ?? "") ? parentAgentId : null);
-  const childrenOf = grouped(records, ({ agent }) => knownParent(agent));
+  const childrenOf = grouped([...agents.values()], ({ agent }) => knownParent(agent));
   const depths = new Map<AgentRecord, number>();
 
   function visit(roots: readonly AgentRecord[]): void {
@@ -57,7 +54,7 @@ function inTreeOrder(agents: ReadonlyMap<string, AgentRecord>): { record: AgentR
 
   visit(childrenOf.get(null) ?? []);
   // Those that are told to have started each other hang from nobody.
-  for (const record of records) if (!depths.has(record)) visit([record]);
+  for (const record of agents.values()) if (!depths.has(record)) visit([record]);
   return [...depths].map(([record, depth]) => ({ record, depth }));
 }
 

@@ -36,7 +36,7 @@ export interface Lane {
   parentToolUseId: string | null;
   /** 0 is the main agent. */
   depth: number;
-  /** When it was first seen, where nobody saw it start. */
+  /** When it was first seen. */
   startedAt: number;
   endedAt: number | null;
   state: wire.SessionState;
@@ -145,7 +145,7 @@ export function createStory(sessionId: string): LiveStory {
     add(entry) {
       const index = countUpTo(entries, entry.step.time, entry.seq);
       const before = entries[index - 1];
-      if (before && before.seq === entry.seq && before.step.time === entry.step.time) return;
+      if (before?.seq === entry.seq) return;
       if (index === entries.length) entries.push(entry);
       else entries.splice(index, 0, entry);
       if (index < recorded) [recorder, recorded] = [null, 0];

@@ -187,9 +187,9 @@ describe.skipIf(CHROMIUM === null)("hostile events in a browser", () => {
   test("each of them has a page of its own, with a timeline", async () => {
     const { sessions } = await server.get("/api/sessions");
     for (const { session_id: id } of sessions) {
-      await page.goto(`${server.url}/#/session/${encodeURIComponent(id)}`);
+      await page.goto(`${server.url}/#/session/${encodeURIComponent(String(id).toWellFormed())}`);
       await page.getByRole("heading", { level: 1 }).first().waitFor();
-      await page.goto(`${server.url}/#/session/${encodeURIComponent(id)}?replay=1`);
+      await page.goto(`${server.url}/#/session/${encodeURIComponent(String(id).toWellFormed())}?replay=1`);
     }
     await unharmed();
     await isUsable();

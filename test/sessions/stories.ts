@@ -3,6 +3,9 @@ import { hook, inside, tell, type Told } from "./tell.ts";
 
 const { agentStart, agentStop, ask, batch, end, fail, notify, post, pre, prompt, stop } = tell;
 
+/** In seconds. */
+export const HOUR = 3600;
+
 export const RM = { command: "rm -r build" };
 export const LS = { command: "ls" };
 export const explore = { subagent_type: "Explore", description: "look around", prompt: "…" };
@@ -415,5 +418,116 @@ export const STORIES: Record<string, [told: Told, after: string][]> = {
     [hook(2, "ToolProgress", { tool_use_id: "a", percent: 42 }), "working"],
     [hook(3, "SubagentHeartbeat", inside("z")), "working"],
     [hook(4, "12345", {}), "working"],
+  ],
+};
+
+const READ_A = { tool_input: { file_path: "/w/a" } };
+
+/** The shapes of recorded sessions, and of some more. */
+export const RECORDED: Record<string, Told[]> = {
+  "one after the other": [
+    prompt(0, "read both"),
+    pre(4, "Read", "a", { file_path: "/w/a" }),
+    post(4.01, "Read", "a", { ...READ_A, duration_ms: 1 }),
+    batch(4.09, ["a"], "Read"),
+    pre(7, "Bash", "b", LS),
+    post(8.6, "Bash", "b", { duration_ms: 1600 }),
+    batch(8.6, ["b"]),
+    stop(10),
+    end(10.01),
+  ],
+  "five at once": [
+    prompt(0, "go"),
+    ...["a", "b", "c", "d", "e"].map((id, index) => pre(5 + index / 10, "Bash", id, { command: id })),
+    ...["b", "c", "a", "e", "d"].map((id, index) => post(11 + index / 100, "Bash", id)),
+    batch(11.05, ["a", "b", "c", "d", "e"]),
+    pre(12, "Read", "f"),
+    post(12.1, "Read", "f"),
+    stop(13),
+  ],
+  "three sub-agents": [
+    prompt(0, "launch three"),
+    ...["x", "y", "z"].flatMap((id, index) => [
+      pre(5 + index, "Agent", `call ${id}`, { ...explore, description: `task of ${id}` }),
+      agentStart(5.01 + index, id),
+      post(5.02 + index, "Agent", `call ${id}`, { ...launched(id), duration_ms: 5 }),
+    ]),
+    batch(7.1, ["call x", "call y", "call z"], "Agent"),
+    stop(8, ["x", "y", "z"]),
+    pre(9, "Read", "a", { file_path: "/w/a" }, inside("x")),
+    post(9.01, "Read", "a", READ_A, inside("x")),
+    pre(9.5, "Bash", "b", LS, inside("x")),
+    pre(10, "Bash", "c", LS, inside("y")),
+    post(13, "Bash", "b", {}, inside("x")),
+    agentStop(17, "x"),
+    prompt(17.1, notification("x", "call x")),
+    stop(19, ["y", "z"]),
+    post(22, "Bash", "c", {}, inside("y")),
+    agentStop(24, "y"),
+    prompt(24.1, notification("y", "call y")),
+    stop(27, ["z"]),
+    pre(33, "Read", "d", { file_path: "/w/a" }, inside("z")),
+    post(33.1, "Read", "d", READ_A, inside("z")),
+    agentStop(37, "z"),
+    prompt(37.1, notification("z", "call z")),
+    stop(42),
+    end(42.1),
+  ],
+  "refused, then granted": [
+    prompt(0, "touch it"),
+    pre(2, "Bash", "a", RM),
+    ask(2.1, "Bash", RM),
+    notify(8, "permission_prompt"),
+    prompt(57, "then this"),
+    pre(59, "Bash", "b", LS),
+    ask(59.1, "Bash", LS),
+    notify(65, "permission_prompt"),
+    post(67, "Bash", "b", { duration_ms: 1500 }),
+    batch(67.1, ["b"]),
+    stop(69),
+    agentStop(70, "w", ""),
+    end(103, "prompt_input_exit"),
+  ],
+  "one fails, one is refused by rule": [
+    prompt(0, "both"),
+    pre(3, "Read", "a", { file_path: "/w/none" }),
+    fail(3.1, "Read", "a", { error: "File does not exist.", duration_ms: 4 }),
+    batch(3.2, ["a"], "Read"),
+    pre(5, "Bash", "b", LS),
+    batch(5.1, ["b"]),
+    stop(11),
+    end(12),
+  ],
+  "killed in a call": [
+    prompt(0, "wait"),
+    pre(4, "Read", "a", { file_path: "/w/a" }),
+    post(4.1, "Read", "a", READ_A),
+    pre(9, "Bash", "b", { command: "./long.sh" }),
+  ],
+  "kinds nobody knows": [
+    prompt(0, "go"),
+    pre(3, "Bash", "a", LS),
+    hook(4, "ToolProgress", { tool_name: "Bash", tool_use_id: "a", percent: 42 }),
+    batch(5, ["a"]),
+    stop(6),
+    hook(7, "SubagentHeartbeat", inside("h")),
+    hook(8, "", {}),
+  ],
+  "calls without ids": [
+    prompt(0, "go"),
+    hook(1, "PreToolUse", { tool_name: "Bash", tool_input: LS }),
+    hook(2, "PostToolUse", { tool_name: "Bash", tool_input: LS }),
+    pre(3, "Bash", "a", RM),
+    hook(4, "PostToolUse", { tool_name: "Bash", tool_input: RM, duration_ms: 700 }),
+    end(5),
+    hook(6, "PreToolUse", { tool_name: "Bash", tool_input: LS, ...inside("x") }),
+  ],
+  "taken up again after a silence": [
+    prompt(0, "go"),
+    agentStart(1, "x"),
+    pre(1, "Bash", "a", LS, inside("x")),
+    ask(2, "Bash", LS, inside("x")),
+    prompt(3 * HOUR, "hello?"),
+    pre(3 * HOUR + 1, "Bash", "b"),
   ],
 };

@@ -183,7 +183,7 @@ function optionsOf(
     width: element.clientWidth,
     height: HEIGHT,
     legend: { show: false },
-    padding: [8, 8, 0, 0],
+    padding: [8, 24, 0, 0],
     cursor: { y: false, drag: { x: false, y: false }, sync: { key: SYNC, scales: ["x", null] } },
     scales: {
       x: { range: () => [props().from / 1000, props().to / 1000] },
@@ -215,7 +215,8 @@ function optionsOf(
           stroke: () => colours.of(colour),
           width: 1.5,
           points: { size: 4, fill: () => colours.of(colour) },
-          ...(index === 0 ? { fill: () => faded(colours.of(colour)) } : {}),
+          // Told apart by more than their colours.
+          ...(index === 0 ? { fill: () => faded(colours.of(colour)) } : { dash: [4, 3] }),
         };
       }),
     ],

@@ -66,7 +66,12 @@ export function bytes(value: number): string {
 export function clock(time: number, withMilliseconds = false): string {
   const at = new Date(time);
   const parts = [at.getHours(), at.getMinutes(), at.getSeconds()].map((part) => `${part}`.padStart(2, "0"));
-  return parts.join(":") + (withMilliseconds ? `.${`${at.getMilliseconds()}`.padStart(3, "0")}` : "");
+  return parts.join(":") + (withMilliseconds ? fraction(time) : "");
+}
+
+/** As they stand behind a time of day: ".042". */
+export function fraction(time: number): string {
+  return `.${`${Math.floor(time) % 1000}`.padStart(3, "0")}`;
 }
 
 /** By the local calendar, for times of another day. */

@@ -38,7 +38,8 @@ export async function getSessions(limit: number): Promise<Session[]> {
   return (await getJson<{ sessions: Session[] }>(`api/sessions?limit=${limit}`)).sessions;
 }
 
-export const getSession = (id: string) => getJson<Session>(`api/sessions/${encodeURIComponent(id)}`);
+export const getSession = (id: string) =>
+  getJson<Session>(`api/sessions/${encodeURIComponent(id.toWellFormed())}`);
 export const getStats = () => getJson<Stats>("stats");
 export const getClients = () => getJson<ClientList>("api/clients");
 

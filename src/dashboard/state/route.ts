@@ -26,7 +26,7 @@ export function parseRoute(text: string): Route {
 
 export function linkTo(view: View, params: Record<string, string> | URLSearchParams = {}, id = ""): string {
   const query = new URLSearchParams(params).toString();
-  const path = view === "session" ? `session/${encodeURIComponent(id)}` : view;
+  const path = view === "session" ? `session/${encodeURIComponent(id.toWellFormed())}` : view;
   return `#/${path}${query === "" ? "" : `?${query}`}`;
 }
 

@@ -83,7 +83,7 @@ export function createServerFigures(): ServerFigures {
       const [stats, clients] = await inTime(Promise.all([getStats(), getClients()]));
       take({ at, health, stats, clients, aheadMs }, roundTripMs);
     } catch (error) {
-      problem.value = error instanceof Error ? error.message : String(error);
+      problem.value = problemOf(error);
     }
   }
 
@@ -130,6 +130,12 @@ export function createServerFigures(): ServerFigures {
 
 /** One for the page: what was drawn is still there when the view is opened again. */
 export const serverFigures = createServerFigures();
+
+function problemOf(error: unknown): string {
+  // What browsers say of it ("Failed to fetch") helps nobody.
+  if (error instanceof TypeError) return `nothing answers at ${location.host}`;
+  return error instanceof Error ? error.message : String(error);
+}
 
 async function inTime<T>(answer: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;

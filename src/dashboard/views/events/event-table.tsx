@@ -7,7 +7,7 @@ import { Component } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { lastSegment, shortSession } from "../../../sessions/names.ts";
 import { visible } from "../../parts/text.ts";
-import { clock, count, dayAndClock } from "../../parts/words.ts";
+import { clock, count, dayAndClock, fraction } from "../../parts/words.ts";
 import { now } from "../../state/clock.ts";
 import type { EventList } from "../../state/event-list.ts";
 import type { Row } from "../../state/row.ts";
@@ -77,6 +77,7 @@ export function EventTable({ list, isPaused, selected, onSelect }: EventTablePro
 
   const first = Math.max(0, Math.floor(top.value / ROW_HEIGHT) - MARGIN);
   const last = Math.min(rows.length, Math.ceil((top.value + height.value) / ROW_HEIGHT) + MARGIN);
+  const isDrawn = selected !== null && rows.slice(first, last).some(({ seq }) => seq === selected);
   const isNearStart = first < NEAR_START && !isPaused.value;
   const { value: state } = list.state;
   useEffect(() => {
@@ -140,7 +141,7 @@ export function EventTable({ list, isPaused, selected, onSelect }: EventTablePro
         tabIndex={0}
         data-item
         aria-label={`Events, ${count(rows.length, "row")}`}
-        aria-activedescendant={selected === null ? undefined : rowId(selected)}
+        aria-activedescendant={isDrawn ? rowId(selected) : undefined}
         onScroll={onScroll}
         onKeyDown={onKeyDown}
       >
@@ -166,7 +167,8 @@ export function EventTable({ list, isPaused, selected, onSelect }: EventTablePro
             Paused · {count(missed, "new event")} · go on
           </button>
         ) : (
-          !follows.value && (
+          !follows.value &&
+          last < rows.length && (
             <button type="button" onClick={toEnd}>
               To the newest ↓
             </button>
@@ -216,7 +218,8 @@ class EventRow extends Component<EventRowProps> {
         onClick={() => onSelect(seq)}
       >
         <span class="event-time" title={dayAndClock(time, now.peek())}>
-          {clock(time, true)}
+          {clock(time)}
+          <span class="event-ms">{fraction(time)}</span>
         </span>
         <span class="event-session">{visible(shortSession(sessionId))}</span>
         <span class="event-project">{project === null ? "" : visible(lastSegment(project))}</span>

@@ -1,6 +1,7 @@
 /** The server's checks of itself, in its own words. */
 import type { Health, HealthStatus } from "../../../protocol/messages.ts";
 import { oneLine } from "../../parts/text.ts";
+import { clock } from "../../parts/words.ts";
 
 const STATUS_WORDS: Record<HealthStatus, string> = {
   healthy: "Healthy",
@@ -14,7 +15,13 @@ const MEANINGS: Record<HealthStatus, string> = {
   unhealthy: "It does not do its work; what is wrong is said below.",
 };
 
-export function HealthPanel({ health: { status, checks } }: { health: Health }) {
+interface HealthPanelProps {
+  health: Health;
+  /** When it was so, where that is not now. */
+  asOf: number | null;
+}
+
+export function HealthPanel({ health: { status, checks }, asOf }: HealthPanelProps) {
   return (
     <section class={`health ${classOf(status)}`} aria-labelledby="health-title">
       <div class="health-all">
@@ -23,9 +30,9 @@ export function HealthPanel({ health: { status, checks } }: { health: Health }) 
         </h2>
         <p class="health-status" role="status">
           <StatusIcon status={status} />
-          {wordOf(status)}
+          {asOf === null ? wordOf(status) : `Was ${wordOf(status).toLowerCase()}`}
         </p>
-        <p class="muted">{MEANINGS[status] ?? ""}</p>
+        <p class="muted">{asOf === null ? (MEANINGS[status] ?? "") : `as of ${clock(asOf)}`}</p>
       </div>
       <ul class="checks" aria-label="Checks">
         {checks.map((check) => (

@@ -1,5 +1,4 @@
 /** How the server does: what it says of itself, the last ten minutes, and who is connected. */
-import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 import { clock } from "../../parts/words.ts";
 import { type Answer, serverFigures } from "../../state/server-figures.ts";
@@ -24,7 +23,7 @@ export function ServerView() {
       {answer === null && problem === null && <p class="muted">Asking the server…</p>}
       {answer !== null && (
         <div class={problem === null ? "server" : "server server-old"}>
-          <HealthPanel health={answer.health} />
+          <HealthPanel health={answer.health} asOf={problem === null ? null : answer.at} />
           <Tiles answer={answer} />
           <Charts answer={answer} isOld={problem !== null} />
           <Clients list={answer.clients} />
@@ -42,16 +41,12 @@ function NoAnswer({ problem, answer }: { problem: string; answer: Answer | null 
         <strong>The server does not answer.</strong>
         {asOf} This page goes on asking.
       </p>
-      <NextStep>
+      <p class="next-step">
         See whether it runs with <code>claude-mpm-socketio status</code>, start it with{" "}
         <code>claude-mpm-socketio start</code>; <code>claude-mpm-socketio doctor</code> finds what is in the
         way.
-      </NextStep>
+      </p>
       <p class="muted">{problem}</p>
     </div>
   );
-}
-
-function NextStep({ children }: { children: ComponentChildren }) {
-  return <p class="next-step">{children}</p>;
 }
