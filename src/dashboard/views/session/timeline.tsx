@@ -161,7 +161,7 @@ export function Timeline(props: TimelineProps) {
               selected={selected}
               tabStop={stop}
               onSelect={onSelect}
-              onZoom={(spans) => viewport.show(around(spans, axis, now))}
+              onZoom={(spans) => zoomTo(spans, axis, viewport, now)}
             />
           ))}
           {(isLive || isReplay) && nowX >= 0 && nowX <= scale.width && (
@@ -247,6 +247,14 @@ export function around(
   const end = axis.at(Math.max(...spans.map(({ endedAt }) => endedAt ?? now)));
   const margin = Math.max(25, (end - start) * 0.15);
   return { start: start - margin, end: end + margin };
+}
+
+/** Where they fill the view already, into the middle of them. */
+function zoomTo(spans: readonly Span[], axis: TimeAxis, viewport: Viewport, now: number): void {
+  const wanted = around(spans, axis, now);
+  const { start, end } = viewport.range;
+  if (wanted.end - wanted.start < (end - start) * 0.7) viewport.show(wanted);
+  else viewport.zoom(4, (wanted.start + wanted.end) / 2);
 }
 
 function firstIn({ lanes }: Story, { from, to }: Scale): number | null {
