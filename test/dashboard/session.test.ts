@@ -422,6 +422,34 @@ describe.skipIf(CHROMIUM === null)("a session in a browser", () => {
     });
   });
 
+  test("whatever its events hold is shown as text", async () => {
+    const id = "hostile <b>id</b>";
+    const script = '<img src=x onerror="globalThis.hacked=1">\u202Etxt';
+    const agent = { agent_id: script, agent_type: script };
+    const hostile = {
+      tool_name: script,
+      tool_use_id: script,
+      tool_input: { command: script, file_path: script },
+    };
+    await server.post([
+      told(id, 60, "user_prompt_submit", { prompt: `${script} ${"x".repeat(900_000)}` }),
+      told(id, 50, "pre_tool_use", { ...hostile, ...agent }),
+      told(id, 40, "post_tool_use_failure", { ...hostile, ...agent, error: script.repeat(1000) }),
+      told(id, 30, "permission_request", { tool_name: script, tool_input: [[[[script]]]] }),
+      told(id, 20, "pre_tool_use", { tool_name: { a: 1 }, tool_use_id: 7, tool_input: "text" }),
+      told(id, 10, "stop_failure", { error: script }),
+    ]);
+    await show(encodeURIComponent(id));
+    await bar(/^<img src=x onerror="globalThis\.hacked=1">⟨U\+202E⟩txt/).click();
+    await page.getByRole("complementary").getByText("hook.post_tool_use_failure").first().waitFor();
+    for (const tab of ["Files", "Agents", "Prompts"]) {
+      await page.getByRole("tab", { name: new RegExp(`^${tab}`) }).click();
+    }
+    expect(await page.locator("main").innerText()).not.toMatch(/[\u202A-\u202E]/);
+    expect(await page.evaluate(() => "hacked" in globalThis)).toBe(false);
+    expect(await page.locator("main img").count()).toBe(0);
+  });
+
   test("at 360 pixels nothing is wider than the page", async () => {
     await page.keyboard.press("Escape");
     await page.setViewportSize({ width: 360, height: 740 });

@@ -53,7 +53,7 @@ export function Timeline(props: TimelineProps) {
   const { range } = viewport;
   const scale = createScale(axis, range, Math.max(1, width.value));
   const ticks = width.value === 0 ? [] : ticksOf(axis, range, width.value);
-  const { focused, onKeyDown, onFocus } = useRoving(props, scale, lanes);
+  const { focused, focus, onKeyDown, onFocus } = useRoving(props, scale, lanes);
   useZoomKeys(viewport);
   const dragging = useDrag(lanes, axis, viewport, width);
 
@@ -161,7 +161,10 @@ export function Timeline(props: TimelineProps) {
               selected={selected}
               tabStop={stop}
               onSelect={onSelect}
-              onZoom={(spans) => zoomTo(spans, axis, viewport, now)}
+              onZoom={(spans) => {
+                zoomTo(spans, axis, viewport, now);
+                focus(spans[0]);
+              }}
             />
           ))}
           {(isLive || isReplay) && nowX >= 0 && nowX <= scale.width && (
@@ -284,10 +287,13 @@ function useRoving(
     element.scrollIntoView({ block: "nearest" });
   });
 
+  const focus = (span: Span | undefined) => {
+    focused.value = span?.seq ?? null;
+    wanted.current = span?.seq ?? null;
+  };
   const goTo = (span: Span | undefined) => {
     if (!span) return;
-    focused.value = span.seq;
-    wanted.current = span.seq;
+    focus(span);
     if ((span.endedAt ?? scale.to) < scale.from || span.startedAt > scale.to) viewport.reveal(span.startedAt);
   };
   const onKeyDown = (event: KeyboardEvent) => {
@@ -329,7 +335,7 @@ function useRoving(
     const seq = Number((target as HTMLElement).dataset.seqs?.split(" ")[0]);
     if (seq > 0 && wanted.current === null) focused.value = seq;
   };
-  return { focused: focused.value, onKeyDown, onFocus };
+  return { focused: focused.value, focus, onKeyDown, onFocus };
 }
 
 function useZoomKeys(viewport: Viewport): void {
