@@ -103,7 +103,6 @@ export function exportedSource({
       yield { events: own, total: own.length + omitted };
     },
     event: async (seq) => bySeq.get(seq) ?? null,
-    isKnown: async () => true,
     ready: async () => {},
     follow: () => () => {},
   };

@@ -19,7 +19,7 @@ const MAX_TEXT_CHARS = 1000;
 
 export class SessionLog {
   readonly source: SessionSource;
-  readonly state = signal<"loading" | "ready" | "forgotten" | "absent" | "failed">("loading");
+  readonly state = signal<"loading" | "ready" | "absent" | "failed">("loading");
   readonly problem = signal("");
   /** How many events of how many are loaded. */
   readonly progress = signal<[loaded: number, total: number]>([0, 0]);
@@ -108,8 +108,7 @@ export class SessionLog {
     const events = pages.flatMap((page) => page.events).slice(-MAX_EVENTS);
     for (const event of events) this.#add(event);
     this.cut.value = Math.max(0, total - events.length);
-    if (events.length > 0) this.state.value = "ready";
-    else this.state.value = (await this.source.isKnown()) ? "forgotten" : "absent";
+    this.state.value = events.length > 0 ? "ready" : "absent";
     this.version.value += 1;
   }
 

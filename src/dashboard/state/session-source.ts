@@ -2,7 +2,7 @@
 import { effect } from "@preact/signals";
 import { createContext } from "preact";
 import { isObject, type JsonObject } from "../../protocol/event.ts";
-import { getEvent, getHistory, getSession } from "./api.ts";
+import { getEvent, getHistory } from "./api.ts";
 import type { Feed } from "./feed.ts";
 
 /** Events of a session, oldest first. */
@@ -19,8 +19,6 @@ export interface SessionSource {
   /** The newest events first, then those before them. */
   pages(): AsyncGenerator<Page>;
   event(seq: number): Promise<JsonObject | null>;
-  /** Whether anybody remembers a session of which there is no event. */
-  isKnown(): Promise<boolean>;
   /** Resolves when no event can come between what `pages` gives and what `follow` tells. */
   ready(): Promise<void>;
   /** Tells of events as they come; the answer ends it. */
@@ -47,15 +45,6 @@ export function liveSource(id: string, feed: Feed): SessionSource {
         yield { events, total };
         before = Number(events[0]?.seq ?? 0);
         if (before <= first) return;
-      }
-    },
-
-    async isKnown() {
-      try {
-        await getSession(id);
-        return true;
-      } catch {
-        return false;
       }
     },
 

@@ -55,6 +55,7 @@ export function LaneRow(props: LaneRowProps) {
   const top = strip + PAD + Math.max(0, (height - strip - 2 * PAD - lane.rows * rowHeight) / 2);
   const hasBegun = lane.startedAt <= now;
   /** That somebody waits is seen already. */
+  const asked = new Set(waits.filter(({ to }) => to === null).map(({ toolUseId }) => toolUseId));
   const isNews = ({ kind, time }: Mark) =>
     kind !== "notification" || !waits.some(({ from, to }) => from <= time && time <= (to ?? now));
 
@@ -74,6 +75,7 @@ export function LaneRow(props: LaneRowProps) {
             height={rowHeight - 2}
             project={project}
             now={now}
+            isAsked={box.spans.some(({ toolUseId }) => toolUseId !== null && asked.has(toolUseId))}
             selected={selected}
             tabStop={tabStop}
             onSelect={onSelect}
@@ -163,7 +165,7 @@ function Wait({ wait, scale, now, onSelect }: WaitProps) {
     >
       {width > 40 && (
         <span>
-          {width > 110 && "waited "}
+          {width > 110 && (to === null ? "waits " : "waited ")}
           {age(end - from)}
         </span>
       )}
@@ -177,13 +179,15 @@ interface BarProps {
   height: number;
   project: string | null;
   now: number;
+  /** It does not run, somebody is asked whether it may. */
+  isAsked: boolean;
   selected: number | null;
   tabStop: number | null;
   onSelect: (seq: number) => void;
   onZoom: (spans: readonly Span[]) => void;
 }
 
-function Bar({ box, top, height, project, now, selected, tabStop, onSelect, onZoom }: BarProps) {
+function Bar({ box, top, height, project, now, isAsked, selected, tabStop, onSelect, onZoom }: BarProps) {
   const { spans, left, width } = box;
   const [span] = spans;
   if (!span) return null;
@@ -211,13 +215,13 @@ function Bar({ box, top, height, project, now, selected, tabStop, onSelect, onZo
       </button>
     );
   }
-  const words = callWords(span, project, now);
+  const words = `${callWords(span, project, now)}${isAsked ? ", waits for you" : ""}`;
   // Where a bar begins out of view, its words do not.
   const hiddenPart = Math.max(0, -left);
   return (
     <button
       {...common}
-      class={`bar bar-${outcomeOf(span)}`}
+      class={`bar bar-${outcomeOf(span)}${isAsked ? " bar-asked" : ""}`}
       aria-label={words}
       title={span.message === null ? words : `${words}\n${oneLine(span.message)}`}
       onClick={() => onSelect(span.seq)}

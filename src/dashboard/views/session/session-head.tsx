@@ -58,7 +58,7 @@ function Waiting({ wait, since }: { wait: NonNullable<Session["waiting_for"]>; s
     <p class="waiting" role="status">
       <strong>
         {tool === null ? "Claude" : oneLine(tool)}{" "}
-        {kind === "permission" ? "asks for permission" : "asks you"}, since <Since time={since} />
+        {kind === "permission" ? "asks for permission" : "asks you"}, for <Since time={since} />
       </strong>
       {message !== null && message !== "" && <span>{oneLine(message)}</span>}
     </p>

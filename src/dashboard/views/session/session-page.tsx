@@ -33,12 +33,14 @@ export function SessionPage({ source }: { source: SessionSource }) {
           The session cannot be read: {log.problem.value}. It is tried again.
         </p>
       );
-    case "forgotten":
-      return (
-        <NoEvents title="Its events are gone" text="The log no longer holds any event of this session." />
-      );
     case "absent":
-      return <NoEvents title="No such session" text="No event of this session has reached this server." />;
+      return (
+        <div class="empty">
+          <h1>No such session</h1>
+          <p>The log of this server holds no event of it: none has come, or they are no longer kept.</p>
+          <a href={linkTo("sessions")}>All sessions</a>
+        </div>
+      );
   }
 }
 
@@ -50,16 +52,6 @@ function Loading({ log }: { log: SessionLog }) {
         ? "Loading the session…"
         : `Loading ${count(loaded)} of ${count(Math.min(total, MAX_EVENTS), "event")}…`}
     </p>
-  );
-}
-
-function NoEvents({ title, text }: { title: string; text: string }) {
-  return (
-    <div class="empty">
-      <h1>{title}</h1>
-      <p>{text}</p>
-      <a href={linkTo("sessions")}>All sessions</a>
-    </div>
   );
 }
 

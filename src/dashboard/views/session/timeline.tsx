@@ -30,6 +30,7 @@ interface TimelineProps {
 
 /** Nearer the right edge a time is cut off. */
 const LABEL_WIDTH = 56;
+const FOLD_LABEL_WIDTH = 48;
 const ZOOM = 1.6;
 const PAN = 0.25;
 /** A press that moves less is a click. */
@@ -52,10 +53,11 @@ export function Timeline(props: TimelineProps) {
   const { range } = viewport;
   const scale = createScale(axis, range, Math.max(1, width.value));
   const ticks = width.value === 0 ? [] : ticksOf(axis, range, width.value);
-  const { focused, onKeyDown, onFocus } = useRoving(props, scale, lanes);
+  const { focused, focus, onKeyDown, onFocus } = useRoving(props, scale, lanes);
   useZoomKeys(viewport);
   const dragging = useDrag(lanes, axis, viewport, width);
 
+  const folds = foldLabels(axis, scale);
   const nowX = scale.x(now);
   const stop = focused ?? firstIn(story, scale);
   return (
@@ -121,7 +123,12 @@ export function Timeline(props: TimelineProps) {
           <div class="axis-plot" ref={plot} aria-hidden="true">
             {ticks.map(({ time, x, label }) => (
               <span key={time} class="tick" style={{ transform: `translateX(${x}px)` }}>
-                {x < width.value - LABEL_WIDTH && label}
+                {x < width.value - LABEL_WIDTH && !folds.some((fold) => isOver(fold.x, x)) && label}
+              </span>
+            ))}
+            {folds.map(({ x, label }) => (
+              <span key={label} class="fold-label" style={{ left: `${x}px` }}>
+                {label}
               </span>
             ))}
           </div>
@@ -154,7 +161,10 @@ export function Timeline(props: TimelineProps) {
               selected={selected}
               tabStop={stop}
               onSelect={onSelect}
-              onZoom={(spans) => viewport.show(around(spans, axis, now))}
+              onZoom={(spans) => {
+                zoomTo(spans, axis, viewport, now);
+                focus(spans[0]);
+              }}
             />
           ))}
           {(isLive || isReplay) && nowX >= 0 && nowX <= scale.width && (
@@ -176,16 +186,26 @@ function Fold({ from, to, scale }: { from: number; to: number; scale: Scale }) {
   const left = scale.x(from);
   const width = scale.x(to) - left;
   if (left > scale.width || left + width < 0) return null;
-  const length = age(to - from);
-  return (
-    <i
-      class="fold"
-      style={{ left: `${left}px`, width: `${width}px` }}
-      title={`${length} in which nothing was done`}
-    >
-      {width > 14 && <b>{length}</b>}
-    </i>
-  );
+  return <i class="fold" style={{ left: `${left}px`, width: `${width}px` }} />;
+}
+
+/** How long each fold is, above it. */
+function foldLabels({ folds }: TimeAxis, scale: Scale): { x: number; label: string }[] {
+  return folds.flatMap(({ from, to }) => {
+    const middle = (Math.max(0, scale.x(from)) + Math.min(scale.width, scale.x(to))) / 2;
+    const isSeen = scale.x(to) >= 0 && scale.x(from) <= scale.width;
+    return isSeen
+      ? [
+          {
+            x: middle,
+            label: age(to - from)
+              .split(" ")
+              .slice(0, 2)
+              .join(" "),
+          },
+        ]
+      : [];
+  });
 }
 
 function Legend() {
@@ -210,6 +230,11 @@ function Legend() {
   );
 }
 
+/** Whether the label of a fold would cover that of a tick. */
+function isOver(fold: number, tick: number): boolean {
+  return tick > fold - LABEL_WIDTH - FOLD_LABEL_WIDTH / 2 && tick < fold + FOLD_LABEL_WIDTH / 2;
+}
+
 function dayOf(time: number): string {
   // Of any other day `dayAndClock` tells the date.
   return dayAndClock(time, 0).split(" ")[0] ?? "";
@@ -225,6 +250,14 @@ export function around(
   const end = axis.at(Math.max(...spans.map(({ endedAt }) => endedAt ?? now)));
   const margin = Math.max(25, (end - start) * 0.15);
   return { start: start - margin, end: end + margin };
+}
+
+/** Where they fill the view already, into the middle of them. */
+function zoomTo(spans: readonly Span[], axis: TimeAxis, viewport: Viewport, now: number): void {
+  const wanted = around(spans, axis, now);
+  const { start, end } = viewport.range;
+  if (wanted.end - wanted.start < (end - start) * 0.7) viewport.show(wanted);
+  else viewport.zoom(4, (wanted.start + wanted.end) / 2);
 }
 
 function firstIn({ lanes }: Story, { from, to }: Scale): number | null {
@@ -254,10 +287,13 @@ function useRoving(
     element.scrollIntoView({ block: "nearest" });
   });
 
+  const focus = (span: Span | undefined) => {
+    focused.value = span?.seq ?? null;
+    wanted.current = span?.seq ?? null;
+  };
   const goTo = (span: Span | undefined) => {
     if (!span) return;
-    focused.value = span.seq;
-    wanted.current = span.seq;
+    focus(span);
     if ((span.endedAt ?? scale.to) < scale.from || span.startedAt > scale.to) viewport.reveal(span.startedAt);
   };
   const onKeyDown = (event: KeyboardEvent) => {
@@ -299,7 +335,7 @@ function useRoving(
     const seq = Number((target as HTMLElement).dataset.seqs?.split(" ")[0]);
     if (seq > 0 && wanted.current === null) focused.value = seq;
   };
-  return { focused: focused.value, onKeyDown, onFocus };
+  return { focused: focused.value, focus, onKeyDown, onFocus };
 }
 
 function useZoomKeys(viewport: Viewport): void {
