@@ -105,6 +105,20 @@ describe.skipIf(CHROMIUM === null)("the dashboard", () => {
     });
   }
 
+  test("without a connection the header still fits 360 pixels", async () => {
+    const away = await startDashboardServer();
+    await away.post(sceneEvents(Date.now()));
+    const page = await away.open("", { viewport: { width: 360, height: 740 } });
+    await page.getByRole("article").first().waitFor();
+    await away.kill();
+    await page.getByRole("button", { name: "Connection" }).getByText("Reconnecting").waitFor();
+    const header = page.getByRole("banner");
+    expect(await header.evaluate((element) => element.scrollWidth - element.clientWidth)).toBe(0);
+    const settings = await page.getByRole("button", { name: "Settings" }).boundingBox();
+    expect((settings?.x ?? 0) + (settings?.width ?? 0)).toBeLessThanOrEqual(360);
+    expect(await violations(page)).toEqual([]);
+  });
+
   test("the help dialog and the popovers have nothing serious either", async () => {
     const page = await server.open();
     await page.getByRole("article").first().waitFor();
