@@ -127,7 +127,7 @@ export function Timeline(props: TimelineProps) {
               </span>
             ))}
             {folds.map(({ x, label }) => (
-              <span key={label} class="fold-label" style={{ left: `${x}px` }}>
+              <span key={`${label} ${x}`} class="fold-label" style={{ left: `${x}px` }}>
                 {label}
               </span>
             ))}
@@ -194,10 +194,11 @@ function foldLabels({ folds }: TimeAxis, scale: Scale): { x: number; label: stri
   return folds.flatMap(({ from, to }) => {
     const middle = (Math.max(0, scale.x(from)) + Math.min(scale.width, scale.x(to))) / 2;
     const isSeen = scale.x(to) >= 0 && scale.x(from) <= scale.width;
+    const x = Math.max(FOLD_LABEL_WIDTH / 2, Math.min(scale.width - FOLD_LABEL_WIDTH / 2, middle));
     return isSeen
       ? [
           {
-            x: middle,
+            x,
             label: age(to - from)
               .split(" ")
               .slice(0, 2)
