@@ -9,8 +9,11 @@ const { rawJSON, isRawJSON } = JSON as unknown as {
 /** Whether a value is a number that `parseExactJson` kept as it was written; Node 20 has none to keep. */
 export const isRawJson: (value: unknown) => boolean = isRawJSON ?? (() => false);
 
-/** Sixteen digits or a three-digit exponent: only there can a number be more than a double holds. */
-const SUSPECT = /\d{16}|[eE][+-]?\d{3}/;
+/**
+ * Sixteen digits or a three-digit exponent: only there can a number be more than a double holds. They count where a
+ * number can begin: of a UUID's digits every third one looks like an exponent.
+ */
+const SUSPECT = /(?:^|[\s:,[])-?(?:[\d.]{16}|[\d.]+[eE][+-]?\d{3})/;
 
 /**
  * Parses JSON so that serialising it again gives every number as it was written. Python's `time.time_ns()` has more
