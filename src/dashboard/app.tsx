@@ -72,9 +72,11 @@ export function App() {
 }
 
 function CurrentView({ view, id }: { view: View; id: string }) {
+  const { feed } = useStore();
   switch (view) {
     case "session":
-      return <SessionView key={id} id={id} />;
+      // Of another log it is another session, whatever its id.
+      return <SessionView key={`${feed.log.value} ${id}`} id={id} />;
     case "events":
       return <EventsView />;
     case "tools":

@@ -9,9 +9,14 @@ import { ExportedPage } from "./views/session/exported-page.tsx";
 const root = document.getElementById("app") as HTMLElement;
 const exported = sessionInPage();
 
+/** To draw the frame first and then what is in it costs more time than the first answer takes to come. */
+const FIRST_DRAWING_MS = 250;
+
 if (exported === null) {
+  const store = startStore();
+  await Promise.race([store.feed.ready, new Promise((resolve) => setTimeout(resolve, FIRST_DRAWING_MS))]);
   render(
-    <StoreContext.Provider value={startStore()}>
+    <StoreContext.Provider value={store}>
       <App />
     </StoreContext.Provider>,
     root,

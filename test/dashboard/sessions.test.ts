@@ -196,6 +196,30 @@ describe.skipIf(CHROMIUM === null)("sessions in a browser", () => {
   test("nothing went wrong on the page", () => expect(page.problems).toEqual([]));
 });
 
+test.skipIf(CHROMIUM === null)("a page that nobody sees still tells in its title who waits", async () => {
+  const server = await startDashboardServer();
+  const page = await server.open();
+  await page.getByText("No session yet").waitFor();
+  const ask = (id: string) => ({
+    type: "hook.permission_request",
+    session_id: id,
+    data: { tool_name: "Bash", tool_input: { command: "ls" } },
+  });
+  // A page that is hidden gets no frames, not even the one it has asked for.
+  await page.evaluate(() => {
+    globalThis.requestAnimationFrame = () => 0;
+  });
+  await server.post(ask("one"));
+  await eventually(async () => (await server.get("/stats")).log.last_seq === 1);
+  await page.evaluate(() => {
+    Object.defineProperty(document, "visibilityState", { get: () => "hidden", configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  });
+  await eventually(async () => (await page.title()).startsWith("(1)"));
+  await server.post(ask("two"));
+  await eventually(async () => (await page.title()).startsWith("(2)"));
+});
+
 describe.skipIf(CHROMIUM === null)("a server without sessions", () => {
   test("says how to get some", async () => {
     const server = await startDashboardServer();

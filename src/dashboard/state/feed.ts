@@ -24,6 +24,8 @@ export interface Feed {
   readonly all: EventList;
   /** Counts up when what was shown is not the server's log any more, and lists have to be made anew. */
   readonly log: { readonly value: number };
+  /** Resolves with the first page of the history. */
+  readonly ready: Promise<void>;
   readonly phase: { readonly value: Phase };
   /** When the next attempt comes, milliseconds since the epoch; null while there is none to come. */
   readonly nextAttempt: { readonly value: number | null };
@@ -40,6 +42,8 @@ export interface Feed {
 
 /** Enough to fill a screen; the others follow when that one is drawn. */
 const FIRST_PAGE = 200;
+/** What is drawn first must not wait for what comes ahead. */
+const AHEAD_DELAY_MS = 300;
 /** Between pages that are loaded ahead, so that nobody else has to wait for them. */
 const AHEAD_PAUSE_MS = 40;
 const RETRY = { firstMs: 500, mostMs: 5000 };
@@ -63,6 +67,8 @@ export function startFeed(): Feed {
   let scheduled = false;
   let startTime: string | null = null;
   let endPause = () => {};
+  let onFirstPage = () => {};
+  const ready = new Promise<void>((resolve) => (onFirstPage = resolve));
   /** What was missed while there was no connection: up to which seq, and how much came of it. */
   let catchUp: { to: number; came: number } | null = null;
 
@@ -94,6 +100,7 @@ export function startFeed(): Feed {
   }
 
   function flush(): void {
+    if (!scheduled) return;
     scheduled = false;
     const arrivals = pending.map((event) => ({ event, row: rowOf(event) }));
     pending = [];
@@ -107,6 +114,7 @@ export function startFeed(): Feed {
   }
 
   function onGap(gap: HistoryGap): void {
+    // What came before it stands before it.
     flush();
     position.gap(gap);
     note(gap.reason === "unknown_epoch" ? "other_log" : "gap", gapWords(gap));
@@ -167,6 +175,7 @@ export function startFeed(): Feed {
     position = new Position({ epoch: page.epoch, seq: page.last_seq });
     all.begin(page);
     log.value += 1;
+    onFirstPage();
   }
 
   async function run(): Promise<never> {
@@ -193,6 +202,7 @@ export function startFeed(): Feed {
   }
 
   async function loadAhead(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, AHEAD_DELAY_MS));
     while (await all.loadOlder()) await new Promise((resolve) => setTimeout(resolve, AHEAD_PAUSE_MS));
   }
 
@@ -200,11 +210,14 @@ export function startFeed(): Feed {
   globalThis.addEventListener("online", retryNow);
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState === "visible") retryNow();
+    // The frame that was waited for does not come any more.
+    else setTimeout(flush, UNSEEN_BATCH_MS);
   });
   void run();
   return {
     all,
     log,
+    ready,
     phase,
     nextAttempt,
     notes,
