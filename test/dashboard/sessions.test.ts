@@ -26,7 +26,7 @@ describe.skipIf(CHROMIUM === null)("sessions in a browser", () => {
 
   test("a card says state and time in it, what runs, the prompt, counts and failures", async () => {
     const text = await card("web-frontend").innerText();
-    expect(text).toMatch(/working 6 min \d+ s/);
+    expect(text).toMatch(/working\s+6 min( \d+ s)?/);
     expect(text).toContain("Good. Now the same for the sign-up form, and run all tests.");
     expect(text).toContain("npm run build && npx size-limit");
     expect(text).toContain("2 failed");
