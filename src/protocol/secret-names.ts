@@ -15,8 +15,8 @@ const MAX_REMEMBERED = 1000;
 /** They stand for a secret that is elsewhere, or has been taken out. */
 const REFERENCES = [
   /^\s*$/,
-  /^\[redacted:/,
-  /^\$[\w({@*]|\$[{(]|\{\{|^%\w+%?$|^<[^>]*>$|^\{/,
+  /\[redacted:/,
+  /^\$[\w({@*]|\$[{(]|\$[A-Z_]{3}|^%\w+%?$|^<[^>]*>$|^\{/,
   /\*{3}|^(?:x{3,}|\.{3}.*|….*)$/i,
   /^(?:process|import\.meta|os|env|Deno|Bun|self|this|config|options|opts|args|settings|secrets)[.[]/i,
 ];

@@ -104,10 +104,10 @@ function redactTokens(
   return done === 0 ? text : result + text.slice(done);
 }
 
-/** So it is behind a line's end, or another character, that was escaped. */
+/** So it is behind a line's end, or another character, that was escaped, and behind the last line of a key. */
 function isWordStart(text: string, index: number): boolean {
-  const before = text.slice(Math.max(0, index - 3), index);
-  return !/[A-Za-z0-9_-]$/.test(before) || /\\[nrt]$|%[0-9A-F]{2}$/.test(before);
+  const before = text.slice(Math.max(0, index - 5), index);
+  return !/[A-Za-z0-9_-]$/.test(before) || /\\[nrt]$|%[0-9A-F]{2}$|-{5}$/.test(before);
 }
 
 /** Where a key's last line is missing, as much is taken as can be of it. That its first line is mentioned makes no key. */

@@ -8,14 +8,14 @@ export type Mask = (kind: string) => string;
 const NAME_END = /oken|[sp]wd|sword|hrase|ecret|[a-z_-]key|zation/gi;
 
 /** Between a name and its value: what closes the name, and a sign. */
-const SEPARATOR = /(\\*["'`]\]?)?([ \t]{0,4})(=>|:=|=(?![=>])|:(?![:=]))([ \t]{0,8})/y;
-const FLAG_SEPARATOR = /[ \t]{1,4}(?!-)|=/y;
+const SEPARATOR = /(\\*["'`]\]?)?([ \t]{0,4})(=>|:=|=|:(?!:))([ \t]{0,8})/y;
+/** Between a flag and its value, which is no flag itself. */
+const BLANK = /[ \t]{1,4}(?!-)/y;
 const QUOTE = /\\{0,7}["'`]/y;
 /** Behind `Authorization`. */
 const SCHEME = /(?:basic|token|apikey)[ \t]{1,4}/iy;
 const UNQUOTED = /[^\s"'`;&|<>\\]+/y;
 const UNQUOTED_IN_CODE = /[^\s"'`;&|<>\\()[\]{},]+/y;
-const MAX_QUOTED_CHARS = 4096;
 const LINE_END = /[ \t]*(?:$|["'`#\r\n]|\\+[nr])/y;
 const NEXT_PAIR = /; ?[A-Za-z][\w ]{0,40}=/y;
 
@@ -57,17 +57,14 @@ interface Assignment {
 }
 
 function readAssignment(text: string, nameEnd: number): Assignment | null {
-  const separator = execAt(SEPARATOR, text, nameEnd) ?? execAt(FLAG_SEPARATOR, text, nameEnd);
+  const separator = execAt(SEPARATOR, text, nameEnd) ?? execAt(BLANK, text, nameEnd);
   if (!separator) return null;
   const name = nameBefore(text, nameEnd);
   const kind = kindOfName(name);
-  if (kind === null) return null;
-
   const isFlag = name.startsWith("-");
-  const [between, closed, before, sign, after] = isFlag
-    ? (execAt(FLAG_SEPARATOR, text, nameEnd) ?? separator)
-    : separator;
-  if ((!isFlag && sign === undefined) || (sign === "=>" && closed === undefined)) return null;
+  const [between, closed, before, sign, after] = separator;
+  if (kind === null || (sign === undefined && !isFlag) || (sign === "=>" && closed === undefined))
+    return null;
 
   let from = nameEnd + between.length;
   const quote = execAt(QUOTE, text, from)?.[0] ?? "";
@@ -114,12 +111,11 @@ function nameBefore(text: string, end: number): string {
   return text.slice(start, end);
 }
 
-/** Where a quoted text ends, or null when it does not, on this line and within what a secret takes. */
+/** Where a quoted text ends, or null when it does not on its line. */
 function closing(text: string, quote: string, from: number): number | null {
   let to = text.indexOf(quote, from);
   while (quote.length === 1 && to > from && text[to - 1] === "\\") to = text.indexOf(quote, to + 1);
-  if (to === -1 || to - from > MAX_QUOTED_CHARS || /[\r\n]/.test(text.slice(from, to))) return null;
-  return to;
+  return to === -1 || /[\r\n]/.test(text.slice(from, to)) ? null : to;
 }
 
 function endOf(pattern: RegExp, text: string, from: number): number {

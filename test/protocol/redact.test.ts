@@ -65,6 +65,7 @@ const SECRETS: Secret[] = [
   ],
   ["openai-key", `sk-proj-${random(60)}_${random(30)}-x`, (it) => write(`const key = "${it}";`)],
   ["openai-key", `sk-svcacct-${random(50)}`, (it) => fields({ text: it })],
+  ["openai-key", `sk-admin-${random(50)}`, (it) => fields({ text: it })],
   ["openai-key", `sk-or-v1-${random(64, HEX)}`, (it) => write(`{\\"k\\":\\"one\\\\n${it}\\"}`)],
   ...["p", "o", "u", "s", "r"].map((letter): Secret => {
     return [
@@ -88,7 +89,11 @@ const SECRETS: Secret[] = [
   ["gitlab-token", `glpat-${random(27)}.01.${random(9)}`, (it) => say(it)],
   ["aws-key-id", `AKIA${random(16, `${UPPER}234567`)}`, (it) => write(`aws_access_key_id = ${it}\n`)],
   ["aws-key-id", `ASIA${random(16, `${UPPER}234567`)}`, (it) => stdout(`{"AccessKeyId":"${it}"}`)],
-  ["access-key", `/a1${random(37, BASE64)}`, (it) => write(`[default]\naws_secret_access_key = ${it}\n`)],
+  [
+    "access-key",
+    `/a1${random(18)}/${random(18)}`,
+    (it) => write(`[default]\naws_secret_access_key = ${it}\n`),
+  ],
   ["access-key", `a1${random(38, BASE64)}`, (it) => bash(`AWS_SECRET_ACCESS_KEY=${it} aws s3 ls`)],
   ["access-key", `a1${random(38, BASE64)}`, (it) => stdout(`{ "SecretAccessKey": "${it}", "Version": 1 }`)],
   ["google-key", `AIza${random(35)}`, (it) => write(`https://maps.googleapis.com/js?key=${it}&v=3`)],
@@ -120,6 +125,7 @@ const SECRETS: Secret[] = [
     (it) => bash(`curl -H "Authorization: Basic ${it}" localhost`),
   ],
   ["authorization", "dXNlcjpwYXNz", (it) => stdout(`> Authorization: Basic ${it}\n> Accept: */*`)],
+  ["bearer-token", `aB${random(22, UPPER + UPPER.toLowerCase())}`, (it) => say(`Bearer ${it}`)],
   ["authorization", opaque(40), (it) => bash(`curl -H "Authorization: token ${it}" https://api.example.com`)],
   ["api-key", opaque(32), (it) => bash(`curl -H "X-Api-Key: ${it}" https://example.com`)],
 
@@ -149,6 +155,11 @@ const SECRETS: Secret[] = [
     `-----BEGIN PRIVATE ${"KEY"}-----\n${keyLines(2).join("\n")}`,
     (it) => write(`${it}… [1,234 characters left out]`),
   ],
+  [
+    "private-key",
+    [`-----BEGIN PRIVATE ${"KEY"}-----`, ...keyLines(2)].join("\\n"),
+    (it) => write(`"${it}… [1,234 characters left out]`),
+  ],
 
   ["url-password", "s3cr3t", (it) => write(`DATABASE_URL=postgres://app:${it}@db.internal:5432/app`)],
   ["url-password", "pa%40ss!word", (it) => bash(`mysqldump --uri=mysql://root:${it}@127.0.0.1/app`)],
@@ -166,6 +177,7 @@ const SECRETS: Secret[] = [
   ["api-key", opaque(20), (it) => bash(`docker build --build-arg API_KEY=${it} .`)],
   ["password", "s3cret!", (it) => bash(`mysql -u root --password ${it} app`)],
   ["password", "supersecret", (it) => bash(`mysql --password=${it} app`)],
+  ["password", "hunter2", (it) => bash(`java -jar app.jar -password ${it}`)],
   ["password", "it is long", (it) => bash(`vault login --password "${it}"`)],
   ["token", opaque(20), (it) => bash(`deploy --token ${it} --force`)],
   ["api-key", opaque(20), (it) => bash(`tool --api-key "${it}"`)],
@@ -187,6 +199,17 @@ const SECRETS: Secret[] = [
   ["password", "hunter", (it) => bash(`curl -d 'password=${it}&user=me' localhost`)],
   ["token", opaque(20), (it) => bash(`$env:TOKEN = "${it}"`)],
   ["secret", "abc-def", (it) => write(`CLIENT_SECRET=${it}`)],
+  ["password", "abc", (it) => fields({ env: [`PWD=${it}`] })],
+  ["password", "a(b),c]d", (it) => bash(`PASSWORD=${it} run`)],
+  ["password", "a token=abc123def", (it) => write(`DB_PASSWORD="${it}"`)],
+  ["password", "hunter2", (it) => write(`secret: "then export PASSWORD=${it} and go on"`)],
+  ["password", "geheim", (it) => write(`passwd = "${it}"`)],
+  ["password", "geheim", (it) => write(`passphrase: '${it}'`)],
+  ["password", "hunter2", (it) => fields({ text: `password: ${it}` })],
+  ["password", "hunter2", (it) => write(`"user: me\\npassword: ${it}\\nport: 1"`)],
+  ["password", "Geheim", (it) => write(`Password=${it};Server=db`)],
+  ["password", "Geheim", (it) => write(`Server=db; Password=${it}`)],
+  ["token", "abcdefgh", (it) => say(`https://example.com/?access_token=${it}`)],
 
   ...["password", "passwd", "Password", "userPassword", "passphrase"].map((name): Secret => {
     return ["password", "any word", (it) => fields({ form: { [name]: it } })];
@@ -229,11 +252,13 @@ const LOOKALIKES: Record<string, string[]> = {
     `AC${random(32, HEX)}`,
     `task-${random(26, UPPER)}`,
     `disk-${random(30, HEX)}`,
+    `AKIA${random(30, UPPER)}`,
     `arn:aws:iam::123456789012:role/token`,
   ],
   images: [IMAGE, `data:image/png;base64,${IMAGE}`],
   paths: [
     "/Users/dev/project/src/token.ts",
+    "API token: https://example.com/a1b2c3",
     "/etc/ssl/private/key.pem",
     "PWD=/home/me/app",
     "--private-key ./deploy.pem",
@@ -248,7 +273,10 @@ const LOOKALIKES: Record<string, string[]> = {
     "a bearer token authenticates the request",
     "Bearer authentication",
     "Authorization: Basic authentication is used",
-    "--password is deprecated",
+    "--password for the user",
+    "it takes a token a1b2c3d4",
+    "--username and --password options",
+    "--password --force",
     "pass --token TOKEN, or --token <token>",
     "reset the password=, then go on",
     "the secret to success: practice",
@@ -265,6 +293,20 @@ const LOOKALIKES: Record<string, string[]> = {
     "token = tokens[12]",
     "const token = await readToken1(input);",
     "connect(password=password1, token=token2)",
+    `{ password: "password", secret: "string", token: "a1" }`,
+    "--password DB_PASSWORD",
+    "--password creds.password",
+    "use token::Kind1",
+    `const read = (token) => "abc123def";`,
+    `each(token => "abc123def")`,
+    "API_TOKEN = loadToken",
+    "API_TOKEN: loadToken",
+    "this.TOKEN=loadToken",
+    "x = 1; secret = other; y = 2",
+    "a;i.token=readNext(e);b=1",
+    "PASSWORD=y",
+    "TOKEN=EOF",
+    "MAX_TOKEN=200000",
     "if (token === 'abc123def') return;",
     "token = self.token1",
     "password: config.password2,",
@@ -288,6 +330,8 @@ const LOOKALIKES: Record<string, string[]> = {
   ],
   references: [
     "PASSWORD=$PASSWORD",
+    'AUTHORIZATION="Bearer $TOKEN"',
+    'AUTHORIZATION="Bearer [redacted:bearer-token]"',
     'TOKEN="${GITHUB_TOKEN}"',
     "curl -H 'Authorization: Bearer $TOKEN'",
     'curl -H "Authorization: Bearer ${TOKEN_1}"',
@@ -295,6 +339,8 @@ const LOOKALIKES: Record<string, string[]> = {
     "export GH_TOKEN=`gh auth token`",
     "postgres://app:${DB_PASSWORD}@db/app",
     "postgres://app:$PW1@db/app",
+    "postgres://app:{password}@db/app",
+    'PASSWORD="<your password>"',
     "password: ${{ secrets.DB_PASSWORD_1 }}",
     "password: {{ .Values.password1 }}",
     "set PASSWORD=%DB_PASSWORD1%",
@@ -306,6 +352,7 @@ const LOOKALIKES: Record<string, string[]> = {
     'PASSWORD=""',
     "password: ''",
     "TOKEN=\nNEXT=1",
+    'PASSWORD="\nNEXT="1"',
     "password: ********",
     "API_KEY=xxxxxxxx",
     "API_KEY=...",
@@ -352,6 +399,7 @@ describe("what looks like a secret is left alone:", () => {
       },
       { pwd: "/home/me/app", key: "abc12345", public_key: "abc12345", password: "", token: "$TOKEN" },
       { secret: null, password: { type: "string" }, api_key: true, passwords: 3, authorizations: "abc12345" },
+      { authorization: "Bearer [redacted:jwt]", Authorization: "Bearer ${TOKEN}" },
       { password: "process.env.DB_PASSWORD", token: "[redacted:token]", secret: "********" },
     ]) {
       expect(redactValue(value)).toEqual({ value, count: 0 });
@@ -387,10 +435,30 @@ test("every secret in a text is counted and masked, whatever lies between them",
 
 test("a token that was escaped is found behind what is left of its escape", () => {
   const token = `ghp_${random(36)}`;
-  for (const before of ["\\n", "\\\\t", "%3D", "=", "/", "\n"]) {
+  for (const before of ["\\n", "\\\\t", "%3D", "=", "/", "\n", "-----"]) {
     expect(redactText(`a${before}${token}`).text).toBe(`a${before}[redacted:github-token]`);
   }
   expect(redactText(`a${token}`).count).toBe(0);
+});
+
+test("whatever is put together, once is enough, and in an event it is the same as alone", () => {
+  const signs = `password PASSWORD token Secret api_key authorization Bearer Basic -- - = : " ' \\" \\n ; & ? :// user: @ / => , —`;
+  const tokens = [`ghp_${random(36)}`, `sk-ant-api03-${random(40)}`, `AKIA${random(16, UPPER)}`, jwt()];
+  const lines = [`-----BEGIN PRIVATE ${"KEY"}-----`, random(64, BASE64), `-----END PRIVATE ${"KEY"}-----`];
+  const texts = [" ", "\n", "$", "{", "hunter2", "a1b2c3d4e5", "[redacted:token]"];
+  const pieces = [...signs.split(" "), ...tokens, ...lines, ...texts];
+  let masked = 0;
+  for (let round = 0; round < 3000; round += 1) {
+    const text = Array.from(
+      { length: 10 },
+      () => pieces[Number(random(4, "0123456789")) % pieces.length],
+    ).join("");
+    const once = redactText(text);
+    expect(redactText(once.text)).toEqual({ text: once.text, count: 0 });
+    expect(redactValue({ text })).toEqual({ value: { text: once.text }, count: once.count });
+    masked += once.count;
+  }
+  expect(masked).toBeGreaterThan(1000);
 });
 
 test("whoever has the JSON gets the same", () => {
