@@ -43,7 +43,7 @@ describe("commands", () => {
       const command = line.replace(/ #.*| -f\b/g, "").trim();
       const args = command.split(/\s+/).slice(1);
       // By then the server that was shown before is stopped.
-      if (args[0] === "emit") await user.run(["start"], { env });
+      if (args[0] === "emit" || args[0] === "open") await user.run(["start"], { env });
       const { exitCode, stderr } = await (args[0] === "tail" ? follow(args, { env }) : shell(command, env));
       // The binary of a test run lies in a temporary folder, and its port is in a variable: installing warns of both.
       const complaints = stderr.split("\n").filter((text) => text !== "" && !text.startsWith("Warning: "));

@@ -16,7 +16,7 @@ export async function explainStartError(error: unknown, address: ServerAddress):
   const { code, message, hint } = error as { code?: string; message: string; hint?: string };
   const { host, port } = address;
   if (hint !== undefined) return { exitCode: 1, message, hint };
-  if (["EADDRNOTAVAIL", "ENOTCONN", "ENOTFOUND", "ENOENT"].includes(code ?? "")) {
+  if (["EADDRNOTAVAIL", "EINVAL", "ENOTCONN", "ENOTFOUND", "ENOENT"].includes(code ?? "")) {
     return {
       exitCode: 1,
       message: `"${host}" is no address of this machine`,
