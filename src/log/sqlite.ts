@@ -150,7 +150,9 @@ function createLog(
   const retention = setInterval(trimQuietly, RETENTION_CHECK_MS);
   scheduleIndex();
 
-  const isInOrderOfTime = () => clock.disorderedAt <= firstSeq;
+  function isInOrderOfTime(): boolean {
+    return clock.disorderedAt <= firstSeq;
+  }
 
   /** Takes a stored event into what is known of all of them. */
   function note(event: Noted): void {

@@ -41,6 +41,20 @@ describe("closed and opened again", () => {
     await again.close();
   });
 
+  test("what has become too old meanwhile is not there any more", async () => {
+    const path = newPath();
+    const limits = { maxAge: 10, now: () => 5000 };
+    const first = open(path, limits);
+    await first.append(many(20).map((one, index) => ({ ...one, received_at: index < 12 ? 1000 : 4000 })));
+    await first.close();
+    const some = open(path, { ...limits, now: () => 12_000 });
+    expect(some.position()).toMatchObject({ first_seq: 13, last_seq: 20 });
+    await some.close();
+    const none = open(path, { ...limits, now: () => 60_000 });
+    expect(none.position()).toMatchObject({ first_seq: 21, last_seq: 20 });
+    await none.close();
+  });
+
   test("an index that had not caught up goes on where it was", async () => {
     const path = newPath();
     const first = open(path);
