@@ -1,6 +1,6 @@
 /** What is around every view: where one is, how the connection does, who waits. */
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { Boundary } from "./parts/boundary.tsx";
 import { ConnectionStatus } from "./parts/connection-status.tsx";
 import { Help } from "./parts/help.tsx";
@@ -9,7 +9,9 @@ import { Settings } from "./parts/settings.tsx";
 import { useAttention } from "./state/attention.ts";
 import { linkTo, route, type View, VIEWS } from "./state/route.ts";
 import { useStore } from "./state/store.ts";
-import { count } from "./parts/words.ts";
+import { Moment } from "./parts/since.tsx";
+import { count, dayAndClock } from "./parts/words.ts";
+import { now } from "./state/clock.ts";
 import { EventsView } from "./views/events/events.tsx";
 import { ServerView } from "./views/server/server.tsx";
 import { SessionView } from "./views/session/session.tsx";
@@ -24,14 +26,24 @@ const TITLES: Record<View, string> = {
   server: "Server",
 };
 
+/** Where each view was left, for whoever comes back to it. */
+const scrolled = new Map<string, number>();
+
 export function App() {
-  const { sessions } = useStore();
+  const { feed, sessions } = useStore();
   const help = useSignal(false);
   const { view, id } = route.value;
   useShortcuts(help);
   useAttention(sessions, TITLES[view]);
-  // Whoever hears the page instead of seeing it is told that it is another one.
-  useEffect(() => document.getElementById("main")?.scrollTo(0, 0), [view, id]);
+  const main = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const element = main.current;
+    if (!element) return;
+    element.scrollTop = scrolled.get(`${view} ${id}`) ?? 0;
+    // The keys that scroll, scroll what has the focus. A view may have given it to a part of its own.
+    if (!element.contains(document.activeElement)) element.focus({ preventScroll: true });
+  }, [view, id]);
+  const { value: staleSince } = feed.staleSince;
 
   return (
     <div class="app">
@@ -61,9 +73,23 @@ export function App() {
           <Settings onHelp={() => (help.value = true)} />
         </div>
       </header>
-      <main id="main" tabIndex={-1} aria-label={TITLES[view]} class={`view view-${view}`}>
+      <main
+        id="main"
+        ref={main}
+        tabIndex={-1}
+        aria-label={TITLES[view]}
+        class={`view view-${view}${staleSince === null ? "" : " is-stale"}`}
+        onScroll={({ currentTarget }) => void scrolled.set(`${view} ${id}`, currentTarget.scrollTop)}
+      >
+        {staleSince !== null && view !== "server" && (
+          <p class="stale" role="status">
+            As of {dayAndClock(staleSince, now.peek())}: the server does not answer.
+          </p>
+        )}
         <Boundary place={`${view} ${id}`}>
-          <CurrentView view={view} id={id} />
+          <Moment.Provider value={staleSince}>
+            <CurrentView view={view} id={id} />
+          </Moment.Provider>
         </Boundary>
       </main>
       <Help isOpen={help} />

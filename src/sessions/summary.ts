@@ -87,6 +87,8 @@ function knownText(kind: string, fields: JsonObject, failure: string): string {
   const command = textOf(fields.command_name);
   if (command !== "") return `/${command.replace(/^\//, "")} ${textOf(fields.command_args)}`;
 
+  if (/^hook\.stop$|^Stop$/.test(kind) && firstText(fields, SAYINGS) === "") return stopText(fields);
+
   const said = fromProject(firstText(fields, SAYINGS), fields);
   const state = (failure === "" ? STATES : [])
     .map((name) => textOf(fields[name]))
@@ -128,6 +130,12 @@ function argumentOf(fields: JsonObject): string {
 function fromProject(text: string, fields: JsonObject): string {
   const directory = firstText(fields, ["cwd", "working_directory"]);
   return directory !== "" && text.startsWith(`${directory}/`) ? text.slice(directory.length + 1) : text;
+}
+
+/** What goes on behind an agent that has stopped. */
+function stopText({ background_tasks: tasks }: JsonObject): string {
+  const count = Array.isArray(tasks) ? tasks.length : 0;
+  return count === 0 ? "stopped" : `stopped; ${count} ${count === 1 ? "task goes" : "tasks go"} on`;
 }
 
 function callsText(calls: readonly unknown[]): string {

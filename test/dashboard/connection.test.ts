@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { agentEvents, take } from "../support/agent-events.ts";
 import { CHROMIUM, type OpenPage } from "../support/browser.ts";
 import { type DashboardServer, startDashboardServer } from "../support/dashboard.ts";
+import { sceneEvents } from "../support/scene.ts";
 import { eventually } from "../support/eventually.ts";
 
 const status = (page: OpenPage) => page.getByRole("button", { name: "Connection" });
@@ -57,7 +58,7 @@ describe.skipIf(CHROMIUM === null)("the connection of the dashboard", () => {
     await status(page).click();
     const notes = await page.getByRole("group", { name: "Connection" }).innerText();
     expect(notes).toContain("the connection to the server is lost");
-    expect(notes).toMatch(/\d+ events? caught up|connected again, nothing was missed/);
+    expect(notes).toMatch(/\d+ events? caught up|connected again, nothing came meanwhile/);
     expect(notes).toContain("the server was restarted");
   });
 
@@ -115,6 +116,101 @@ describe.skipIf(CHROMIUM === null)("the connection of the dashboard", () => {
     expect(rows[0]).toContain("the server has another log now");
     await server.post({ type: "third.of.the.new" });
     await page.getByText("third.of.the.new").waitFor();
+    expect(await page.locator(".event-foot").innerText()).toContain("3 events, all there are");
+    await status(page).click();
+    const notes = await page.getByRole("group", { name: "Connection" }).innerText();
+    expect(notes).toContain("the server has another log now; what was shown before is not in it");
+    expect(notes).toContain("2 events of it loaded");
+    expect(notes).not.toMatch(/nothing came|missing/);
+    // What occurred in the other log is nothing to choose any more.
+    const types = () => page.getByLabel("Type", { exact: true }).locator("option").allInnerTexts();
+    await eventually(async () => (await types()).includes("third.of.the.new"));
+    expect(await types()).not.toContain("hook.pre_tool_use");
+  });
+
+  test("of another log nothing of the one before is mixed in, though that was not read to its beginning", async () => {
+    const server = await startDashboardServer(["persistent=false", "max_history_size=20000"]);
+    const events = agentEvents(3);
+    for (let sent = 0; sent < 12_000; sent += 1000) await server.post(take(events, 1000));
+    const page = await server.open("#/events");
+    await isLive(page);
+    await server.kill();
+    await isReconnecting(page);
+    await server.start();
+    await server.post(Array.from({ length: 5 }, (_, n) => ({ type: `new.${n}` })));
+    await page.getByText(/^5 events, all there are$/).waitFor();
+    await page.getByRole("listbox").press("Home");
+    expect((await listed(page)).slice(1)).toEqual(upTo(5));
+  });
+
+  test("when the log gave up all that was missed, it is live and says what is missing", async () => {
+    const server = await startDashboardServer(["max_history_age=0.5"]);
+    await server.post(take(agentEvents(3), 10));
+    const page = await server.open("#/events");
+    await isLive(page);
+    await page.context().setOffline(true);
+    await server.kill();
+    await isReconnecting(page);
+    await server.start();
+    await server.post(take(agentEvents(3, "t"), 10));
+    await eventually(async () => (await server.get("/stats")).log.first_seq === 21);
+    await page.context().setOffline(false);
+    await isLive(page);
+    await status(page).getByText("events 11 to 20 are missing").waitFor();
+  });
+
+  test("a server that hangs is seen to give no answer, and what is shown says of when it is", async () => {
+    const server = await startDashboardServer();
+    await server.post(sceneEvents(Date.now()));
+    const page = await server.open();
+    await isLive(page);
+    await page.getByRole("article").first().waitFor();
+    server.signal("SIGSTOP");
+    await status(page).getByText("No answer").waitFor();
+    await page.getByText(/As of .*: the server does not answer/).waitFor();
+    const times = () => page.getByRole("article").first().locator(".badge time").innerText();
+    const before = await times();
+    server.signal("SIGCONT");
+    await isLive(page);
+    await eventually(async () => (await times()) !== before);
+    expect(await page.getByText("the server does not answer").count()).toBe(0);
+  });
+
+  test("a list that was narrowed while there was no server is filled when there is one", async () => {
+    const server = await startDashboardServer();
+    await server.post(take(agentEvents(3), 10));
+    const page = await server.open("#/events");
+    await isLive(page);
+    await server.kill();
+    await isReconnecting(page);
+    await page.getByRole("searchbox").fill("toolu_s1");
+    await page.getByText("The server does not answer.").first().waitFor();
+    await server.start();
+    await page.getByText("2 events, all there are of these").waitFor();
+  });
+
+  test("of what comes while a filter is chosen nothing is lost from the list", async () => {
+    const server = await startDashboardServer();
+    const events = agentEvents(2);
+    const page = await server.open("#/events");
+    await isLive(page);
+    let isOpen = true;
+    const sending = (async () => {
+      for (; isOpen; await Bun.sleep(2)) await server.post(take(events, 2));
+    })();
+    const tool = page.getByLabel("Tool", { exact: true });
+    await eventually(async () => (await tool.locator("option").count()) > 3);
+    for (let round = 0; round < 8; round += 1) {
+      await tool.selectOption("Bash");
+      await tool.selectOption("");
+    }
+    await tool.selectOption("Bash");
+    isOpen = false;
+    await sending;
+    const { total_available: total } = await server.get(
+      `/api/events?q=${encodeURIComponent('"tool_name":"Bash"')}&limit=1`,
+    );
+    await page.getByText(`${total.toLocaleString("en")} events, all there are of these`).waitFor();
   });
 
   test("it does not wait when somebody asks it not to", async () => {

@@ -191,6 +191,48 @@ describe.skipIf(CHROMIUM === null)("events in a browser", () => {
     await page.getByText('{"late":19}').waitFor();
   });
 
+  test("an address that names no event says what is wrong, or shows the list", async () => {
+    await page.goto(`${server.url}/#/events?seq=99999`);
+    await page.getByText("There is no such event yet.").waitFor();
+    for (const seq of ["abc", "-1", "9999999999999999999"]) {
+      await page.goto(`${server.url}/#/events?seq=${seq}`);
+      await page.locator(".event-row").first().waitFor();
+      expect(await page.getByRole("complementary").count()).toBe(0);
+    }
+  });
+
+  test("what the server refuses is shown in its words", async () => {
+    const refused = await server.open("#/events?q=%00");
+    await refused.getByText("`q` holds a NUL character").first().waitFor();
+  });
+
+  test("a list narrowed while it was paused goes on", async () => {
+    await page.goto(`${server.url}/#/events`);
+    await page.getByRole("button", { name: "Pause", exact: true }).click();
+    await page.getByRole("searchbox").fill("npm publish");
+    await page.getByText("2 events, all there are of these").waitFor();
+    expect(await page.locator(".event-row").count()).toBe(2);
+    await page.getByRole("button", { name: "Clear" }).click();
+  });
+
+  test("another event in the address is scrolled to", async () => {
+    for (const seq of [3, total - 2, 5]) {
+      await page.goto(`${server.url}/#/events?seq=${seq}`);
+      await page.locator(`[data-seq="${seq}"][aria-selected=true]`).waitFor();
+      await page.getByRole("heading", { name: `Event ${seq}` }).waitFor();
+    }
+    await page.keyboard.press("ArrowDown");
+    await page.getByRole("heading", { name: "Event 6" }).waitFor();
+  });
+
+  test("of another day the day is shown", async () => {
+    const at = new Date(Date.now() - 3 * 86_400_000);
+    await server.post({ type: "old.one", timestamp: at.toISOString(), data: { from: "three days ago" } });
+    await page.goto(`${server.url}/#/events?q=three%20days%20ago`);
+    const day = `${`${at.getMonth() + 1}`.padStart(2, "0")}-${`${at.getDate()}`.padStart(2, "0")}`;
+    expect(await page.locator(".event-row .event-time").first().innerText()).toContain(day);
+  });
+
   test("nothing went wrong on the page", () => expect(page.problems).toEqual([]));
 });
 

@@ -9,6 +9,7 @@ export interface DashboardServer {
   url: string;
   user: Account;
   port: number;
+  signal(name: NodeJS.Signals): void;
   /** Ends it without a word, and resolves once it is gone. */
   kill(): Promise<void>;
   /** Starts it again, on the same port and with the same log. */
@@ -37,6 +38,7 @@ export async function startDashboardServer(settings: readonly string[] = []): Pr
         what: "the server's answer",
       });
     },
+    signal: (name) => void child.kill(name),
     async kill() {
       child.kill("SIGKILL");
       await child.exited;

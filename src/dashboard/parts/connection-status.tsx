@@ -19,6 +19,8 @@ const GOOD_NEWS_MS = 15_000;
 export function ConnectionStatus() {
   const { feed } = useStore();
   const { value: phase } = feed.phase;
+  const { value: staleSince } = feed.staleSince;
+  const isSilent = phase === "live" && staleSince !== null;
   const { value: notes } = feed.notes;
   const readTo = useSignal(0);
   const bad = notes.filter(({ kind, at }) => at > readTo.value && isBad(kind));
@@ -29,13 +31,23 @@ export function ConnectionStatus() {
   return (
     <Popover
       name="Connection"
-      class={`connection connection-${phase}${bad.length > 0 ? " connection-noted" : ""}`}
+      class={`connection connection-${isSilent ? "silent" : phase}${bad.length > 0 ? " connection-noted" : ""}`}
       onClose={() => (readTo.value = notes.at(-1)?.at ?? 0)}
       label={
         <>
           <span class="dot" aria-hidden="true" />
-          <span aria-live="polite">{phase === "reconnecting" ? <Reconnecting /> : PHASES[phase]}</span>
-          {phase !== "reconnecting" && news.length > 0 && (
+          {isSilent ? (
+            <span>
+              <span aria-live="polite">No answer</span>
+              <span aria-hidden="true"> for {age(now.value - staleSince)}</span>
+            </span>
+          ) : (
+            <span>
+              <span aria-live="polite">{PHASES[phase]}</span>
+              {phase === "reconnecting" && <NextAttempt />}
+            </span>
+          )}
+          {phase !== "reconnecting" && !isSilent && news.length > 0 && (
             <span class="connection-note">{news.map(({ text }) => text).join(" · ")}</span>
           )}
         </>
@@ -46,11 +58,12 @@ export function ConnectionStatus() {
   );
 }
 
-function Reconnecting() {
+function NextAttempt() {
   const { feed } = useStore();
   const { value: next } = feed.nextAttempt;
   const seconds = next === null ? 0 : Math.ceil((next - now.value) / 1000);
-  return <>Reconnecting{seconds > 0 ? ` in ${seconds} s` : "…"}</>;
+  // Counted down for the eyes alone: read out every second it would be all that is heard.
+  return <span aria-hidden="true">{seconds > 0 ? ` in ${seconds} s` : "…"}</span>;
 }
 
 function ConnectionDetail({ notes }: { notes: readonly Note[] }) {
@@ -64,6 +77,9 @@ function ConnectionDetail({ notes }: { notes: readonly Note[] }) {
           Lost {age(now.value - lost.at)} ago. What is shown is as it was then; what comes meanwhile is kept
           by the server and caught up. <button onClick={feed.retryNow}>Try now</button>
         </p>
+      )}
+      {feed.phase.value === "live" && feed.staleSince.value !== null && (
+        <p>The connection stands, but the server answers nothing. It may be busy, or be stopped.</p>
       )}
       {notes.length === 0 && (
         <p class="muted">Nothing has happened to this connection since the page was opened.</p>

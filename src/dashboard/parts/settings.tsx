@@ -1,12 +1,17 @@
 /** What a person can choose. */
+import { useSignal } from "@preact/signals";
 import { allowNotifications } from "../state/attention.ts";
 import { hasShortcuts, notifies, theme, THEMES } from "../state/settings.ts";
 import { Popover } from "./popover.tsx";
 
 export function Settings({ onHelp }: { onHelp: () => void }) {
+  const isRefused = useSignal("Notification" in globalThis && Notification.permission === "denied");
   const chooseNotifications = async ({ currentTarget }: Event & { currentTarget: HTMLInputElement }) => {
     const wanted = currentTarget.checked;
+    // Until the browser's question is answered nothing is decided.
+    currentTarget.checked = notifies.value = false;
     notifies.value = wanted && (await allowNotifications());
+    isRefused.value = wanted && !notifies.value;
     currentTarget.checked = notifies.value;
   };
 
@@ -31,8 +36,10 @@ export function Settings({ onHelp }: { onHelp: () => void }) {
           <input type="checkbox" checked={notifies.value} onChange={chooseNotifications} />
           Notify me when a session waits for me
         </label>
-        {"Notification" in globalThis && Notification.permission === "denied" && (
-          <p class="muted">The browser does not allow notifications of this page; its settings can.</p>
+        {isRefused.value && (
+          <p class="muted" role="status">
+            The browser does not allow notifications of this page; its settings can.
+          </p>
         )}
         <label>
           <input

@@ -62,7 +62,9 @@ export function useKeys(keys: Keys): void {
   useEffect(() => {
     const onKeyDown = (event: KeyboardEvent) => {
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-      if (!hasShortcuts.value || isTyping(event.target) || document.querySelector("dialog[open]")) return;
+      const isLetter = event.key.length === 1 && event.key !== " ";
+      if ((isLetter && !hasShortcuts.value) || isTyping(event.target)) return;
+      if (document.querySelector("dialog[open]")) return;
       if (Object.hasOwn(keys, event.key)) keys[event.key]?.(event);
     };
     document.addEventListener("keydown", onKeyDown);

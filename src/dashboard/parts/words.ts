@@ -11,11 +11,12 @@ export const STATE_WORDS: Record<SessionState, string> = {
 
 const WHY: Record<HistoryGap["reason"], string> = {
   trimmed: "the log no longer holds them",
-  unknown_epoch: "the server has another log now",
+  unknown_epoch: "",
   beyond_end: "they were lost on the server's side",
 };
 
 export function gapWords({ from_seq: from, to_seq: to, reason }: HistoryGap): string {
+  if (reason === "unknown_epoch") return "the server has another log now; what was shown before is not in it";
   return `${from === to ? `event ${from} is` : `events ${from} to ${to} are`} missing: ${WHY[reason]}`;
 }
 

@@ -3,16 +3,13 @@ import { parseExactJson } from "../../protocol/json.ts";
 import { isObject, type JsonObject } from "../../protocol/event.ts";
 import type { ClientList, Health, LogPosition, Session, Stats } from "../../protocol/messages.ts";
 
-/** What the server refused, in its own words. */
-export class ApiError extends Error {
-  readonly code: string;
-  readonly hint: string;
+/** What the server refused, in its own words, with the next step. */
+class ApiError extends Error {}
 
-  constructor(code: string, message: string, hint: string) {
-    super(message);
-    this.code = code;
-    this.hint = hint;
-  }
+/** For people; a server that is away says nothing itself. */
+export function problemText(error: unknown): string {
+  if (error instanceof ApiError) return error.message;
+  return "The server does not answer.";
 }
 
 export interface HistoryAnswer extends LogPosition {
@@ -46,6 +43,17 @@ export const getClients = () => getJson<ClientList>("api/clients");
 /** Answers with 503 where the server is not well, and says all the same what is wrong. */
 export const getHealth = () => getJson<Health>("health", [503]);
 
+const READY_TIMEOUT_MS = 3000;
+
+/** Whether the server answers at all, whatever it says. */
+export async function isReady(): Promise<boolean> {
+  const signal = AbortSignal.timeout(READY_TIMEOUT_MS);
+  return fetch(new URL("ready", location.origin), { signal }).then(
+    () => true,
+    () => false,
+  );
+}
+
 async function getJson<T>(path: string, accepted: readonly number[] = []): Promise<T> {
   const response = await fetch(new URL(path, location.origin), {
     signal: AbortSignal.timeout(TIMEOUT_MS),
@@ -54,11 +62,8 @@ async function getJson<T>(path: string, accepted: readonly number[] = []): Promi
   const body = read(await response.text());
   if (response.ok || accepted.includes(response.status)) return body as T;
   const error = isObject(body) && isObject(body.error) ? body.error : {};
-  throw new ApiError(
-    String(error.code ?? response.status),
-    String(error.message ?? `the server answers ${response.status}`),
-    String(error.hint ?? ""),
-  );
+  const said = [error.message ?? `The server answers ${response.status}`, error.hint];
+  throw new ApiError(`${said.filter(Boolean).join(". ")}.`);
 }
 
 function read(text: string): unknown {

@@ -22,15 +22,20 @@ export function useAttention(sessions: SessionList, title: string): void {
     [title],
   );
   useEffect(() => {
-    /** Of these a person has been told, or saw them when the page was opened. */
-    let known: ReadonlySet<string> | null = null;
+    /** Those a person has been told of, or saw when the page was opened, with the notifications that tell of them. */
+    let known: Map<string, Notification | null> | null = null;
     return effect(() => {
       if (!sessions.isLoaded.value) return;
-      const waiting = sessions.waiting.value;
-      if (known !== null && notifies.value) {
-        for (const session of waiting) if (!known.has(keyOf(session))) notify(session);
-      }
-      known = new Set(waiting.map(keyOf));
+      const waiting = new Map(sessions.waiting.value.map((session) => [keyOf(session), session]));
+      for (const [key, notification] of known ?? []) if (!waiting.has(key)) notification?.close();
+      const before = known;
+      const mayTell = before !== null && notifies.value;
+      known = new Map(
+        [...waiting].map(([key, session]) => {
+          if (before?.has(key)) return [key, before.get(key) ?? null];
+          return [key, mayTell ? notify(key, session) : null];
+        }),
+      );
     });
   }, []);
 }
@@ -46,18 +51,24 @@ function keyOf({ session_id: id, state_since: since }: Session): string {
   return `${id} ${since}`;
 }
 
-function notify({ session_id: id, project, waiting_for: wait }: Session): void {
-  if (!("Notification" in globalThis) || Notification.permission !== "granted") return;
+/** Null where there are none, or the browser has them only for pages with a service worker, as on Android. */
+function notify(key: string, { session_id: id, project, waiting_for: wait }: Session): Notification | null {
+  if (!("Notification" in globalThis) || Notification.permission !== "granted") return null;
   const body = [wait?.tool, wait?.message].filter(Boolean).join(": ") || "an answer is wanted";
-  const notification = new Notification(`${lastSegment(project)} waits for you`, {
-    body: oneLine(body.slice(0, MAX_BODY_CHARS)),
-    tag: id,
-  });
-  notification.onclick = () => {
-    globalThis.focus();
-    go(linkTo("session", {}, id));
-    notification.close();
-  };
+  try {
+    const notification = new Notification(oneLine(`${lastSegment(project)} waits for you`), {
+      body: oneLine(body.slice(0, MAX_BODY_CHARS)),
+      tag: key,
+    });
+    notification.onclick = () => {
+      globalThis.focus();
+      go(linkTo("session", {}, id));
+      notification.close();
+    };
+    return notification;
+  } catch {
+    return null;
+  }
 }
 
 /** The icon of the tab, with a mark while somebody waits. */

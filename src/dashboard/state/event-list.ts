@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 import { isObject, type JsonObject } from "../../protocol/event.ts";
 import type { HistoryGap } from "../../protocol/messages.ts";
-import { getHistory, type HistoryAnswer } from "./api.ts";
+import { getHistory, type HistoryAnswer, problemText } from "./api.ts";
 import { type Filter, fits, holdsText, isEmpty, queryOf } from "./filter.ts";
 import { gapRow, type Row, rowOf } from "./row.ts";
 
@@ -24,16 +24,20 @@ export class EventList {
   /** Counts up with every change of `rows`. */
   readonly version = signal(0);
   readonly state = signal<"loading" | "more" | "complete" | "failed">("more");
+  /** Why it failed. */
+  problem = "";
   /** Rows cut off at the beginning so far, and put before it, so that who looks at a place can stay there. */
   shift = 0;
   /** Rows that came live. */
   appended = 0;
+  /** How far it has read, whether that fitted or not. */
+  lastSeq = 0;
+  /** Rows that are no events. */
+  #gaps = 0;
   /** Everything from here on is in the list. */
   #loadedFrom = 0;
   #hasBegun = false;
   #loading: Promise<boolean> | null = null;
-  /** How far it has read, whether that fitted or not. */
-  lastSeq = 0;
 
   /** @param all what is known already; what comes after it is appended here as well */
   constructor(filter: Filter, all: EventList | null) {
@@ -46,22 +50,25 @@ export class EventList {
     this.#loadedFrom = all.lastSeq + 1;
     // Rows do not hold the whole text, so where one is asked for the server has to find it.
     if (filter.q !== "") return;
-    this.rows = all.rows.filter((row) => fits(row, filter));
     this.#loadedFrom = all.#loadedFrom;
     if (all.state.peek() === "complete") this.state.value = "complete";
+    this.#setRows(all.rows.filter((row) => fits(row, filter)));
+  }
+
+  get isFiltered(): boolean {
+    return !isEmpty(this.filter);
+  }
+
+  get eventCount(): number {
+    return this.rows.length - this.#gaps;
   }
 
   /** Begins with the newest page there is. */
   begin(page: HistoryAnswer): void {
     this.#hasBegun = true;
-    this.rows = rowsOf(page);
     this.lastSeq = page.last_seq;
+    this.#setRows(rowsOf(page));
     this.#continueFrom(page);
-    this.version.value += 1;
-  }
-
-  get isFiltered(): boolean {
-    return !isEmpty(this.filter);
   }
 
   append(arrivals: readonly Arrival[]): void {
@@ -77,15 +84,17 @@ export class EventList {
     this.version.value += 1;
   }
 
-  addGap(gap: HistoryGap): void {
-    this.rows.push(gapRow(gap));
-    this.version.value += 1;
-  }
-
-  /** Takes out what the server has lost and will number anew. */
-  dropAfter(seq: number): void {
-    this.rows = this.rows.filter((row) => row.seq <= seq);
-    this.version.value += 1;
+  /** Shows the place of events that are not to be had; those the server has lost and will number anew go. */
+  takeGap(gap: HistoryGap): void {
+    if (gap.reason === "unknown_epoch") {
+      // All of the other log comes, from its beginning.
+      this.#loadedFrom = 0;
+      this.lastSeq = 0;
+      this.state.value = "complete";
+    }
+    const lost = { trimmed: Infinity, beyond_end: gap.from_seq - 1, unknown_epoch: 0 }[gap.reason];
+    this.lastSeq = Math.min(this.lastSeq, lost);
+    this.#setRows([...this.rows.filter(({ seq }) => seq <= lost), gapRow(gap)]);
   }
 
   /** Loads a page of older events; false when there are none, or no room for them. */
@@ -98,17 +107,25 @@ export class EventList {
     const { value: state } = this.state;
     if (state === "loading" || state === "complete" || this.rows.length >= MAX_ROWS) return false;
     this.state.value = "loading";
+    const before = this.#loadedFrom;
     try {
       const query = queryOf(this.filter);
-      query.set("before", `${this.#loadedFrom}`);
+      query.set("before", `${before}`);
       query.set("limit", `${PAGE}`);
       const page = await getHistory(query);
+      // Meanwhile rows were cut off, or the log is another one: what has come does not stand before the first any more.
+      if (this.#loadedFrom !== before) return this.#hasMore();
       this.#prepend(rowsOf(page).filter((row) => fits(row, this.filter)));
       return this.#continueFrom(page);
-    } catch {
+    } catch (error) {
+      this.problem = problemText(error);
       this.state.value = "failed";
       return false;
     }
+  }
+
+  #hasMore(): boolean {
+    return this.state.peek() !== "complete";
   }
 
   #continueFrom({ events, first_seq }: HistoryAnswer): boolean {
@@ -121,16 +138,21 @@ export class EventList {
 
   #prepend(older: Row[]): void {
     if (older.length === 0) return;
-    this.rows = [...older, ...this.rows];
     this.shift += older.length;
-    this.version.value += 1;
+    this.#setRows([...older, ...this.rows]);
   }
 
   #cut(length: number): void {
-    this.rows.splice(0, length);
     this.shift -= length;
-    this.#loadedFrom = this.rows[0]?.seq ?? this.#loadedFrom;
+    this.#loadedFrom = Math.ceil(this.rows[length]?.seq ?? this.#loadedFrom);
     this.state.value = "more";
+    this.#setRows(this.rows.slice(length));
+  }
+
+  #setRows(rows: Row[]): void {
+    this.rows = rows;
+    this.#gaps = rows.reduce((sum, { gap }) => sum + (gap === null ? 0 : 1), 0);
+    this.version.value += 1;
   }
 }
 

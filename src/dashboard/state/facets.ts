@@ -1,6 +1,6 @@
 /** The names that occur in the events, to choose from. */
 import { effect, signal } from "@preact/signals";
-import type { EventList } from "./event-list.ts";
+import type { Feed } from "./feed.ts";
 import type { Row } from "./row.ts";
 
 export interface Facets {
@@ -16,8 +16,9 @@ const REFRESH_MS = 500;
 /** Of one kind: a list of more helps nobody to choose. */
 const MAX_NAMES = 500;
 
-/** Names are collected and never given up: each row is looked at once. */
-export function collectFacets(all: EventList): { readonly value: Facets } {
+/** Each row is looked at once; of each kind the newest names are kept. */
+export function collectFacets(feed: Feed): { readonly value: Facets } {
+  const { all } = feed;
   const sessions = new Map<string, string | null>();
   const projects = new Set<string>();
   const types = new Set<string>();
@@ -25,11 +26,21 @@ export function collectFacets(all: EventList): { readonly value: Facets } {
   const tools = new Set<string>();
   const facets = signal<Facets>({ sessions, projects, types, agents, tools });
   let [from, to] = [Infinity, -Infinity];
+  let hasChanged = false;
   let timer: ReturnType<typeof setTimeout> | null = null;
 
+  function add(names: Set<string>, name: string | null): void {
+    if (name === null || name === "" || names.has(name)) return;
+    names.add(name);
+    hasChanged = true;
+    if (names.size > MAX_NAMES) names.delete([...names][0] as string);
+  }
+
   function collect({ sessionId, project, type, agentId, agentType, tool }: Row): void {
-    if (sessionId !== null && sessions.size < MAX_NAMES && sessions.get(sessionId) == null) {
+    if (sessionId !== null && (sessions.get(sessionId) ?? null) === null) {
+      hasChanged ||= !sessions.has(sessionId) || project !== null;
       sessions.set(sessionId, project);
+      if (sessions.size > MAX_NAMES) sessions.delete([...sessions.keys()][0] as string);
     }
     add(projects, project);
     add(types, type);
@@ -40,8 +51,6 @@ export function collectFacets(all: EventList): { readonly value: Facets } {
   function refresh(): void {
     timer = null;
     const { rows } = all;
-    const size = () => [sessions, projects, types, agents, tools].reduce((sum, names) => sum + names.size, 0);
-    const before = size();
     for (let index = rows.length - 1; index >= 0 && (rows[index]?.seq ?? 0) > to; index -= 1) {
       collect(rows[index] as Row);
     }
@@ -50,16 +59,21 @@ export function collectFacets(all: EventList): { readonly value: Facets } {
     }
     from = Math.min(from, rows[0]?.seq ?? from);
     to = Math.max(to, rows.at(-1)?.seq ?? to);
-    if (size() !== before) facets.value = { ...facets.value };
+    if (hasChanged) facets.value = { ...facets.value };
+    hasChanged = false;
   }
 
   effect(() => {
     void all.version.value;
     timer ??= setTimeout(refresh, REFRESH_MS);
   });
+  effect(() => {
+    // What occurred in another log is nothing to choose.
+    void feed.log.value;
+    for (const names of [sessions, projects, types, agents, tools]) names.clear();
+    [from, to] = [Infinity, -Infinity];
+    hasChanged = true;
+    timer ??= setTimeout(refresh, REFRESH_MS);
+  });
   return facets;
-}
-
-function add(names: Set<string>, name: string | null): void {
-  if (name !== null && name !== "" && names.size < MAX_NAMES) names.add(name);
 }

@@ -1,11 +1,11 @@
 /** Everything that comes from the server by itself: history first, then live, over every loss of the connection. */
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { openConnection } from "../../client/connection.ts";
 import { Position } from "../../client/position.ts";
 import type { JsonObject } from "../../protocol/event.ts";
 import type { ConnectionAck, HistoryGap } from "../../protocol/messages.ts";
 import { count, gapWords } from "../parts/words.ts";
-import { getHealth, getHistory } from "./api.ts";
+import { getHealth, getHistory, isReady } from "./api.ts";
 import { type Arrival, EventList } from "./event-list.ts";
 import { NO_FILTER } from "./filter.ts";
 import { rowOf } from "./row.ts";
@@ -26,16 +26,18 @@ export interface Feed {
   readonly log: { readonly value: number };
   /** Resolves with the first page of the history. */
   readonly ready: Promise<void>;
+  /** It is live only when all that was missed is shown. */
   readonly phase: { readonly value: Phase };
+  /** Since when nobody knows whether what is shown still holds, milliseconds since the epoch; null while it does. */
+  readonly staleSince: { readonly value: number | null };
   /** When the next attempt comes, milliseconds since the epoch; null while there is none to come. */
   readonly nextAttempt: { readonly value: number | null };
   /** The newest last. */
   readonly notes: { readonly value: readonly Note[] };
-  /** Milliseconds that the newest events took from the server to this page. */
-  readonly delays: readonly number[];
-  /** Told of what has come, some events at a time. */
+  /** Told of what has come, some events at a time; the answer ends it. */
   onArrivals(listener: (arrivals: readonly Arrival[]) => void): () => void;
-  onConnected(listener: () => void): void;
+  /** Told of every connection; the answer ends it. */
+  onConnected(listener: () => void): () => void;
   /** Tries at once, where it waits. */
   retryNow(): void;
 }
@@ -49,9 +51,12 @@ const AHEAD_PAUSE_MS = 40;
 const RETRY = { firstMs: 500, mostMs: 5000 };
 const CONNECT_TIMEOUT_MS = 5000;
 const MAX_NOTES = 100;
-const MAX_DELAYS = 500;
 /** In a page that is not seen no frame is drawn. */
 const UNSEEN_BATCH_MS = 250;
+/** A server that hangs keeps its connections: after so long without an event it is asked. */
+const QUIET_MS = 4000;
+/** After this a connection is not told of a gap any more. */
+const GAP_MS = 500;
 
 export function startFeed(): Feed {
   const all = new EventList(NO_FILTER, null);
@@ -59,18 +64,20 @@ export function startFeed(): Feed {
   const phase = signal<Phase>("loading");
   const nextAttempt = signal<number | null>(null);
   const notes = signal<readonly Note[]>([]);
+  const lostAt = signal<number | null>(null);
+  const silentSince = signal<number | null>(null);
   const listeners = new Set<(arrivals: readonly Arrival[]) => void>();
-  const onConnected: (() => void)[] = [];
-  const delays: number[] = [];
+  const onConnected = new Set<() => void>();
   let position = new Position(null);
   let pending: JsonObject[] = [];
   let scheduled = false;
   let startTime: string | null = null;
+  let heardAt = Date.now();
   let endPause = () => {};
   let onFirstPage = () => {};
   const ready = new Promise<void>((resolve) => (onFirstPage = resolve));
   /** What was missed while there was no connection: up to which seq, and how much came of it. */
-  let catchUp: { to: number; came: number } | null = null;
+  let catchUp: { to: number; came: number; isAnotherLog: boolean } | null = null;
 
   function note(kind: Note["kind"], text: string): void {
     notes.value = [...notes.value, { at: Date.now(), kind, text }].slice(-MAX_NOTES);
@@ -79,16 +86,7 @@ export function startFeed(): Feed {
   function take(event: JsonObject): void {
     if (!position.takes(event.seq)) return;
     pending.push(event);
-    if (catchUp) catchUp.came += 1;
-    if (catchUp && Number(event.seq) >= catchUp.to) caughtUp();
     schedule();
-  }
-
-  function caughtUp(): void {
-    if (catchUp && catchUp.came > 0) note("resumed", `${count(catchUp.came, "event")} caught up`);
-    else if (catchUp) note("resumed", "connected again, nothing was missed");
-    catchUp = null;
-    phase.value = "live";
   }
 
   /** At most once a frame: drawing is what costs. */
@@ -102,15 +100,24 @@ export function startFeed(): Feed {
   function flush(): void {
     if (!scheduled) return;
     scheduled = false;
+    hear();
     const arrivals = pending.map((event) => ({ event, row: rowOf(event) }));
     pending = [];
-    if (phase.value === "live") {
-      const now = Date.now();
-      for (const { row } of arrivals) delays.push(Math.max(0, now - row.receivedAt));
-      if (delays.length > MAX_DELAYS) delays.splice(0, delays.length - MAX_DELAYS);
-    }
+    if (catchUp) catchUp.came += arrivals.length;
     all.append(arrivals);
     for (const listener of listeners) listener(arrivals);
+    endCatchUp();
+  }
+
+  function endCatchUp(): void {
+    const reached = position.current?.seq ?? 0;
+    if (catchUp === null || reached < catchUp.to || pending.length > 0) return;
+    const { came, isAnotherLog } = catchUp;
+    if (isAnotherLog) note("resumed", `${count(came, "event")} of it loaded`);
+    else if (came > 0) note("resumed", `${count(came, "event")} caught up`);
+    else note("resumed", "connected again, nothing came meanwhile");
+    catchUp = null;
+    phase.value = "live";
   }
 
   function onGap(gap: HistoryGap): void {
@@ -118,21 +125,24 @@ export function startFeed(): Feed {
     flush();
     position.gap(gap);
     note(gap.reason === "unknown_epoch" ? "other_log" : "gap", gapWords(gap));
-    if (gap.reason === "beyond_end") all.dropAfter(gap.from_seq - 1);
-    if (gap.reason === "unknown_epoch") all.dropAfter(0);
-    all.addGap(gap);
+    all.takeGap(gap);
     log.value += 1;
+    if (catchUp && gap.reason === "unknown_epoch") catchUp.isAnotherLog = true;
+    endCatchUp();
   }
 
   async function greeted(ack: Partial<ConnectionAck>): Promise<void> {
     nextAttempt.value = null;
-    const from = position.current?.seq ?? 0;
+    lostAt.value = null;
+    hear();
+    const isSameLog = position.current?.epoch === ack.epoch;
     position.greeted(ack);
-    const missed = (ack.last_seq ?? 0) - from;
     if (phase.value === "reconnecting") {
-      catchUp = { to: ack.last_seq ?? 0, came: 0 };
       phase.value = "catching_up";
-      if (missed <= 0) caughtUp();
+      catchUp = { to: ack.last_seq ?? 0, came: 0, isAnotherLog: false };
+      // Of another epoch a position says nothing before the gap is told, which comes at once if there is one.
+      if (isSameLog) endCatchUp();
+      else setTimeout(endCatchUp, GAP_MS);
     } else phase.value = "live";
     void loadAhead();
     for (const listener of onConnected) listener();
@@ -186,8 +196,12 @@ export function startFeed(): Feed {
       } catch {
         // There is no server.
       }
-      if (phase.value !== "reconnecting") note("lost", "the connection to the server is lost");
+      if (phase.value !== "reconnecting") {
+        note("lost", "the connection to the server is lost");
+        lostAt.value = silentSince.peek() ?? Date.now();
+      }
       phase.value = "reconnecting";
+      silentSince.value = null;
       catchUp = null;
       const delayMs = Math.min(RETRY.mostMs, RETRY.firstMs * 2 ** failures) * (0.75 + Math.random() / 2);
       nextAttempt.value = Date.now() + delayMs;
@@ -206,6 +220,18 @@ export function startFeed(): Feed {
     while (await all.loadOlder()) await new Promise((resolve) => setTimeout(resolve, AHEAD_PAUSE_MS));
   }
 
+  function hear(): void {
+    heardAt = Date.now();
+    silentSince.value = null;
+  }
+
+  async function askWhetherItAnswers(): Promise<void> {
+    const isQuiet = phase.value === "live" && Date.now() - heardAt >= QUIET_MS;
+    if (!isQuiet || document.visibilityState !== "visible") return;
+    if (await isReady()) hear();
+    else if (phase.value === "live") silentSince.value = heardAt;
+  }
+
   const retryNow = () => endPause();
   globalThis.addEventListener("online", retryNow);
   document.addEventListener("visibilitychange", () => {
@@ -213,17 +239,21 @@ export function startFeed(): Feed {
     // The frame that was waited for does not come any more.
     else setTimeout(flush, UNSEEN_BATCH_MS);
   });
+  setInterval(() => void askWhetherItAnswers(), QUIET_MS);
   void run();
   return {
     all,
     log,
     ready,
     phase,
+    staleSince: computed(() => lostAt.value ?? silentSince.value),
     nextAttempt,
     notes,
-    delays,
     retryNow,
-    onConnected: (listener) => void onConnected.push(listener),
+    onConnected(listener) {
+      onConnected.add(listener);
+      return () => void onConnected.delete(listener);
+    },
     onArrivals(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);

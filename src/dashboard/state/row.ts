@@ -71,7 +71,9 @@ export function rowOf(event: JsonObject): Row {
 
 export function gapRow(gap: HistoryGap): Row {
   const now = Date.now();
-  return { ...NOTHING, seq: gap.to_seq, receivedAt: now, time: now, text: gapWords(gap), gap };
+  // Between what came before it and what comes after, whichever events it stands for.
+  const seq = (gap.reason === "unknown_epoch" ? 1 : gap.from_seq) - 0.5;
+  return { ...NOTHING, seq, receivedAt: now, time: now, text: gapWords(gap), gap };
 }
 
 const NOTHING: Row = {

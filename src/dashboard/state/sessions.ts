@@ -1,7 +1,7 @@
 /** The sessions as the server tells them, asked for anew when something has happened in one. */
 import { computed, signal } from "@preact/signals";
 import type { Session } from "../../protocol/messages.ts";
-import { getSessions } from "./api.ts";
+import { getSessions, problemText } from "./api.ts";
 import type { Feed } from "./feed.ts";
 
 /** At most so often. */
@@ -10,6 +10,8 @@ const REFRESH_UNSEEN_MS = 2000;
 /** Without any event: silence ends sessions too. */
 const IDLE_REFRESH_MS = 30_000;
 const FIRST_SESSIONS = 60;
+/** The server keeps no more. */
+const MAX_SESSIONS = 1000;
 
 export interface SessionList {
   readonly all: { readonly value: readonly Session[] };
@@ -33,6 +35,7 @@ export function followSessions(feed: Feed): SessionList {
   let askAgain = false;
 
   async function ask(): Promise<void> {
+    if (timer !== null) clearTimeout(timer);
     timer = null;
     if (isAsking) return void (askAgain = true);
     isAsking = true;
@@ -43,7 +46,7 @@ export function followSessions(feed: Feed): SessionList {
       isLoaded.value = true;
       error.value = null;
     } catch (failure) {
-      error.value = failure instanceof Error ? failure.message : String(failure);
+      error.value = problemText(failure);
     }
     isAsking = false;
     if (askAgain) refresh();
@@ -67,9 +70,9 @@ export function followSessions(feed: Feed): SessionList {
     error,
     isLoaded,
     waiting: computed(() => all.value.filter(({ state }) => state === "waiting")),
-    hasMore: computed(() => all.value.length >= limit.value),
+    hasMore: computed(() => all.value.length >= limit.value && limit.value < MAX_SESSIONS),
     showMore() {
-      limit.value += FIRST_SESSIONS;
+      limit.value = Math.min(MAX_SESSIONS, limit.value + FIRST_SESSIONS);
       void ask();
     },
   };

@@ -13,7 +13,7 @@ export interface Store {
 
 export function startStore(): Store {
   const feed = startFeed();
-  return { feed, facets: collectFacets(feed.all), sessions: followSessions(feed) };
+  return { feed, facets: collectFacets(feed), sessions: followSessions(feed) };
 }
 
 export const StoreContext = createContext<Store | null>(null);

@@ -13,7 +13,7 @@ import { oneLine } from "../../parts/text.ts";
 import { ViewLink } from "../../parts/view-link.tsx";
 import { clock, dayAndClock, span } from "../../parts/words.ts";
 import { now } from "../../state/clock.ts";
-import { getEvent } from "../../state/api.ts";
+import { getEvent, problemText } from "../../state/api.ts";
 import type { EventList } from "../../state/event-list.ts";
 import { MAIN_AGENT } from "../../state/filter.ts";
 import { linkTo } from "../../state/route.ts";
@@ -24,10 +24,12 @@ type Loaded = { event: JsonObject; row: Row } | "loading" | "gone" | { problem: 
 interface EventDetailProps {
   seq: number;
   list: EventList;
+  /** The last seq there is. */
+  newest: number;
   onSelect: (seq: number | null) => void;
 }
 
-export function EventDetail({ seq, list, onSelect }: EventDetailProps) {
+export function EventDetail({ seq, list, newest, onSelect }: EventDetailProps) {
   const loaded = useSignal<Loaded>("loading");
   const panel = useRef<HTMLElement>(null);
   useEffect(() => {
@@ -39,7 +41,7 @@ export function EventDetail({ seq, list, onSelect }: EventDetailProps) {
         panel.current?.scrollTo(0, 0);
       },
       (error: unknown) => {
-        if (isWanted) loaded.value = { problem: error instanceof Error ? error.message : String(error) };
+        if (isWanted) loaded.value = { problem: problemText(error) };
       },
     );
     return () => void (isWanted = false);
@@ -47,8 +49,10 @@ export function EventDetail({ seq, list, onSelect }: EventDetailProps) {
   useKeys({ Escape: () => onSelect(null) });
 
   const step = (by: 1 | -1) => {
-    const at = list.rows.findIndex((row) => row.seq === seq && row.gap === null);
-    const next = at === -1 ? undefined : list.rows[at + by];
+    let at = list.rows.findIndex((row) => row.seq === seq);
+    do at += by;
+    while (list.rows[at]?.gap);
+    const next = list.rows[at];
     if (next) onSelect(next.seq);
   };
   const { value } = loaded;
@@ -70,10 +74,24 @@ export function EventDetail({ seq, list, onSelect }: EventDetailProps) {
         </div>
       </div>
       {value === "loading" && <p class="muted">Loading…</p>}
-      {value === "gone" && <p>The log no longer holds this event.</p>}
+      {value === "gone" && <Gone row={list.rows.find((row) => row.seq === seq)} isToCome={seq > newest} />}
       {typeof value === "object" && "problem" in value && <p class="problem">{value.problem}</p>}
       {typeof value === "object" && "event" in value && <EventBody {...value} />}
     </aside>
+  );
+}
+
+function Gone({ row, isToCome }: { row: Row | undefined; isToCome: boolean }) {
+  if (isToCome) return <p>There is no such event yet.</p>;
+  return (
+    <>
+      <p>The log no longer holds this event{row ? "; this is what is left of it here:" : "."}</p>
+      {row && (
+        <p class="detail-text">
+          {dayAndClock(row.time, now.peek())} {oneLine(row.type)}: {row.text}
+        </p>
+      )}
+    </>
   );
 }
 

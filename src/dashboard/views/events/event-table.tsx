@@ -31,11 +31,17 @@ export function EventTable({ list, isPaused, selected, onSelect }: EventTablePro
   const top = useSignal(0);
   const height = useSignal(600);
   const follows = useSignal(selected === null);
-  const held = useRef<{ rows: readonly Row[]; appended: number } | null>(null);
-  const seen = useRef({ shift: list.shift, top: 0, wanted: selected });
+  const held = useRef<{ rows: readonly Row[]; appended: number; events: number } | null>(null);
+  const seen = useRef({
+    shift: list.shift,
+    top: 0,
+    selected: null as number | null,
+    wanted: null as number | null,
+  });
 
   void list.version.value;
-  if (isPaused.value) held.current ??= { rows: list.rows.slice(), appended: list.appended };
+  if (isPaused.value)
+    held.current ??= { rows: list.rows.slice(), appended: list.appended, events: list.eventCount };
   else held.current = null;
   const rows = held.current?.rows ?? list.rows;
   const missed = list.appended - (held.current?.appended ?? list.appended);
@@ -43,6 +49,10 @@ export function EventTable({ list, isPaused, selected, onSelect }: EventTablePro
   useLayoutEffect(() => {
     const element = scroller.current;
     if (!element) return;
+    const { activeElement } = document;
+    if (activeElement === document.body || activeElement?.matches("main, a")) {
+      element.focus({ preventScroll: true });
+    }
     const observer = new ResizeObserver(() => (height.value = element.clientHeight));
     observer.observe(element);
     return () => observer.disconnect();
@@ -54,9 +64,17 @@ export function EventTable({ list, isPaused, selected, onSelect }: EventTablePro
     if (!element) return;
     const moved = held.current === null ? list.shift - seen.current.shift : 0;
     if (held.current === null) seen.current.shift = list.shift;
+    if (selected !== seen.current.selected) {
+      // Chosen elsewhere, by a link or the back button: where it is seen already nothing moves.
+      const at = selected === null ? -1 : indexOf(rows, selected) * ROW_HEIGHT;
+      const isSeen = at >= element.scrollTop && at <= element.scrollTop + element.clientHeight - ROW_HEIGHT;
+      seen.current.wanted = isSeen ? null : selected;
+      seen.current.selected = selected;
+    }
     const index = seen.current.wanted === null ? -1 : indexOf(rows, seen.current.wanted);
     if (index !== -1) {
       seen.current.wanted = null;
+      follows.value = false;
       element.scrollTop = index * ROW_HEIGHT - element.clientHeight / 3;
     } else if (follows.value) element.scrollTop = rows.length * ROW_HEIGHT;
     else if (moved !== 0) element.scrollTop += moved * ROW_HEIGHT;
@@ -108,11 +126,13 @@ export function EventTable({ list, isPaused, selected, onSelect }: EventTablePro
   const onKeyDown = (event: KeyboardEvent) => {
     const at = selected === null ? -1 : indexOf(rows, selected);
     const page = Math.floor(height.value / ROW_HEIGHT) - 1;
+    // The newest, or of older ones the first that is seen.
+    const start = follows.value ? rows.length - 1 : Math.ceil(top.value / ROW_HEIGHT);
     const steps: Record<string, () => void> = {
-      ArrowDown: () => goTo(at === -1 ? first + MARGIN : at + 1),
-      ArrowUp: () => goTo(at === -1 ? last - MARGIN - 1 : at - 1),
-      j: () => goTo(at === -1 ? first + MARGIN : at + 1),
-      k: () => goTo(at === -1 ? last - MARGIN - 1 : at - 1),
+      ArrowDown: () => goTo(at === -1 ? start : at + 1),
+      ArrowUp: () => goTo(at === -1 ? start : at - 1),
+      j: () => goTo(at === -1 ? start : at + 1),
+      k: () => goTo(at === -1 ? start : at - 1),
       PageDown: () => goTo(at + page),
       PageUp: () => goTo(at - page),
       Home: () => goTo(0),
@@ -158,10 +178,10 @@ export function EventTable({ list, isPaused, selected, onSelect }: EventTablePro
             />
           ))}
         </div>
-        {rows.length === 0 && <NoRows state={state} isFiltered={list.isFiltered} />}
+        {rows.length === 0 && <NoRows list={list} />}
       </div>
       <div class="event-foot">
-        <span role="status">{footText(list, rows.length, state)}</span>
+        <span role="status">{footText(list, held.current?.events ?? list.eventCount)}</span>
         {isPaused.value ? (
           <button type="button" class="primary" onClick={toEnd}>
             Paused · {count(missed, "new event")} · go on
@@ -218,8 +238,7 @@ class EventRow extends Component<EventRowProps> {
         onClick={() => onSelect(seq)}
       >
         <span class="event-time" title={dayAndClock(time, now.peek())}>
-          {clock(time)}
-          <span class="event-ms">{fraction(time)}</span>
+          <TimeOfRow time={time} />
         </span>
         <span class="event-session">{visible(shortSession(sessionId))}</span>
         <span class="event-project">{project === null ? "" : visible(lastSegment(project))}</span>
@@ -233,21 +252,43 @@ class EventRow extends Component<EventRowProps> {
   }
 }
 
-function NoRows({ state, isFiltered }: { state: string; isFiltered: boolean }) {
-  if (state === "loading") return <p class="empty">Looking…</p>;
-  if (state === "failed") return <p class="empty">The server does not answer.</p>;
+/** Of another day, the day is more than the milliseconds. */
+function TimeOfRow({ time }: { time: number }) {
+  const at = new Date(time);
+  if (at.toDateString() === new Date(now.peek()).toDateString()) {
+    return (
+      <>
+        {clock(time)}
+        <span class="event-ms">{fraction(time)}</span>
+      </>
+    );
+  }
+  const day = [at.getMonth() + 1, at.getDate()].map((part) => `${part}`.padStart(2, "0")).join("-");
   return (
-    <p class="empty">{isFiltered ? "No event fits." : "No event yet. They appear here as they come."}</p>
+    <>
+      <span class="event-day">{day} </span>
+      {clock(time)}
+    </>
   );
 }
 
-function footText(list: EventList, length: number, state: string): string {
-  const rows = count(length, "event");
-  if (state === "loading") return `${rows}, loading older ones…`;
-  if (state === "failed") return `${rows}; older ones could not be loaded`;
+function NoRows({ list }: { list: EventList }) {
+  const { value: state } = list.state;
+  if (state === "loading") return <p class="empty">Looking…</p>;
+  if (state === "failed") return <p class="empty">{list.problem}</p>;
+  return (
+    <p class="empty">{list.isFiltered ? "No event fits." : "No event yet. They appear here as they come."}</p>
+  );
+}
+
+function footText(list: EventList, amount: number): string {
+  const { value: state } = list.state;
+  const events = count(amount, "event");
+  if (state === "loading") return `${events}, loading older ones…`;
+  if (state === "failed") return `${events}; older ones could not be loaded: ${list.problem}`;
   return state === "complete"
-    ? `${rows}, all there are${list.isFiltered ? " of these" : ""}`
-    : `the newest ${rows}`;
+    ? `${events}, all there are${list.isFiltered ? " of these" : ""}`
+    : `the newest ${events}`;
 }
 
 function rowId(seq: number): string {

@@ -1,6 +1,6 @@
 /** All events: what comes now, what came before, and what is in each. */
 import { useSignal } from "@preact/signals";
-import { useEffect, useMemo } from "preact/hooks";
+import { useLayoutEffect, useMemo } from "preact/hooks";
 import { useKeys } from "../../parts/shortcuts.ts";
 import { EventList } from "../../state/event-list.ts";
 import { filterOf, isEmpty, paramsOf } from "../../state/filter.ts";
@@ -18,22 +18,32 @@ export function EventsView() {
   const isPaused = useSignal(false);
   const { value: log } = feed.log;
   const list = useMemo(() => (isEmpty(filter) ? feed.all : new EventList(filter, feed.all)), [key, log]);
-  useEffect(() => {
+  // Before anything else can come: what is between the making of the list and this would be lost from it.
+  useLayoutEffect(() => {
+    isPaused.value = false;
     if (list === feed.all) return;
     if (filter.q !== "") void list.loadOlder();
-    return feed.onArrivals((arrivals) => list.append(arrivals));
+    const stop = feed.onArrivals((arrivals) => list.append(arrivals));
+    const stopRetrying = feed.onConnected(() => {
+      if (list.state.peek() === "failed") void list.loadOlder();
+    });
+    return () => {
+      stop();
+      stopRetrying();
+    };
   }, [list]);
 
-  const seq = Number(params.get("seq")) || null;
+  const seq = /^[1-9]\d{0,14}$/.test(params.get("seq") ?? "") ? Number(params.get("seq")) : null;
   const select = (chosen: number | null) => setParams({ seq: chosen === null ? "" : `${chosen}` });
   useKeys({ p: () => (isPaused.value = !isPaused.value) });
 
   return (
     <div class={`events ${seq === null ? "" : "events-open"}`}>
+      <h1 class="hidden">Events</h1>
       <FilterBar filter={filter} list={list} isPaused={isPaused} />
       <div class="events-body">
-        <EventTable key={key} list={list} isPaused={isPaused} selected={seq} onSelect={select} />
-        {seq !== null && <EventDetail seq={seq} list={list} onSelect={select} />}
+        <EventTable key={`${log} ${key}`} list={list} isPaused={isPaused} selected={seq} onSelect={select} />
+        {seq !== null && <EventDetail seq={seq} list={list} newest={feed.all.lastSeq} onSelect={select} />}
       </div>
     </div>
   );

@@ -1,5 +1,6 @@
 /** One session: what a colleague has to know of it without being told. */
 import type { Session, SessionTool, SessionWait } from "../../../protocol/messages.ts";
+import { useId } from "preact/hooks";
 import { lastSegment, shortSession } from "../../../sessions/names.ts";
 import { StateBadge } from "../../parts/state-badge.tsx";
 import { Since } from "../../parts/since.tsx";
@@ -13,7 +14,7 @@ const MAX_TOOLS = 6;
 
 export function SessionCard({ session }: { session: Session }) {
   const { session_id: id, project, prompt, state, failure, ended_reason: endedReason } = session;
-  const titleId = `card-${id}`;
+  const titleId = useId();
   const { waiting_for: wait } = session;
   const mainOpen = session.open_tools.filter(({ agent_id: agent, tool, argument }) => {
     // What is asked about is not being done, and is said above.

@@ -10,7 +10,7 @@ import { SessionCard } from "./session-card.tsx";
 const ORDER = ["waiting", "working", "failed", "idle", "ended"] as const satisfies readonly SessionState[];
 
 export function SessionsView() {
-  const { sessions } = useStore();
+  const { feed, sessions } = useStore();
   const { params } = route.value;
   const state = SESSION_STATES.find((known) => known === params.get("state")) ?? null;
   const q = params.get("q") ?? "";
@@ -48,9 +48,9 @@ export function SessionsView() {
           onInput={({ currentTarget }) => setParams({ q: currentTarget.value })}
         />
       </div>
-      {sessions.error.value !== null && (
+      {sessions.error.value !== null && feed.staleSince.value === null && (
         <p class="problem" role="alert">
-          The sessions cannot be read: {sessions.error.value}. What is shown may be old.
+          The sessions cannot be read, and what is shown may be old. {sessions.error.value}
         </p>
       )}
       {shown.length > 0 ? (
