@@ -352,6 +352,25 @@ describe.skipIf(CHROMIUM === null)("a session in a browser", () => {
       expect(param("replay")).toBeNull();
       expect(param("t")).toBeNull();
     });
+
+    test("Space is a checkbox's own while that has the focus", async () => {
+      const id = "idle-replay";
+      await server.post([
+        ...call(id, 7200, 20, "toolu_r1", { command: "early" }),
+        ...call(id, 60, 20, "toolu_r2", { command: "late" }),
+      ]);
+      await show(id, `?replay=1&t=${Date.now() - 7_190_000}`);
+      const skips = page.getByRole("checkbox", { name: "Skip idle time" });
+      for (const box of [skips, page.getByRole("checkbox", { name: "Fold idle time" })]) {
+        const before = await box.isChecked();
+        await box.focus();
+        await page.keyboard.press("Space");
+        await eventually(async () => (await box.isChecked()) !== before);
+        await page.keyboard.press("Space");
+        await eventually(async () => (await box.isChecked()) === before);
+      }
+      expect(await page.getByRole("button", { name: "Play", exact: true }).count()).toBe(1);
+    });
   });
 
   describe("its export", () => {

@@ -28,6 +28,7 @@ const FRAME_MS = 40;
 /** After a pause of the browser's own, as of a hidden tab, it goes on from where it was. */
 const MAX_STEP_MS = 250;
 const DEFAULT_SPEED = 5;
+const PRESSED_BY_SPACE = "button, a, summary, select, input[type=checkbox], input[type=radio]";
 
 export function useReplay(from: number, end: number, idle: readonly Interval[]): Replay {
   const { params } = route.value;
@@ -115,8 +116,8 @@ export function ReplayBar({ replay, entries, from, end, hasIdle, exitLabel }: Re
   };
   useKeys({
     " ": (event) => {
-      // A button that has the focus is pressed by it.
-      if ((event.target as HTMLElement).matches("button, a, summary, select")) return;
+      // What has the focus is pressed by it.
+      if ((event.target as HTMLElement).matches(PRESSED_BY_SPACE)) return;
       event.preventDefault();
       replay.toggle();
     },
