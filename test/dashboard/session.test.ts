@@ -147,6 +147,23 @@ describe.skipIf(CHROMIUM === null)("a session in a browser", () => {
       await eventually(() => param("from") === null);
     });
 
+    test("leaves the arrows to whatever else has the focus", async () => {
+      await show(ENDED);
+      await page.keyboard.press("+");
+      await page.keyboard.press("+");
+      await eventually(() => param("from"));
+      const isTaken = (element: Element) =>
+        !element.dispatchEvent(
+          new KeyboardEvent("keydown", { key: "ArrowLeft", bubbles: true, cancelable: true }),
+        );
+      expect(await page.locator(".table-scroll").evaluate(isTaken)).toBe(false);
+      expect(await page.locator("main").evaluate(isTaken)).toBe(true);
+      expect(await page.getByRole("button", { name: "Zoom in" }).evaluate(isTaken)).toBe(true);
+      expect(await page.locator("body").evaluate(isTaken)).toBe(true);
+      await page.keyboard.press("0");
+      await eventually(() => param("from") === null);
+    });
+
     test("is zoomed by the wheel with ctrl, where the pointer is", async () => {
       await show(ENDED, "?fold=0");
       const target = bar(/^Bash npm test, failed/);

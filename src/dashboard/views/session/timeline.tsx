@@ -342,7 +342,8 @@ function useRoving(
 function useZoomKeys(viewport: Viewport): void {
   const pan = (share: number) => (event: KeyboardEvent) => {
     const target = event.target as HTMLElement;
-    if (target.matches("input") || (target !== document.body && !target.closest("main"))) return;
+    // Tables and diffs that have the focus are scrolled by it.
+    if (target.matches("input") || !(target.matches("body, main") || target.closest(".timeline"))) return;
     event.preventDefault();
     viewport.pan(share);
   };
