@@ -347,6 +347,8 @@ describe.skipIf(CHROMIUM === null)("a session in a browser", () => {
       await page.getByRole("button", { name: "Next event" }).click();
       await bar(/^Bash npm i payments@5, succeeded/).waitFor();
       expect(param("replay")).toBe("1");
+      const shown = (await slider().getAttribute("aria-valuetext"))?.slice(0, "12:00:00".length) ?? "?";
+      await eventually(() => new Date(Number(param("t"))).toTimeString().startsWith(shown));
     });
 
     test("a link shows the same moment", async () => {
@@ -354,6 +356,31 @@ describe.skipIf(CHROMIUM === null)("a session in a browser", () => {
       await other.getByText("Replay – not live").waitFor();
       expect(await other.getByRole("slider").getAttribute("aria-valuetext")).toContain("event 4 of 14");
       expect(await other.getByRole("button", { name: "Play", exact: true }).count()).toBe(1);
+    });
+
+    test("its slider does not write every moment into the address", async () => {
+      await slider().focus();
+      const written = await page.evaluate(async () => {
+        const replaceState = history.replaceState.bind(history);
+        let times = 0;
+        history.replaceState = (...args) => {
+          times += 1;
+          replaceState(...args);
+        };
+        const input = document.querySelector<HTMLInputElement>(".replay input[type=range]");
+        for (let n = 1; n <= 30 && input; n += 1) {
+          input.value = `${Number(input.max) * (n / 60)}`;
+          input.dispatchEvent(new Event("input", { bubbles: true }));
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+        await new Promise((resolve) => setTimeout(resolve, 600));
+        history.replaceState = replaceState;
+        return times;
+      });
+      expect(written).toBeGreaterThan(0);
+      expect(written).toBeLessThan(6);
+      const shown = Number(await slider().inputValue()) / Number(await slider().getAttribute("max"));
+      expect(shown).toBeCloseTo(0.5, 1);
     });
 
     test("plays to the end at speed, over idle times, and is left again", async () => {
