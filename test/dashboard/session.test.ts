@@ -74,7 +74,7 @@ describe.skipIf(CHROMIUM === null)("a session in a browser", () => {
       expect(await head.innerText()).toMatch(/Bash asks for permission, for 2 min \d+ s\s+npm publish/);
       await bar(/npm publish .*waits for you/).waitFor();
       await timeline()
-        .getByRole("img", { name: /has been waiting .* for permission: Bash/ })
+        .getByRole("button", { name: /has been waiting .* for permission: Bash/ })
         .waitFor();
     });
 
@@ -206,6 +206,43 @@ describe.skipIf(CHROMIUM === null)("a session in a browser", () => {
       await page.keyboard.press("Escape");
       await eventually(async () => (await focused())?.includes("--repeat-each 5"));
       expect(await page.getByRole("complementary").count()).toBe(0);
+    });
+
+    test("arrows reach marks and waits too", async () => {
+      const focused = () => page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? "");
+      await show(PUBLISHING);
+      await bar(/npm publish .*waits for you/).focus();
+      await page.keyboard.press("ArrowRight");
+      await eventually(async () => /^has been waiting .* for permission/.test(await focused()));
+      await page.keyboard.press("Enter");
+      await page.getByRole("complementary").getByText("hook.permission_request").first().waitFor();
+      await page.keyboard.press("Escape");
+      await eventually(async () => /^has been waiting .* for permission/.test(await focused()));
+      await page.keyboard.press("Home");
+      await eventually(async () => /^(prompt|start)\b/.test(await focused()));
+      expect(await timeline().locator('.lanes [tabindex="0"]').count()).toBe(1);
+    });
+
+    test("arrows come to the end of the lane, also over marks between calls that lie in one", async () => {
+      const id = "mark-between";
+      await server.post([
+        ...call(id, 3600, 1, "toolu_b0", { command: "first" }),
+        ...call(id, 1000, 0.01, "toolu_b1", { command: "one" }),
+        told(id, 999.9, "user_prompt_submit", { prompt: "between" }),
+        ...call(id, 999.8, 0.01, "toolu_b2", { command: "two" }),
+        ...call(id, 60, 20, "toolu_b3", { command: "last" }),
+      ]);
+      await show(id, "?fold=0");
+      await bar(/^Bash first/).focus();
+      const focused = () => page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? "");
+      const seen: string[] = [];
+      for (let n = 0; n < 4; n += 1) {
+        const before = await focused();
+        await page.keyboard.press("ArrowRight");
+        seen.push((await eventually(async () => (await focused()) !== before && (await focused()))) || "");
+      }
+      expect(seen[1]).toMatch(/^prompt: between/);
+      expect(seen[3]).toMatch(/^Bash last/);
     });
 
     test("puts calls that lie too close together into one, which opens by zooming in", async () => {

@@ -102,7 +102,9 @@ function Loaded({ log }: { log: SessionLog }) {
   const selected = Number(params.get("call")) || null;
   const select = (seq: number | null) => {
     setParams({ call: seq === null ? "" : `${seq}` });
-    if (seq === null && selected !== null) focusNext(`.lanes [data-seqs~="${selected}"]`);
+    if (seq === null && selected !== null) {
+      focusNext(...["", "m", "w"].map((kind) => `.lanes [data-keys~="${kind}${selected}"]`));
+    }
   };
   const showInTimeline = ({ seq, startedAt }: { seq: number; startedAt: number }) => {
     viewport.reveal(startedAt);
@@ -201,8 +203,13 @@ function Loaded({ log }: { log: SessionLog }) {
 }
 
 /** Where the focus goes from what has just been closed. */
-function focusNext(selector: string): void {
-  requestAnimationFrame(() => document.querySelector<HTMLElement>(selector)?.focus({ preventScroll: true }));
+function focusNext(...selectors: string[]): void {
+  requestAnimationFrame(() => {
+    for (const selector of selectors) {
+      const element = document.querySelector<HTMLElement>(selector);
+      if (element) return element.focus({ preventScroll: true });
+    }
+  });
 }
 
 /** The present, as often as something moves with it; in a file, the moment of its export. */
