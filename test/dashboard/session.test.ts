@@ -522,6 +522,69 @@ describe.skipIf(CHROMIUM === null)("a session in a browser", () => {
     });
   });
 
+  test("of one that the log has trimmed, it says how much is gone, and keeps the last prompt", async () => {
+    const id = "trimmed-session";
+    const small = await startDashboardServer(["max_history_size=50"]);
+    await small.post(told(id, 4000, "user_prompt_submit", { prompt: "Count to a hundred and fifty" }));
+    for (let n = 0; n < 150; n += 1) {
+      await small.post(call(id, 3000 - n * 10, 5, `toolu_t${n}`, { command: `echo ${n}` }));
+    }
+    const { event_count: events } = await small.get(`/api/sessions/${id}`);
+    const { total_available: left } = await small.get(`/api/events?session_id=${id}&limit=1`);
+    expect(left).toBeLessThan(events);
+    const own = await small.open(`#/session/${id}?tab=prompts`);
+    const head = own.getByRole("region", { name: "Session", exact: true });
+    await head.getByText("301 events").waitFor();
+    expect(await head.innerText()).toContain("Count to a hundred and fifty");
+    expect(await own.locator(".notice").innerText()).toContain(`${events - left} are no longer in the log`);
+    expect(await own.getByRole("tabpanel").innerText()).toContain("Count to a hundred and fifty");
+
+    await own.getByRole("button", { name: "Export…" }).click();
+    await own
+      .getByRole("dialog")
+      .getByText(`${events - left} older events are left out`)
+      .waitFor();
+    const [download] = await Promise.all([
+      own.waitForEvent("download"),
+      own.getByRole("button", { name: "Save JSON" }).click(),
+    ]);
+    const path = join(temporaryDirectory(), download.suggestedFilename());
+    await download.saveAs(path);
+    const exported = JSON.parse(readFileSync(path, "utf8"));
+    expect(exported.omitted).toBe(events - left);
+    expect(exported.session).toMatchObject({ event_count: events, prompt: "Count to a hundred and fifty" });
+    await own.getByRole("button", { name: "Close" }).click();
+    await own.getByRole("button", { name: "Replay" }).click();
+    await own.getByText(`${events - left} are no longer in the log`).waitFor();
+    await small.kill();
+  });
+
+  test("an export holds no half of a secret where a text is cut", async () => {
+    const id = "secret-at-a-cut";
+    const command = `${"x ".repeat(230)}${TOKEN}`;
+    const data = {
+      tool_name: "Bash",
+      tool_use_id: "toolu_cut",
+      tool_input: { command: `echo "${command}"` },
+    };
+    await server.post([
+      told(id, 30, "user_prompt_submit", { prompt: `${"word ".repeat(796)}${TOKEN}` }),
+      told(id, 20, "pre_tool_use", data),
+    ]);
+    await show(id);
+    await page.getByRole("button", { name: "Export…" }).click();
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      page.getByRole("button", { name: "Save JSON" }).click(),
+    ]);
+    const path = join(temporaryDirectory(), download.suggestedFilename());
+    await download.saveAs(path);
+    await page.getByRole("button", { name: "Close" }).click();
+    const text = readFileSync(path, "utf8");
+    expect(text).not.toContain(TOKEN.slice(0, 12));
+    expect(JSON.parse(text).session.prompt).toContain("[redacted:");
+  });
+
   test("whatever its events hold is shown as text", async () => {
     const id = "hostile <b>id</b>";
     const script = '<img src=x onerror="globalThis.hacked=1">\u202Etxt';

@@ -127,6 +127,7 @@ function Loaded({ log }: { log: SessionLog }) {
           session={shownSession}
           story={story}
           events={replay.isOn ? shownSession.event_count : log.cut.value + log.entries.length}
+          startedAt={Math.min(story.from, Date.parse(shownSession.started_at))}
           actions={
             <>
               {!replay.isOn && (
@@ -145,7 +146,9 @@ function Loaded({ log }: { log: SessionLog }) {
         {log.cut.value > 0 && (
           <p class="notice">
             This session has {count(log.cut.value + log.entries.length, "event")}. The newest{" "}
-            {count(MAX_EVENTS)} are shown; what began before them may be missing or incomplete.
+            {count(log.entries.length)} are shown
+            {log.gone.value > 0 && <>, and {count(log.gone.value)} are no longer in the log</>}; what began
+            before them may be missing or incomplete.
           </p>
         )}
         {replay.isOn && (
@@ -193,10 +196,13 @@ function Loaded({ log }: { log: SessionLog }) {
             />
           )}
         </div>
-        {source.exported === null && session !== null && (
-          <ExportDialog isOpen={isExporting} source={source} session={session} />
-        )}
-        <Sections story={story} project={project} onSelect={showInTimeline} />
+        {source.exported === null && <ExportDialog isOpen={isExporting} source={source} />}
+        <Sections
+          story={story}
+          project={project}
+          earlierPrompt={log.earlierPrompt}
+          onSelect={showInTimeline}
+        />
       </div>
     </Moment.Provider>
   );
