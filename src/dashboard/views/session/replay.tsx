@@ -1,6 +1,7 @@
 /** A session played again: the moment that is shown, and what moves it. */
 import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import { countUpTo } from "../../../sessions/replay.ts";
 import type { Entry } from "../../../sessions/story.ts";
 import { useKeys } from "../../parts/shortcuts.ts";
 import { oneLine } from "../../parts/text.ts";
@@ -209,15 +210,4 @@ export function ReplayBar({ replay, entries, from, end, hasIdle, exitLabel }: Re
       </p>
     </section>
   );
-}
-
-/** How many lie before a moment or in it. */
-function countUpTo(entries: readonly Entry[], time: number): number {
-  let [low, high] = [0, entries.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((entries[middle] as Entry).step.time <= time) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
