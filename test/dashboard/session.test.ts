@@ -434,6 +434,13 @@ describe.skipIf(CHROMIUM === null)("a session in a browser", () => {
       expect(param("t")).toBeNull();
     });
 
+    test("agents to come are neither counted nor at work", async () => {
+      await show(WEB, "?replay=1&t=1");
+      await page.getByRole("tab", { name: "Agents 1", exact: true }).waitFor();
+      expect(await timeline().locator(".lane-future").count()).toBe(4);
+      expect(await timeline().locator(".lane-future .state-working").count()).toBe(0);
+    });
+
     test("Space is a checkbox's own while that has the focus", async () => {
       const id = "idle-replay";
       await server.post([

@@ -120,7 +120,7 @@ function LaneLabel({ lane, hasBegun }: { lane: Lane; hasBegun: boolean }) {
   const does = oneLine(task.replace(/^[^:]*: /, ""));
   return (
     <div class="lane-label" style={{ paddingLeft: `${0.5 + Math.min(depth, 6) * 0.875}rem` }}>
-      <div class={`lane-name state-${state}`}>
+      <div class={`lane-name state-${hasBegun ? state : "idle"}`}>
         <span class="dot" aria-hidden="true" />
         <b title={name}>{name}</b>
         <span class="id">{shortAgent(agentId)}</span>

@@ -29,7 +29,7 @@ export function Sections(props: SectionsProps) {
   const amounts: Record<Tab, number> = {
     tools: story.tools.length,
     files: story.files.length,
-    agents: story.lanes.length,
+    agents: story.lanes.filter(({ startedAt }) => startedAt <= story.to).length,
     prompts: prompts.length + (earlierPrompt === null ? 0 : 1),
   };
   const choose = (tab: Tab) => setParams({ tab: tab === "tools" ? "" : tab });
