@@ -106,11 +106,12 @@ const HANDLERS_BY_NAME: Record<string, Handler> = {
     if (wait && wait.tool === tool) wait.toolUseId = toolUseId;
     startWork(session, step);
     if (tool === null) return;
-    if (session.endedReason !== null) return;
     if (toolUseId === null) return count(session, tool);
     // Its end may have come first.
     if (session.calls.has(toolUseId)) return;
-    openCall(session, step, toolUseId, tool);
+    const call = openCall(session, step, toolUseId, tool);
+    // Of a session that is over nothing is open; its own end may still tell how it went.
+    if (session.endedReason !== null) return closeCall(session, call, "unfinished");
     if (tool === QUESTION_TOOL) ask(session, step, { kind: "input", toolUseId });
   },
 

@@ -70,7 +70,7 @@ export function createRecorder(session: Session): Recorder {
   function noteCalls(entry: Entry, end: number): void {
     const { step, seq } = entry;
     if (step.toolUseId !== null) follow(step.toolUseId, entry);
-    else if (step.name === "pre_tool_use" && step.tool !== null && session.endedReason === null) {
+    else if (step.name === "pre_tool_use" && step.tool !== null) {
       const moment = { tool: step.tool, toolUseId: null, startedAt: step.time };
       spans.push({ ...spanOf({ ...step, ...moment }, seq), endedAt: step.time, endSeq: seq });
     }

@@ -56,7 +56,7 @@ export const AGENT_TOOLS: ReadonlySet<string> = new Set(["Agent", "Task"]);
 
 /** Beyond it a time is not the sender's clock but a mistake. */
 const MAX_AHEAD_MS = 60_000;
-const MAX_PROMPT_CHARS = 4000;
+export const MAX_PROMPT_CHARS = 4000;
 const MAX_TEXT_CHARS = 500;
 const CALL_IDS = ["tool_use_id", "tool_call_id", "correlation_id"];
 const DETAILS = ["notification_type", "reason", "source", "trigger", "status"];

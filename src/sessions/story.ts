@@ -128,7 +128,10 @@ export interface Entry {
 export interface LiveStory {
   /** Takes events in any order, the same one twice too: they count where their times put them, and then their `seq`. */
   add(entry: Entry): void;
-  /** Costs what is new; after an event that came late, all of it. The answer is a copy. */
+  /**
+   * Steps are gone through as far as they are new; after an event that came late, all of them. The answer is a copy, in
+   * which every call is copied, sorted into its lane and counted: what a frame of a replay shows is cut out of one.
+   */
   read(now: number): Story;
   /** The session as it stood at a moment, or null before it began. Playing forward is cheap. */
   sessionAt(time: number): wire.Session | null;

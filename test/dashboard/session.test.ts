@@ -74,7 +74,7 @@ describe.skipIf(CHROMIUM === null)("a session in a browser", () => {
       expect(await head.innerText()).toMatch(/Bash asks for permission, for 2 min \d+ s\s+npm publish/);
       await bar(/npm publish .*waits for you/).waitFor();
       await timeline()
-        .getByRole("img", { name: /has been waiting .* for permission: Bash/ })
+        .getByRole("button", { name: /has been waiting .* for permission: Bash/ })
         .waitFor();
     });
 
@@ -147,6 +147,23 @@ describe.skipIf(CHROMIUM === null)("a session in a browser", () => {
       await eventually(() => param("from") === null);
     });
 
+    test("leaves the arrows to whatever else has the focus", async () => {
+      await show(ENDED);
+      await page.keyboard.press("+");
+      await page.keyboard.press("+");
+      await eventually(() => param("from"));
+      const isTaken = (element: Element) =>
+        !element.dispatchEvent(
+          new KeyboardEvent("keydown", { key: "ArrowLeft", bubbles: true, cancelable: true }),
+        );
+      expect(await page.locator(".table-scroll").evaluate(isTaken)).toBe(false);
+      expect(await page.locator("main").evaluate(isTaken)).toBe(true);
+      expect(await page.getByRole("button", { name: "Zoom in" }).evaluate(isTaken)).toBe(true);
+      expect(await page.locator("body").evaluate(isTaken)).toBe(true);
+      await page.keyboard.press("0");
+      await eventually(() => param("from") === null);
+    });
+
     test("is zoomed by the wheel with ctrl, where the pointer is", async () => {
       await show(ENDED, "?fold=0");
       const target = bar(/^Bash npm test, failed/);
@@ -189,6 +206,43 @@ describe.skipIf(CHROMIUM === null)("a session in a browser", () => {
       await page.keyboard.press("Escape");
       await eventually(async () => (await focused())?.includes("--repeat-each 5"));
       expect(await page.getByRole("complementary").count()).toBe(0);
+    });
+
+    test("arrows reach marks and waits too", async () => {
+      const focused = () => page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? "");
+      await show(PUBLISHING);
+      await bar(/npm publish .*waits for you/).focus();
+      await page.keyboard.press("ArrowRight");
+      await eventually(async () => /^has been waiting .* for permission/.test(await focused()));
+      await page.keyboard.press("Enter");
+      await page.getByRole("complementary").getByText("hook.permission_request").first().waitFor();
+      await page.keyboard.press("Escape");
+      await eventually(async () => /^has been waiting .* for permission/.test(await focused()));
+      await page.keyboard.press("Home");
+      await eventually(async () => /^(prompt|start)\b/.test(await focused()));
+      expect(await timeline().locator('.lanes [tabindex="0"]').count()).toBe(1);
+    });
+
+    test("arrows come to the end of the lane, also over marks between calls that lie in one", async () => {
+      const id = "mark-between";
+      await server.post([
+        ...call(id, 3600, 1, "toolu_b0", { command: "first" }),
+        ...call(id, 1000, 0.01, "toolu_b1", { command: "one" }),
+        told(id, 999.9, "user_prompt_submit", { prompt: "between" }),
+        ...call(id, 999.8, 0.01, "toolu_b2", { command: "two" }),
+        ...call(id, 60, 20, "toolu_b3", { command: "last" }),
+      ]);
+      await show(id, "?fold=0");
+      await bar(/^Bash first/).focus();
+      const focused = () => page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? "");
+      const seen: string[] = [];
+      for (let n = 0; n < 4; n += 1) {
+        const before = await focused();
+        await page.keyboard.press("ArrowRight");
+        seen.push((await eventually(async () => (await focused()) !== before && (await focused()))) || "");
+      }
+      expect(seen[1]).toMatch(/^prompt: between/);
+      expect(seen[3]).toMatch(/^Bash last/);
     });
 
     test("puts calls that lie too close together into one, which opens by zooming in", async () => {
@@ -330,6 +384,8 @@ describe.skipIf(CHROMIUM === null)("a session in a browser", () => {
       await page.getByRole("button", { name: "Next event" }).click();
       await bar(/^Bash npm i payments@5, succeeded/).waitFor();
       expect(param("replay")).toBe("1");
+      const shown = (await slider().getAttribute("aria-valuetext"))?.slice(0, "12:00:00".length) ?? "?";
+      await eventually(() => new Date(Number(param("t"))).toTimeString().startsWith(shown));
     });
 
     test("a link shows the same moment", async () => {
@@ -337,6 +393,31 @@ describe.skipIf(CHROMIUM === null)("a session in a browser", () => {
       await other.getByText("Replay – not live").waitFor();
       expect(await other.getByRole("slider").getAttribute("aria-valuetext")).toContain("event 4 of 14");
       expect(await other.getByRole("button", { name: "Play", exact: true }).count()).toBe(1);
+    });
+
+    test("its slider does not write every moment into the address", async () => {
+      await slider().focus();
+      const written = await page.evaluate(async () => {
+        const replaceState = history.replaceState.bind(history);
+        let times = 0;
+        history.replaceState = (...args) => {
+          times += 1;
+          replaceState(...args);
+        };
+        const input = document.querySelector<HTMLInputElement>(".replay input[type=range]");
+        for (let n = 1; n <= 30 && input; n += 1) {
+          input.value = `${Number(input.max) * (n / 60)}`;
+          input.dispatchEvent(new Event("input", { bubbles: true }));
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+        await new Promise((resolve) => setTimeout(resolve, 600));
+        history.replaceState = replaceState;
+        return times;
+      });
+      expect(written).toBeGreaterThan(0);
+      expect(written).toBeLessThan(6);
+      const shown = Number(await slider().inputValue()) / Number(await slider().getAttribute("max"));
+      expect(shown).toBeCloseTo(0.5, 1);
     });
 
     test("plays to the end at speed, over idle times, and is left again", async () => {
@@ -351,6 +432,32 @@ describe.skipIf(CHROMIUM === null)("a session in a browser", () => {
       await page.getByText("Replay – not live").waitFor({ state: "hidden" });
       expect(param("replay")).toBeNull();
       expect(param("t")).toBeNull();
+    });
+
+    test("agents to come are neither counted nor at work", async () => {
+      await show(WEB, "?replay=1&t=1");
+      await page.getByRole("tab", { name: "Agents 1", exact: true }).waitFor();
+      expect(await timeline().locator(".lane-future").count()).toBe(4);
+      expect(await timeline().locator(".lane-future .state-working").count()).toBe(0);
+    });
+
+    test("Space is a checkbox's own while that has the focus", async () => {
+      const id = "idle-replay";
+      await server.post([
+        ...call(id, 7200, 20, "toolu_r1", { command: "early" }),
+        ...call(id, 60, 20, "toolu_r2", { command: "late" }),
+      ]);
+      await show(id, `?replay=1&t=${Date.now() - 7_190_000}`);
+      const skips = page.getByRole("checkbox", { name: "Skip idle time" });
+      for (const box of [skips, page.getByRole("checkbox", { name: "Fold idle time" })]) {
+        const before = await box.isChecked();
+        await box.focus();
+        await page.keyboard.press("Space");
+        await eventually(async () => (await box.isChecked()) !== before);
+        await page.keyboard.press("Space");
+        await eventually(async () => (await box.isChecked()) === before);
+      }
+      expect(await page.getByRole("button", { name: "Play", exact: true }).count()).toBe(1);
     });
   });
 
@@ -420,6 +527,69 @@ describe.skipIf(CHROMIUM === null)("a session in a browser", () => {
       // Its own address has no origin.
       expect(file.problems).toEqual([`a request to file://${html}`]);
     });
+  });
+
+  test("of one that the log has trimmed, it says how much is gone, and keeps the last prompt", async () => {
+    const id = "trimmed-session";
+    const small = await startDashboardServer(["max_history_size=50"]);
+    await small.post(told(id, 4000, "user_prompt_submit", { prompt: "Count to a hundred and fifty" }));
+    for (let n = 0; n < 150; n += 1) {
+      await small.post(call(id, 3000 - n * 10, 5, `toolu_t${n}`, { command: `echo ${n}` }));
+    }
+    const { event_count: events } = await small.get(`/api/sessions/${id}`);
+    const { total_available: left } = await small.get(`/api/events?session_id=${id}&limit=1`);
+    expect(left).toBeLessThan(events);
+    const own = await small.open(`#/session/${id}?tab=prompts`);
+    const head = own.getByRole("region", { name: "Session", exact: true });
+    await head.getByText("301 events").waitFor();
+    expect(await head.innerText()).toContain("Count to a hundred and fifty");
+    expect(await own.locator(".notice").innerText()).toContain(`${events - left} are no longer in the log`);
+    expect(await own.getByRole("tabpanel").innerText()).toContain("Count to a hundred and fifty");
+
+    await own.getByRole("button", { name: "Export…" }).click();
+    await own
+      .getByRole("dialog")
+      .getByText(`${events - left} older events are left out`)
+      .waitFor();
+    const [download] = await Promise.all([
+      own.waitForEvent("download"),
+      own.getByRole("button", { name: "Save JSON" }).click(),
+    ]);
+    const path = join(temporaryDirectory(), download.suggestedFilename());
+    await download.saveAs(path);
+    const exported = JSON.parse(readFileSync(path, "utf8"));
+    expect(exported.omitted).toBe(events - left);
+    expect(exported.session).toMatchObject({ event_count: events, prompt: "Count to a hundred and fifty" });
+    await own.getByRole("button", { name: "Close" }).click();
+    await own.getByRole("button", { name: "Replay" }).click();
+    await own.getByText(`${events - left} are no longer in the log`).waitFor();
+    await small.kill();
+  });
+
+  test("an export holds no half of a secret where a text is cut", async () => {
+    const id = "secret-at-a-cut";
+    const command = `${"x ".repeat(230)}${TOKEN}`;
+    const data = {
+      tool_name: "Bash",
+      tool_use_id: "toolu_cut",
+      tool_input: { command: `echo "${command}"` },
+    };
+    await server.post([
+      told(id, 30, "user_prompt_submit", { prompt: `${"word ".repeat(796)}${TOKEN}` }),
+      told(id, 20, "pre_tool_use", data),
+    ]);
+    await show(id);
+    await page.getByRole("button", { name: "Export…" }).click();
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      page.getByRole("button", { name: "Save JSON" }).click(),
+    ]);
+    const path = join(temporaryDirectory(), download.suggestedFilename());
+    await download.saveAs(path);
+    await page.getByRole("button", { name: "Close" }).click();
+    const text = readFileSync(path, "utf8");
+    expect(text).not.toContain(TOKEN.slice(0, 12));
+    expect(JSON.parse(text).session.prompt).toContain("[redacted:");
   });
 
   test("whatever its events hold is shown as text", async () => {

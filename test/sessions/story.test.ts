@@ -96,6 +96,29 @@ function sharedOf(story: Story): unknown {
   };
 }
 
+test("a call that begins after its session's end is drawn, counted, and not waited for", () => {
+  const agent = inside("qa");
+  const told = [
+    agentStart(0, "qa"),
+    end(10, "logout"),
+    pre(70, "Bash", "toolu_agent", {}, agent),
+    pre(71, "Bash", "", {}, agent),
+    pre(110, "Read", "toolu_main"),
+  ];
+  const story = storyOf(told);
+  expect(brief(spanOf(story, "toolu_agent"))).toBe("toolu_agent 70–70 unfinished");
+  expect(laneOf(story, "qa").spans).toHaveLength(2);
+  expect(sharedOf(story)).toEqual(shared(seen(told)));
+  expect(seen(told).tools).toMatchObject([
+    { tool: "Bash", calls: 2 },
+    { tool: "Read", calls: 1 },
+  ]);
+  // Its end tells what became of it.
+  const done = [...told.slice(0, 3), post(80, "Bash", "toolu_agent", {}, agent)];
+  expect(brief(spanOf(storyOf(done), "toolu_agent"))).toBe("toolu_agent 70–80 success");
+  expect(sharedOf(storyOf(done))).toEqual(shared(seen(done)));
+});
+
 describe("a story and its session tell the same", () => {
   for (const [name, told] of ALL) {
     test(`${name}: hook by hook, and hours later`, () => {

@@ -1,4 +1,5 @@
 /** Numbers, times and states as people read them. */
+import { duration } from "../../sessions/names.ts";
 import type { HistoryGap, SessionState } from "../../protocol/messages.ts";
 
 export const STATE_WORDS: Record<SessionState, string> = {
@@ -36,20 +37,7 @@ export function span(milliseconds: number): string {
 
 /** In whole seconds and the two largest units. */
 export function age(milliseconds: number): string {
-  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
-  const units = [
-    [Math.floor(seconds / 86_400), "d"],
-    [Math.floor(seconds / 3600) % 24, "h"],
-    [Math.floor(seconds / 60) % 60, "min"],
-    [seconds % 60, "s"],
-  ] as const;
-  const first = units.findIndex(([amount]) => amount > 0);
-  if (first === -1) return "0 s";
-  return units
-    .slice(first, first + 2)
-    .filter(([amount]) => amount > 0)
-    .map(([amount, unit]) => `${amount} ${unit}`)
-    .join(" ");
+  return duration(Math.max(0, milliseconds / 1000));
 }
 
 export function bytes(value: number): string {

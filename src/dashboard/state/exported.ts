@@ -103,6 +103,7 @@ export function exportedSource({
       yield { events: own, total: own.length + omitted };
     },
     event: async (seq) => bySeq.get(seq) ?? null,
+    session: async () => session,
     ready: async () => {},
     follow: () => () => {},
   };

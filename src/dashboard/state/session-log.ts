@@ -25,11 +25,16 @@ export class SessionLog {
   readonly progress = signal<[loaded: number, total: number]>([0, 0]);
   /** Counts up with what there is. */
   readonly version = signal(0);
-  /** Older events than those shown that the source has. */
+  /** Older events than those shown: those that the source has, and those that it no longer has. */
   readonly cut = signal(0);
+  /** Of these, those that the source no longer has. */
+  readonly gone = signal(0);
   /** In the order of their times. */
   entries: Entry[] = [];
   #story: LiveStory;
+  /** As its source told of it, with what no event in reach tells any more. */
+  #told: Session | null = null;
+  #isPromptSeen = false;
   #seqs = new Set<number>();
   #refreshTimer: ReturnType<typeof setTimeout> | null = null;
   #isWanted = true;
@@ -83,15 +88,23 @@ export class SessionLog {
     return this.#story.read(now);
   }
 
+  /** The last prompt, where it lies before all events in reach. */
+  get earlierPrompt(): string | null {
+    return this.#isPromptSeen ? null : (this.#told?.prompt ?? null);
+  }
+
   /** Null before it began. */
   sessionAt(time: number): Session | null {
-    return this.#story.sessionAt(time);
+    const session = this.#story.sessionAt(time);
+    return session && withEarlier(session, this.#told, this.earlierPrompt, this.cut.value);
   }
 
   #reload = () => {};
 
   async #load(): Promise<void> {
     await this.source.ready();
+    // Asked first: what comes in between is never taken for lost.
+    const told = await this.source.session();
     const pages: Page[] = [];
     let loaded = 0;
     for await (const page of this.source.pages()) {
@@ -103,11 +116,14 @@ export class SessionLog {
     }
     this.entries = [];
     this.#seqs = new Set();
+    this.#isPromptSeen = false;
     this.#story = createStory(this.source.id);
     const total = pages.at(-1)?.total ?? 0;
     const events = pages.flatMap((page) => page.events).slice(-MAX_EVENTS);
     for (const event of events) this.#add(event);
-    this.cut.value = Math.max(0, total - events.length);
+    this.#told = told;
+    this.gone.value = goneOf(told, total);
+    this.cut.value = Math.max(0, total - events.length) + this.gone.value;
     this.state.value = events.length > 0 ? "ready" : "absent";
     this.version.value += 1;
   }
@@ -128,12 +144,35 @@ export class SessionLog {
     if (entry === null || this.#seqs.has(entry.seq)) return;
     this.#seqs.add(entry.seq);
     this.#story.add(entry);
+    this.#isPromptSeen ||= isPrompt(entry);
     const { entries } = this;
     let at = entries.length;
     while (at > 0 && isBefore(entry, entries[at - 1] as Entry)) at -= 1;
     if (at === entries.length) entries.push(entry);
     else entries.splice(at, 0, entry);
   }
+}
+
+/** How many events of a session its source no longer has, of which it still has so many. */
+export function goneOf(told: Session | null, total: number): number {
+  return Math.max(0, (told?.event_count ?? 0) - total);
+}
+
+/** A session with what its events in reach no longer tell. */
+export function withEarlier(
+  session: Session,
+  told: Session | null,
+  prompt: string | null,
+  events: number,
+): Session {
+  if (events === 0 || told === null) return session;
+  return {
+    ...session,
+    project: session.project ?? told.project,
+    prompt: session.prompt ?? prompt,
+    started_at: session.started_at < told.started_at ? session.started_at : told.started_at,
+    event_count: session.event_count + events,
+  };
 }
 
 /** Null for what cannot be read at all. */
@@ -147,6 +186,12 @@ export function entryOf(event: JsonObject): Entry | null {
     // Nested deeper than the stack is.
     return null;
   }
+}
+
+/** Whether it is a human's. */
+function isPrompt({ step: { name, prompt, agentId, report } }: Entry): boolean {
+  if (prompt === "") return false;
+  return name === "session_start" || (name === "user_prompt_submit" && agentId === null && report === null);
 }
 
 function isBefore(a: Entry, b: Entry): boolean {

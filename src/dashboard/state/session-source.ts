@@ -2,7 +2,8 @@
 import { effect } from "@preact/signals";
 import { createContext } from "preact";
 import { isObject, type JsonObject } from "../../protocol/event.ts";
-import { getEvent, getHistory } from "./api.ts";
+import type { Session } from "../../protocol/messages.ts";
+import { ApiError, getEvent, getHistory, getSession } from "./api.ts";
 import type { Feed } from "./feed.ts";
 
 /** Events of a session, oldest first. */
@@ -19,6 +20,8 @@ export interface SessionSource {
   /** The newest events first, then those before them. */
   pages(): AsyncGenerator<Page>;
   event(seq: number): Promise<JsonObject | null>;
+  /** What is known of it beyond the events that are still there; null where nothing is. */
+  session(): Promise<Session | null>;
   /** Resolves when no event can come between what `pages` gives and what `follow` tells. */
   ready(): Promise<void>;
   /** Tells of events as they come; the answer ends it. */
@@ -35,6 +38,20 @@ export function liveSource(id: string, feed: Feed): SessionSource {
     id,
     exported: null,
     event: getEvent,
+
+    async session() {
+      // Browsers write every refusal into their console.
+      const { total_available: total } = await getHistory(
+        new URLSearchParams({ session_id: id, limit: "1" }),
+      );
+      if (total === 0) return null;
+      try {
+        return await getSession(id);
+      } catch (error) {
+        if (error instanceof ApiError) return null;
+        throw error;
+      }
+    },
 
     async *pages() {
       for (let before = 0; ;) {

@@ -3,22 +3,22 @@ import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { JsonObject } from "../../../protocol/event.ts";
 import { redactValue } from "../../../protocol/redact.ts";
-import type { Session } from "../../../protocol/messages.ts";
+import { MAX_PROMPT_CHARS } from "../../../sessions/step.ts";
+import { createStory } from "../../../sessions/story.ts";
 import { count } from "../../parts/words.ts";
 import { getHealth } from "../../state/api.ts";
 import { exportedPage, type ExportedSession, fileName, FORMAT } from "../../state/exported.ts";
-import { MAX_EVENTS } from "../../state/session-log.ts";
+import { entryOf, goneOf, MAX_EVENTS, withEarlier } from "../../state/session-log.ts";
 import type { SessionSource } from "../../state/session-source.ts";
 
 interface ExportDialogProps {
   isOpen: Signal<boolean>;
   source: SessionSource;
-  session: Session;
 }
 
 type Made = { exported: ExportedSession } | { problem: string } | { loaded: number };
 
-export function ExportDialog({ isOpen, source, session }: ExportDialogProps) {
+export function ExportDialog({ isOpen, source }: ExportDialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const made = useSignal<Made>({ loaded: 0 });
   const said = useSignal("");
@@ -28,7 +28,7 @@ export function ExportDialog({ isOpen, source, session }: ExportDialogProps) {
     const stop = new AbortController();
     made.value = { loaded: 0 };
     said.value = "";
-    make(source, session, stop.signal, (loaded) => (made.value = { loaded })).then(
+    make(source, stop.signal, (loaded) => (made.value = { loaded })).then(
       (exported) => {
         if (!stop.signal.aborted) made.value = { exported };
       },
@@ -77,13 +77,14 @@ export function ExportDialog({ isOpen, source, session }: ExportDialogProps) {
             <b>{count(value.exported.events.length, "event")}</b>,{" "}
             <b>{count(value.exported.redacted, "secret")} masked</b>.
             {value.exported.omitted !== undefined && (
-              <> {count(value.exported.omitted, "older event")} are left out.</>
+              <> {count(value.exported.omitted, "older event is", "older events are")} left out.</>
             )}
           </p>
           <p>
-            Masking knows the usual forms only: keys and tokens of well-known services, passwords in addresses
-            and assignments. Prompts, code, paths and outputs are in the file as they are; look through it
-            before you pass it on.
+            Masking knows the usual forms only: keys and tokens of well-known services, passwords in
+            addresses, and what is called a password, key, token or secret. Cookies, <code>.netrc</code> files
+            and <code>curl -u</code> it does not know. Prompts, code, paths and outputs are in the file as
+            they are; look through it before you pass it on.
           </p>
           <div class="export-actions">
             <button type="button" class="primary" onClick={() => void save(value.exported, "html")}>
@@ -109,10 +110,10 @@ const STEP = 100;
 
 async function make(
   source: SessionSource,
-  session: Session,
   stop: AbortSignal,
   onProgress: (loaded: number) => void,
 ): Promise<ExportedSession> {
+  const told = await source.session();
   const pages: JsonObject[][] = [];
   let [loaded, masked, total] = [0, 0, 0];
   for await (const page of source.pages()) {
@@ -133,16 +134,28 @@ async function make(
   }
   const events = pages.flat().slice(-MAX_EVENTS);
   const { server_version: version } = await getHealth();
-  // What it says is said in the events too, where it was counted.
-  const { value: ownSession } = redactValue(session);
+  const omitted = Math.max(0, total - events.length) + goneOf(told, total);
+  // Told anew: in texts that are cut, half a secret may stand at the end, where no mask knows it.
+  const story = createStory(source.id);
+  let now = Date.now();
+  for (const event of events) {
+    const entry = entryOf(event);
+    if (entry === null) continue;
+    story.add(entry);
+    now = Math.max(now, entry.step.time);
+  }
+  const session = story.sessionAt(now);
+  if (session === null) throw new Error("none of them can be read");
+  const isWhole = told?.prompt && told.prompt.length < MAX_PROMPT_CHARS;
+  const prompt = isWhole ? redactValue(told.prompt).value : null;
   return {
     format: FORMAT,
     version: 1,
     exported_at: new Date().toISOString(),
     server_version: version,
     redacted: masked,
-    ...(total > events.length ? { omitted: total - events.length } : {}),
-    session: ownSession,
+    ...(omitted > 0 ? { omitted } : {}),
+    session: withEarlier(session, told && redactValue(told).value, prompt, omitted),
     events,
   };
 }

@@ -13,7 +13,7 @@ import {
   shortAgent,
   waitWords,
 } from "./call-words.ts";
-import { type Box, layBoxes, layMarks } from "./layout.ts";
+import { type Box, callKey, layBoxes, layMarks, markKey, waitKey } from "./layout.ts";
 import type { Scale } from "./time-axis.ts";
 
 interface LaneRowProps {
@@ -24,8 +24,8 @@ interface LaneRowProps {
   now: number;
   project: string | null;
   selected: number | null;
-  /** The call that Tab goes to, by its `seq`. */
-  tabStop: number | null;
+  /** What Tab goes to, by its key. */
+  tabStop: string | null;
   onSelect: (seq: number | null) => void;
   onZoom: (spans: readonly Span[]) => void;
 }
@@ -54,10 +54,7 @@ export function LaneRow(props: LaneRowProps) {
   // What is not as high as its label stands in the middle of it.
   const top = strip + PAD + Math.max(0, (height - strip - 2 * PAD - lane.rows * rowHeight) / 2);
   const hasBegun = lane.startedAt <= now;
-  /** That somebody waits is seen already. */
   const asked = new Set(waits.filter(({ to }) => to === null).map(({ toolUseId }) => toolUseId));
-  const isNews = ({ kind, time }: Mark) =>
-    kind !== "notification" || !waits.some(({ from, to }) => from <= time && time <= (to ?? now));
 
   return (
     <div class={`lane state-${lane.state}${hasBegun ? "" : " lane-future"}${isAway ? " lane-away" : ""}`}>
@@ -65,7 +62,15 @@ export function LaneRow(props: LaneRowProps) {
       <div class="lane-plot" style={{ height: `${height}px` }}>
         {hasBegun && <Life lane={lane} scale={scale} now={now} />}
         {waits.map((wait) => (
-          <Wait key={wait.seq} wait={wait} scale={scale} now={now} onSelect={onSelect} />
+          <Wait
+            key={wait.seq}
+            wait={wait}
+            scale={scale}
+            now={now}
+            selected={selected}
+            tabStop={tabStop}
+            onSelect={onSelect}
+          />
         ))}
         {layBoxes(lane.spans, scale, now).map((box) => (
           <Bar
@@ -82,7 +87,7 @@ export function LaneRow(props: LaneRowProps) {
             onZoom={onZoom}
           />
         ))}
-        {layMarks(marks.filter(isNews), scale).map(({ kind, marks: group, x }) => {
+        {layMarks(marks, scale).map(({ kind, marks: group, x }) => {
           const [sign] = MARK_SIGNS[kind];
           const chosen = group.find((mark) => mark.kind === kind) ?? group[0];
           const words = group.map(markWords).join("\n");
@@ -91,7 +96,8 @@ export function LaneRow(props: LaneRowProps) {
               key={chosen?.seq}
               type="button"
               class={`mark mark-${kind}`}
-              tabIndex={-1}
+              tabIndex={group.some((mark) => markKey(mark) === tabStop) ? 0 : -1}
+              data-keys={group.map(markKey).join(" ")}
               style={{ transform: `translateX(${x}px)` }}
               aria-label={words}
               aria-pressed={group.some(({ seq }) => seq === selected)}
@@ -114,7 +120,7 @@ function LaneLabel({ lane, hasBegun }: { lane: Lane; hasBegun: boolean }) {
   const does = oneLine(task.replace(/^[^:]*: /, ""));
   return (
     <div class="lane-label" style={{ paddingLeft: `${0.5 + Math.min(depth, 6) * 0.875}rem` }}>
-      <div class={`lane-name state-${state}`}>
+      <div class={`lane-name state-${hasBegun ? state : "idle"}`}>
         <span class="dot" aria-hidden="true" />
         <b title={name}>{name}</b>
         <span class="id">{shortAgent(agentId)}</span>
@@ -144,10 +150,12 @@ interface WaitProps {
   wait: WaitSpan;
   scale: Scale;
   now: number;
+  selected: number | null;
+  tabStop: string | null;
   onSelect: (seq: number) => void;
 }
 
-function Wait({ wait, scale, now, onSelect }: WaitProps) {
+function Wait({ wait, scale, now, selected, tabStop, onSelect }: WaitProps) {
   const { from, to, seq } = wait;
   const end = to ?? now;
   if (end < scale.from || from > scale.to) return null;
@@ -155,10 +163,13 @@ function Wait({ wait, scale, now, onSelect }: WaitProps) {
   const width = Math.max(3, Math.min(scale.width + 4, scale.x(end)) - left);
   const words = waitWords(wait, now);
   return (
-    <div
+    <button
+      type="button"
       class={`wait${to === null ? " wait-open" : ""}`}
       style={{ left: `${left}px`, width: `${width}px` }}
-      role="img"
+      tabIndex={waitKey(wait) === tabStop ? 0 : -1}
+      data-keys={waitKey(wait)}
+      aria-pressed={seq === selected}
       aria-label={words}
       title={words}
       onClick={() => onSelect(seq)}
@@ -169,7 +180,7 @@ function Wait({ wait, scale, now, onSelect }: WaitProps) {
           {age(end - from)}
         </span>
       )}
-    </div>
+    </button>
   );
 }
 
@@ -182,7 +193,7 @@ interface BarProps {
   /** It does not run, somebody is asked whether it may. */
   isAsked: boolean;
   selected: number | null;
-  tabStop: number | null;
+  tabStop: string | null;
   onSelect: (seq: number) => void;
   onZoom: (spans: readonly Span[]) => void;
 }
@@ -192,13 +203,12 @@ function Bar({ box, top, height, project, now, isAsked, selected, tabStop, onSel
   const [span] = spans;
   if (!span) return null;
   const style = { left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${height}px` };
-  const holds = (seq: number | null) => seq !== null && spans.some((own) => own.seq === seq);
   const common = {
     type: "button" as const,
-    tabIndex: holds(tabStop) ? 0 : -1,
+    tabIndex: spans.some((own) => callKey(own) === tabStop) ? 0 : -1,
     style,
-    "data-seqs": spans.map(({ seq }) => seq).join(" "),
-    "aria-pressed": holds(selected),
+    "data-keys": spans.map(callKey).join(" "),
+    "aria-pressed": spans.some(({ seq }) => seq === selected),
   };
   if (spans.length > 1) {
     const words = clusterWords(spans);

@@ -1,5 +1,5 @@
 /** What of a story is drawn where: bars for calls, and one for all that are too small to be told apart. */
-import type { Mark, MarkKind, Span } from "../../../sessions/story.ts";
+import type { Lane, Mark, MarkKind, Span, Story, WaitSpan } from "../../../sessions/story.ts";
 import type { Scale } from "./time-axis.ts";
 
 export interface Box {
@@ -80,3 +80,39 @@ export function layMarks(marks: readonly Mark[], scale: Scale): MarkGroup[] {
   }
   return groups;
 }
+
+/** Something in a lane that can be opened, by a key that tells it from others of the same event. */
+export interface Item {
+  key: string;
+  startedAt: number;
+  endedAt: number | null;
+}
+
+export const callKey = ({ seq }: Span) => `${seq}`;
+export const markKey = ({ seq }: Mark) => `m${seq}`;
+export const waitKey = ({ seq }: WaitSpan) => `w${seq}`;
+
+/** Those of a lane: all of them lie in that of the main agent. That somebody waits is seen already. */
+export function marksIn({ agentId }: Lane, { marks, waits }: Story, now: number): Mark[] {
+  if (agentId !== null) return [];
+  const own = waits.filter((wait) => wait.agentId === null);
+  return marks.filter(
+    ({ kind, time }) =>
+      kind !== "notification" || !own.some(({ from, to }) => from <= time && time <= (to ?? now)),
+  );
+}
+
+/** In the order of their times. */
+export function itemsIn(lane: Lane, story: Story, now: number): Item[] {
+  const waits = story.waits.filter(({ agentId }) => agentId === lane.agentId);
+  const items = [
+    ...lane.spans.map((span) => ({ key: callKey(span), ...timesOf(span) })),
+    ...marksIn(lane, story, now).map((mark) => {
+      return { key: markKey(mark), startedAt: mark.time, endedAt: mark.time };
+    }),
+    ...waits.map((wait) => ({ key: waitKey(wait), startedAt: wait.from, endedAt: wait.to })),
+  ];
+  return items.toSorted((a, b) => a.startedAt - b.startedAt);
+}
+
+const timesOf = ({ startedAt, endedAt }: Span) => ({ startedAt, endedAt });

@@ -1,6 +1,7 @@
 /** A session played again: the moment that is shown, and what moves it. */
 import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import { countUpTo } from "../../../sessions/replay.ts";
 import type { Entry } from "../../../sessions/story.ts";
 import { useKeys } from "../../parts/shortcuts.ts";
 import { oneLine } from "../../parts/text.ts";
@@ -28,6 +29,9 @@ const FRAME_MS = 40;
 /** After a pause of the browser's own, as of a hidden tab, it goes on from where it was. */
 const MAX_STEP_MS = 250;
 const DEFAULT_SPEED = 5;
+/** Browsers count how often the address is changed. */
+const ADDRESS_DELAY_MS = 250;
+const PRESSED_BY_SPACE = "button, a, summary, select, input[type=checkbox], input[type=radio]";
 
 export function useReplay(from: number, end: number, idle: readonly Interval[]): Replay {
   const { params } = route.value;
@@ -41,9 +45,15 @@ export function useReplay(from: number, end: number, idle: readonly Interval[]):
   const latest = useRef({ end, idle });
   latest.current = { end, idle };
 
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  useEffect(() => () => clearTimeout(timer.current), []);
+
   // Somebody has followed a link to another moment.
+  const inAddress = useRef(asked);
   useEffect(() => {
-    if (asked > 0 && Math.abs(asked - moment.peek()) >= 1) moment.value = within(asked);
+    if (asked === inAddress.current) return;
+    inAddress.current = asked;
+    if (asked > 0) moment.value = within(asked);
   }, [asked]);
 
   useEffect(() => {
@@ -62,7 +72,12 @@ export function useReplay(from: number, end: number, idle: readonly Interval[]):
     return () => cancelAnimationFrame(frame);
   }, [isOn, isPlaying.value]);
 
-  const keep = () => setParams({ replay: "1", t: `${Math.round(moment.peek())}` });
+  const setAddress = (on: boolean, time: number | null) => {
+    clearTimeout(timer.current);
+    inAddress.current = time ?? 0;
+    setParams({ replay: on ? "1" : "", t: time === null ? "" : `${time}` });
+  };
+  const keep = () => setAddress(true, Math.round(moment.peek()));
   const pause = () => {
     isPlaying.value = false;
     keep();
@@ -70,7 +85,7 @@ export function useReplay(from: number, end: number, idle: readonly Interval[]):
   const play = () => {
     if (moment.peek() >= end) moment.value = from;
     isPlaying.value = true;
-    setParams({ replay: "1", t: "" });
+    setAddress(true, null);
   };
   return {
     isOn,
@@ -84,13 +99,14 @@ export function useReplay(from: number, end: number, idle: readonly Interval[]):
     },
     close() {
       isPlaying.value = false;
-      setParams({ replay: "", t: "" });
+      setAddress(false, null);
     },
     toggle: () => (isPlaying.peek() ? pause() : play()),
     seek(time) {
       isPlaying.value = false;
       moment.value = within(time);
-      keep();
+      clearTimeout(timer.current);
+      timer.current = setTimeout(keep, ADDRESS_DELAY_MS);
     },
   };
 }
@@ -115,8 +131,8 @@ export function ReplayBar({ replay, entries, from, end, hasIdle, exitLabel }: Re
   };
   useKeys({
     " ": (event) => {
-      // A button that has the focus is pressed by it.
-      if ((event.target as HTMLElement).matches("button, a, summary, select")) return;
+      // What has the focus is pressed by it.
+      if ((event.target as HTMLElement).matches(PRESSED_BY_SPACE)) return;
       event.preventDefault();
       replay.toggle();
     },
@@ -194,15 +210,4 @@ export function ReplayBar({ replay, entries, from, end, hasIdle, exitLabel }: Re
       </p>
     </section>
   );
-}
-
-/** How many lie before a moment or in it. */
-function countUpTo(entries: readonly Entry[], time: number): number {
-  let [low, high] = [0, entries.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((entries[middle] as Entry).step.time <= time) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

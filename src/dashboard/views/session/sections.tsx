@@ -11,6 +11,8 @@ import { callTitle, inProject, laneName, shortAgent } from "./call-words.ts";
 interface SectionsProps {
   story: Story;
   project: string | null;
+  /** The last prompt, where no event that is shown tells of it. */
+  earlierPrompt: string | null;
   onSelect: (span: Pick<Span, "seq" | "startedAt">) => void;
 }
 
@@ -20,15 +22,15 @@ type Tab = (typeof TABS)[number];
 const NAMES: Record<Tab, string> = { tools: "Tools", files: "Files", agents: "Agents", prompts: "Prompts" };
 
 export function Sections(props: SectionsProps) {
-  const { story } = props;
+  const { story, earlierPrompt } = props;
   const id = useId();
   const chosen = TABS.find((tab) => tab === route.value.params.get("tab")) ?? "tools";
   const prompts = story.marks.filter(({ kind }) => kind === "prompt");
   const amounts: Record<Tab, number> = {
     tools: story.tools.length,
     files: story.files.length,
-    agents: story.lanes.length,
-    prompts: prompts.length,
+    agents: story.lanes.filter(({ startedAt }) => startedAt <= story.to).length,
+    prompts: prompts.length + (earlierPrompt === null ? 0 : 1),
   };
   const choose = (tab: Tab) => setParams({ tab: tab === "tools" ? "" : tab });
   const onKeyDown = (event: KeyboardEvent & { currentTarget: HTMLElement }) => {
@@ -62,7 +64,9 @@ export function Sections(props: SectionsProps) {
         {chosen === "tools" && <Tools {...props} />}
         {chosen === "files" && <Files {...props} />}
         {chosen === "agents" && <Agents {...props} />}
-        {chosen === "prompts" && <Prompts prompts={prompts} to={story.to} onSelect={props.onSelect} />}
+        {chosen === "prompts" && (
+          <Prompts prompts={prompts} earlier={earlierPrompt} to={story.to} onSelect={props.onSelect} />
+        )}
       </div>
     </section>
   );
@@ -270,15 +274,21 @@ const PROMPTS = 100;
 
 interface PromptsProps {
   prompts: readonly Mark[];
+  earlier: string | null;
   to: number;
   onSelect: SectionsProps["onSelect"];
 }
 
-function Prompts({ prompts, to, onSelect }: PromptsProps) {
+function Prompts({ prompts, earlier, to, onSelect }: PromptsProps) {
   const shown = useSignal(PROMPTS);
-  if (prompts.length === 0) return <p class="empty">No prompt was seen.</p>;
+  if (prompts.length === 0 && earlier === null) return <p class="empty">No prompt was seen.</p>;
   return (
     <>
+      {earlier !== null && (
+        <p class="prompt-earlier">
+          <span class="muted">Before what is shown:</span> {visible(earlier)}
+        </p>
+      )}
       <ol class="prompts">
         {prompts.slice(-shown.value).map(({ seq, time, text }) => (
           <li key={seq}>

@@ -17,10 +17,12 @@ interface SessionHeadProps {
   story: Story;
   /** All events there are of it, those that are not shown too. */
   events: number;
+  /** Milliseconds since the epoch. */
+  startedAt: number;
   actions: ComponentChildren;
 }
 
-export function SessionHead({ session, story, events, actions }: SessionHeadProps) {
+export function SessionHead({ session, story, events, startedAt, actions }: SessionHeadProps) {
   const { session_id: id, project, state, prompt, failure } = session;
   return (
     <section class={`session-head card state-${state}`} aria-label="Session">
@@ -47,7 +49,7 @@ export function SessionHead({ session, story, events, actions }: SessionHeadProp
         </p>
       )}
       <OpenTools tools={session.open_tools} />
-      <Figures session={session} story={story} events={events} />
+      <Figures session={session} story={story} events={events} startedAt={startedAt} />
     </section>
   );
 }
@@ -65,10 +67,10 @@ function Waiting({ wait, since }: { wait: NonNullable<Session["waiting_for"]>; s
   );
 }
 
-function Figures({ session, story, events }: Pick<SessionHeadProps, "session" | "story" | "events">) {
+function Figures({ session, story, events, startedAt }: Omit<SessionHeadProps, "actions">) {
   const sum = (key: "calls" | "failures" | "denied") => story.tools.reduce((all, row) => all + row[key], 0);
   const [calls, failures, denied] = [sum("calls"), sum("failures"), sum("denied")];
-  const agents = story.lanes.filter(({ agentId, startedAt }) => agentId !== null && startedAt <= story.to);
+  const agents = story.lanes.filter((lane) => lane.agentId !== null && lane.startedAt <= story.to);
   const { session_id: id, state, ended_reason: reason } = session;
   return (
     <ul class="figures" aria-label="Counts">
@@ -98,7 +100,7 @@ function Figures({ session, story, events }: Pick<SessionHeadProps, "session" | 
         </li>
       )}
       <li>
-        <b>{age(story.to - story.from)}</b> long
+        <b>{age(story.to - startedAt)}</b> long
       </li>
       {state === "ended" && reason !== null && <li class="muted">{endedWords(reason)}</li>}
       <li class="muted">

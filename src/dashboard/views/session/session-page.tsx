@@ -102,7 +102,9 @@ function Loaded({ log }: { log: SessionLog }) {
   const selected = Number(params.get("call")) || null;
   const select = (seq: number | null) => {
     setParams({ call: seq === null ? "" : `${seq}` });
-    if (seq === null && selected !== null) focusNext(`.lanes [data-seqs~="${selected}"]`);
+    if (seq === null && selected !== null) {
+      focusNext(...["", "m", "w"].map((kind) => `.lanes [data-keys~="${kind}${selected}"]`));
+    }
   };
   const showInTimeline = ({ seq, startedAt }: { seq: number; startedAt: number }) => {
     viewport.reveal(startedAt);
@@ -125,6 +127,7 @@ function Loaded({ log }: { log: SessionLog }) {
           session={shownSession}
           story={story}
           events={replay.isOn ? shownSession.event_count : log.cut.value + log.entries.length}
+          startedAt={Math.min(story.from, Date.parse(shownSession.started_at))}
           actions={
             <>
               {!replay.isOn && (
@@ -143,7 +146,9 @@ function Loaded({ log }: { log: SessionLog }) {
         {log.cut.value > 0 && (
           <p class="notice">
             This session has {count(log.cut.value + log.entries.length, "event")}. The newest{" "}
-            {count(MAX_EVENTS)} are shown; what began before them may be missing or incomplete.
+            {count(log.entries.length)} are shown
+            {log.gone.value > 0 && <>, and {count(log.gone.value)} are no longer in the log</>}; what began
+            before them may be missing or incomplete.
           </p>
         )}
         {replay.isOn && (
@@ -191,18 +196,26 @@ function Loaded({ log }: { log: SessionLog }) {
             />
           )}
         </div>
-        {source.exported === null && session !== null && (
-          <ExportDialog isOpen={isExporting} source={source} session={session} />
-        )}
-        <Sections story={story} project={project} onSelect={showInTimeline} />
+        {source.exported === null && <ExportDialog isOpen={isExporting} source={source} />}
+        <Sections
+          story={story}
+          project={project}
+          earlierPrompt={log.earlierPrompt}
+          onSelect={showInTimeline}
+        />
       </div>
     </Moment.Provider>
   );
 }
 
 /** Where the focus goes from what has just been closed. */
-function focusNext(selector: string): void {
-  requestAnimationFrame(() => document.querySelector<HTMLElement>(selector)?.focus({ preventScroll: true }));
+function focusNext(...selectors: string[]): void {
+  requestAnimationFrame(() => {
+    for (const selector of selectors) {
+      const element = document.querySelector<HTMLElement>(selector);
+      if (element) return element.focus({ preventScroll: true });
+    }
+  });
 }
 
 /** The present, as often as something moves with it; in a file, the moment of its export. */

@@ -5,6 +5,7 @@ import type { Span, Story } from "../../../sessions/story.ts";
 import { useKeys } from "../../parts/shortcuts.ts";
 import { age, dayAndClock } from "../../parts/words.ts";
 import { LaneRow } from "./lane.tsx";
+import { callKey, type Item, itemsIn, marksIn } from "./layout.ts";
 import { Overview } from "./overview.tsx";
 import { createScale, type Range, type Scale, ticksOf, type TimeAxis } from "./time-axis.ts";
 import type { Viewport } from "./viewport.ts";
@@ -59,7 +60,7 @@ export function Timeline(props: TimelineProps) {
 
   const folds = foldLabels(axis, scale);
   const nowX = scale.x(now);
-  const stop = focused ?? firstIn(story, scale);
+  const stop = focused ?? firstIn(story, scale, now);
   return (
     <section class="timeline" aria-labelledby="timeline-title">
       <div class="timeline-bar">
@@ -154,7 +155,7 @@ export function Timeline(props: TimelineProps) {
               key={lane.agentId ?? ""}
               lane={lane}
               waits={story.waits.filter(({ agentId }) => agentId === lane.agentId)}
-              marks={lane.agentId === null ? story.marks : []}
+              marks={marksIn(lane, story, now)}
               scale={scale}
               now={now}
               project={project}
@@ -163,7 +164,7 @@ export function Timeline(props: TimelineProps) {
               onSelect={onSelect}
               onZoom={(spans) => {
                 zoomTo(spans, axis, viewport, now);
-                focus(spans[0]);
+                focus(spans[0] && callKey(spans[0]));
               }}
             />
           ))}
@@ -261,24 +262,28 @@ function zoomTo(spans: readonly Span[], axis: TimeAxis, viewport: Viewport, now:
   else viewport.zoom(4, (wanted.start + wanted.end) / 2);
 }
 
-function firstIn({ lanes }: Story, { from, to }: Scale): number | null {
-  for (const { spans } of lanes) {
-    for (const { seq, startedAt, endedAt } of spans) {
-      if (startedAt <= to && (endedAt ?? to) >= from) return seq;
-    }
+function firstIn(story: Story, { from, to }: Scale, now: number): string | null {
+  const isSeen = ({ startedAt, endedAt }: Omit<Item, "key">) => startedAt <= to && (endedAt ?? to) >= from;
+  for (const { spans } of story.lanes) {
+    const call = spans.find(isSeen);
+    if (call) return callKey(call);
+  }
+  for (const lane of story.lanes) {
+    const item = itemsIn(lane, story, now).find(isSeen);
+    if (item) return item.key;
   }
   return null;
 }
 
-/** Arrows go from call to call, and one Tab goes past all of them. */
+/** Arrows go from call to call, over marks and waits, and one Tab goes past all of them. */
 function useRoving(
-  { story, viewport, onSelect }: TimelineProps,
+  { story, viewport, now, onSelect }: TimelineProps,
   scale: Scale,
   root: { current: HTMLElement | null },
 ) {
-  const focused = useSignal<number | null>(null);
-  const wanted = useRef<number | null>(null);
-  const find = (seq: number) => root.current?.querySelector<HTMLElement>(`[data-seqs~="${seq}"]`);
+  const focused = useSignal<string | null>(null);
+  const wanted = useRef<string | null>(null);
+  const find = (key: string) => root.current?.querySelector<HTMLElement>(`[data-keys~="${key}"]`);
   useLayoutEffect(() => {
     if (wanted.current === null) return;
     const element = find(wanted.current);
@@ -288,43 +293,43 @@ function useRoving(
     element.scrollIntoView({ block: "nearest" });
   });
 
-  const focus = (span: Span | undefined) => {
-    focused.value = span?.seq ?? null;
-    wanted.current = span?.seq ?? null;
+  const focus = (key: string | undefined) => {
+    focused.value = key ?? null;
+    wanted.current = key ?? null;
   };
-  const goTo = (span: Span | undefined) => {
-    if (!span) return;
-    focus(span);
-    if ((span.endedAt ?? scale.to) < scale.from || span.startedAt > scale.to) viewport.reveal(span.startedAt);
+  const goTo = (item: Item | undefined) => {
+    if (!item) return;
+    focus(item.key);
+    if ((item.endedAt ?? scale.to) < scale.from || item.startedAt > scale.to) viewport.reveal(item.startedAt);
   };
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const { seqs = "" } = (event.target as HTMLElement).dataset;
-    const own = new Set(seqs.split(" ").map(Number));
-    const at = story.lanes.findIndex(({ spans }) => spans.some(({ seq }) => own.has(seq)));
-    const lane = story.lanes[at];
-    if (!lane) return;
-    const { spans } = lane;
-    const first = spans.findIndex(({ seq }) => own.has(seq));
+    const own = new Set(keysOf(event.target));
+    const lanes = story.lanes.map((lane) => itemsIn(lane, story, now));
+    const at = lanes.findIndex((items) => items.some(({ key }) => own.has(key)));
+    const items = lanes[at];
+    if (!items) return;
+    // Of several in one, that which was gone to: others may lie between them.
+    const current = items.findIndex(({ key }) => key === focused.peek() && own.has(key));
+    const from = current === -1 ? items.findIndex(({ key }) => own.has(key)) : current;
     const nearest = (step: 1 | -1) => {
-      const time = spans[first]?.startedAt ?? 0;
-      for (let index = at + step; story.lanes[index]; index += step) {
-        const others = story.lanes[index]?.spans ?? [];
-        const near = others.reduce<Span | undefined>((best, span) => {
-          const isNearer = !best || Math.abs(span.startedAt - time) < Math.abs(best.startedAt - time);
-          return isNearer ? span : best;
+      const time = items[from]?.startedAt ?? 0;
+      for (let index = at + step; lanes[index]; index += step) {
+        const near = lanes[index]?.reduce<Item | undefined>((best, item) => {
+          const isNearer = !best || Math.abs(item.startedAt - time) < Math.abs(best.startedAt - time);
+          return isNearer ? item : best;
         }, undefined);
         if (near) return near;
       }
       return undefined;
     };
     const steps: Record<string, () => void> = {
-      ArrowRight: () => goTo(spans.slice(first).find(({ seq }) => !own.has(seq))),
-      ArrowLeft: () => goTo(spans.slice(0, first).findLast(({ seq }) => !own.has(seq))),
+      ArrowRight: () => goTo(items.slice(from).find(({ key }) => !own.has(key))),
+      ArrowLeft: () => goTo(items.slice(0, from).findLast(({ key }) => !own.has(key))),
       ArrowDown: () => goTo(nearest(1)),
       ArrowUp: () => goTo(nearest(-1)),
-      Home: () => goTo(spans[0]),
-      End: () => goTo(spans.at(-1)),
+      Home: () => goTo(items[0]),
+      End: () => goTo(items.at(-1)),
       Escape: () => onSelect(null),
     };
     const step = Object.hasOwn(steps, event.key) ? steps[event.key] : undefined;
@@ -333,16 +338,23 @@ function useRoving(
     step();
   };
   const onFocus = ({ target }: FocusEvent) => {
-    const seq = Number((target as HTMLElement).dataset.seqs?.split(" ")[0]);
-    if (seq > 0 && wanted.current === null) focused.value = seq;
+    const keys = keysOf(target);
+    if (keys.length > 0 && wanted.current === null && !keys.includes(focused.peek() ?? "")) {
+      focused.value = keys[0] ?? null;
+    }
   };
   return { focused: focused.value, focus, onKeyDown, onFocus };
+}
+
+function keysOf(target: EventTarget | null): string[] {
+  return (target as HTMLElement).dataset.keys?.split(" ") ?? [];
 }
 
 function useZoomKeys(viewport: Viewport): void {
   const pan = (share: number) => (event: KeyboardEvent) => {
     const target = event.target as HTMLElement;
-    if (target.matches("input") || (target !== document.body && !target.closest("main"))) return;
+    // Tables and diffs that have the focus are scrolled by it.
+    if (target.matches("input") || !(target.matches("body, main") || target.closest(".timeline"))) return;
     event.preventDefault();
     viewport.pan(share);
   };
