@@ -4,7 +4,7 @@ import { isObject, type JsonObject } from "../../protocol/event.ts";
 import type { ClientList, Health, LogPosition, Session, Stats } from "../../protocol/messages.ts";
 
 /** What the server refused, in its own words, with the next step. */
-class ApiError extends Error {}
+export class ApiError extends Error {}
 
 /** For people; a server that is away says nothing itself. */
 export function problemText(error: unknown): string {
