@@ -15,6 +15,9 @@ export class ApiError extends Error {
   }
 }
 
+/** Nothing was heard of the server. */
+export class NoAnswer extends Error {}
+
 export interface HistoryAnswer extends LogPosition {
   events: unknown[];
   total_available: number;
@@ -47,11 +50,8 @@ export const getClients = () => getJson<ClientList>("api/clients");
 export const getHealth = () => getJson<Health>("health", [503]);
 
 async function getJson<T>(path: string, accepted: readonly number[] = []): Promise<T> {
-  const response = await fetch(new URL(path, location.origin), {
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-    headers: { Accept: "application/json" },
-  });
-  const body = read(await response.text());
+  const { response, text } = await ask(path);
+  const body = read(text);
   if (response.ok || accepted.includes(response.status)) return body as T;
   const error = isObject(body) && isObject(body.error) ? body.error : {};
   throw new ApiError(
@@ -59,6 +59,20 @@ async function getJson<T>(path: string, accepted: readonly number[] = []): Promi
     String(error.message ?? `the server answers ${response.status}`),
     String(error.hint ?? ""),
   );
+}
+
+async function ask(path: string): Promise<{ response: Response; text: string }> {
+  try {
+    const response = await fetch(new URL(path, location.origin), {
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      headers: { Accept: "application/json" },
+    });
+    return { response, text: await response.text() };
+  } catch (error) {
+    // What browsers say of it ("Failed to fetch") helps nobody.
+    if (error instanceof TypeError) throw new NoAnswer(`nothing answers at ${location.host}`);
+    throw error;
+  }
 }
 
 function read(text: string): unknown {
