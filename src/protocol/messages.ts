@@ -241,7 +241,7 @@ export interface SessionTool {
   denied: number;
   unfinished: number;
   total_ms: number;
-  /** Of the latest 500 calls; null before the first that was timed. */
+  /** Of the latest 200 calls; null before the first that was timed. */
   p95_ms: number | null;
 }
 

@@ -5,6 +5,9 @@ import type { Step } from "./step.ts";
 
 export const QUESTION_TOOL = "AskUserQuestion";
 
+/** Whoever asks more never hears an answer. */
+const MAX_WAITS = 200;
+
 export function ask(
   session: Session,
   { agentId, tool, message, argument }: Step,
@@ -13,6 +16,7 @@ export function ask(
   if (session.endedReason !== null) return;
   if (toolUseId !== null) dropWaits(session, (wait) => wait.toolUseId === toolUseId);
   session.waits.push({ kind, agentId, tool, message: message || argument || null, toolUseId });
+  if (session.waits.length > MAX_WAITS) session.waits.shift();
 }
 
 /**

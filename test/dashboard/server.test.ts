@@ -117,7 +117,14 @@ describe.skipIf(CHROMIUM === null)("the server in a browser", () => {
     const narrowed = await connect(server, { claude_mpm_version: "0.8.0", client_id: "<b>agent-b</b>" });
     await narrowed.emitWithAck("subscribe", { session_id: "s1", types: ["hook.*", "session.end"] });
     const old = await connect(server, { claude_mpm_version: "0.1.0", client_id: "old-agent" });
-    await page.getByText("1 client is not compatible").waitFor();
+    const hint = page.getByRole("button", { name: "1 client is not compatible" });
+    await hint.waitFor();
+    expect(await page.getByText("All checks pass").isVisible()).toBe(true);
+    await hint.click();
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Clients");
+    await eventually(() =>
+      clients(page).evaluate((table) => table.getBoundingClientRect().top < innerHeight),
+    );
     for (const column of ["Client", "Client", "Version", "Lag"]) {
       await clients(page).getByRole("button", { name: column }).click();
       expect((await clientNames(page))[0]).toBe("old-agent");
@@ -130,10 +137,55 @@ describe.skipIf(CHROMIUM === null)("the server in a browser", () => {
     expect(await rowOf("old-agent").innerText()).toContain(warning);
     expect(await rowOf("<b>agent-b</b>").innerText()).toContain("session s1; hook.*, session.end");
     expect(await rowOf("agent-a").innerText()).toMatch(/0\.7\.3\s+WebSocket\s+everything\s+live/);
-    expect(await rowOf("dashboard").innerText()).toContain("this page");
+    expect(await rowOf("dashboard").innerText()).toMatch(/this page[^]*the server's own page/);
     old.disconnect();
     await eventually(async () => (await clientNames(page)).length === 3);
     expect(await page.getByText("not compatible").count()).toBe(0);
+  });
+
+  test("which client this page is, is said only where that is sure", async () => {
+    const server = await startDashboardServer();
+    const page = await open(server);
+    await page.getByText("this page", { exact: true }).waitFor();
+    const other = await connect(server, { client_id: "dashboard" });
+    await eventually(async () => (await page.getByText("a dashboard", { exact: true }).count()) === 2);
+    expect(await page.getByText("this page", { exact: true }).count()).toBe(0);
+    other.disconnect();
+    await page.getByText("this page", { exact: true }).waitFor();
+  });
+
+  test("the first figures know of this page, and all charts show the same ten minutes", async () => {
+    const server = await startDashboardServer();
+    const page = await server.open();
+    await page.addInitScript(() => {
+      const seen: string[] = [];
+      Object.assign(globalThis, { seenClients: seen });
+      new MutationObserver(() => {
+        const term = [...document.querySelectorAll("dt")].find(({ textContent: name }) => name === "Clients");
+        const value = term?.nextElementSibling?.firstElementChild?.textContent;
+        if (value && seen.at(-1) !== value) seen.push(value);
+      }).observe(document, { childList: true, subtree: true, characterData: true });
+    });
+    await page.goto(`${server.url}/#/server`);
+    await page.reload();
+    await page.getByText("this page", { exact: true }).waitFor();
+    const seen = await page.evaluate(() => (globalThis as unknown as { seenClients: string[] }).seenClients);
+    expect(seen).not.toContain("0");
+    expect(await figure(page, "Lagging clients").innerText()).toMatch(
+      /catch-ups? from the log since the start/,
+    );
+    expect(await page.getByRole("img", { name: /, last 10 minutes/ }).count()).toBe(5);
+  });
+
+  test("an answer that cannot be shown is not told as none", async () => {
+    const server = await startDashboardServer();
+    const page = await open(server);
+    await page.route("**/stats", (asked) => asked.fulfill({ json: { uptime: 1 } }));
+    await page.getByText("What the server answers cannot be shown.").waitFor();
+    expect(await page.getByText(/nothing answers at/).count()).toBe(0);
+    await page.unroute("**/stats");
+    await page.route("**/health", (asked) => asked.abort());
+    await page.getByText(`nothing answers at localhost:${server.port}`).waitFor();
   });
 
   test("without an answer the last figures stay, with their time, and it goes on by itself", async () => {

@@ -1,18 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { MAX_ROWS } from "../../src/dashboard/state/event-list.ts";
 import { gapRow, type Row, rowOf } from "../../src/dashboard/state/row.ts";
-import {
-  makeReport,
-  type Narrowing,
-  reportOf,
-  type ToolReport,
-} from "../../src/dashboard/state/tool-report.ts";
+import { createToolCounter, type Narrowing, type ToolReport } from "../../src/dashboard/state/tool-report.ts";
 import type { JsonObject } from "../../src/protocol/event.ts";
 import { hookEvent } from "../../src/protocol/hook-event.ts";
-import { inside, SESSION, START, tell, type Told } from "../sessions/tell.ts";
+import { explore, HOUR, LS, notification, RECORDED, RM, STORIES } from "../sessions/stories.ts";
+import { hook, inside, seen, SESSION, START, tell, type Told } from "../sessions/tell.ts";
 
-const { agentStop, ask, batch, end, fail, post, pre, prompt, stop } = tell;
-const ALL: Narrowing = { project: "", session: "", agent: "", since: 0 };
+const { agentStart, agentStop, ask, batch, end, fail, notify, post, pre, prompt, stop } = tell;
+const ALL: Narrowing = { project: "", session: "", agent: "" };
 
 describe("tools", () => {
   test("calls are counted by how they ended", () => {
@@ -115,21 +111,15 @@ describe("tools", () => {
     expect(report.tools[0]?.totalMs).toBe(2000);
   });
 
-  test("calls without an id are told apart while they come one after the other", () => {
-    const call = (name: string, at: number): Told => ({
-      at,
-      name,
-      fields: { tool_name: "Bash", tool_input: {} },
-    });
+  test("calls without an id are counted; nothing tells how they ended", () => {
+    const fields = { tool_name: "Bash", tool_input: {} };
     const report = reportAfter(
-      call("PreToolUse", 1),
-      call("PostToolUse", 2),
-      call("PreToolUse", 3),
-      call("PostToolUseFailure", 6),
-      call("PreToolUse", 7),
+      hook(1, "PreToolUse", fields),
+      hook(2, "PostToolUse", fields),
+      hook(3, "PreToolUse", fields),
     );
-    expect(toolsOf(report)).toEqual({ Bash: { calls: 3, failures: 1, running: 1 } });
-    expect(report.tools[0]?.totalMs).toBe(4000);
+    expect(toolsOf(report)).toEqual({ Bash: { calls: 2 } });
+    expect(report.tools[0]).toMatchObject({ medianMs: null, totalMs: 0 });
   });
 
   test("the same call in two sessions is two calls", () => {
@@ -145,6 +135,77 @@ describe("tools", () => {
       { at: 3, name: "PreToolUse", fields: {} },
     );
     expect(report.tools).toMatchObject([{ tool: "__proto__", calls: 1, totalMs: 1000 }]);
+  });
+});
+
+describe("calls end as the state machine of their session says", () => {
+  const interrupted = [
+    prompt(0, "go"),
+    pre(1, "Agent", "p", explore),
+    agentStart(1, "x"),
+    pre(2, "Bash", "a", LS, inside("x")),
+    prompt(9, "not so"),
+  ];
+  const started = [prompt(0, "go"), pre(1, "Read", "a"), pre(1, "Bash", "b")];
+
+  test("a sub-agent that was waited for ends with the turn that is interrupted", () => {
+    expect(toolsOf(reportAfter(...interrupted)).Bash).toEqual({ calls: 1, unfinished: 1 });
+  });
+
+  test("whoever has the prompt back has interrupted what ran", () => {
+    const unfinished = { Bash: { calls: 1, unfinished: 1 }, Read: { calls: 1, unfinished: 1 } };
+    expect(toolsOf(reportAfter(...started, notify(60, "idle_prompt")))).toEqual(unfinished);
+    const old = hook(60, "Notification", { message: "Claude is waiting for your input" });
+    expect(toolsOf(reportAfter(...started, old))).toEqual(unfinished);
+    expect(toolsOf(reportAfter(...started, hook(60, "SessionStart", { source: "resume" })))).toEqual(
+      unfinished,
+    );
+    expect(toolsOf(reportAfter(...started, fail(5, "Read", "a", { is_interrupt: true })))).toEqual({
+      Bash: { calls: 1, unfinished: 1 },
+      Read: { calls: 1, failures: 1 },
+    });
+  });
+
+  test("a sub-agent's report ends no call", () => {
+    const report = prompt(9, notification("x", "p"));
+    expect(toolsOf(reportAfter(...started, report)).Bash).toEqual({ calls: 1, running: 1 });
+  });
+
+  test("a call that was denied took no time, whenever its beginning comes", () => {
+    const denied = hook(4, "PermissionDenied", { tool_name: "Bash", tool_input: RM, tool_use_id: "a" });
+    const [bash] = reportAfter(denied, pre(1, "Bash", "a", RM)).tools;
+    expect(bash).toMatchObject({ calls: 1, denied: 1, medianMs: null, totalMs: 0, slowest: null });
+  });
+
+  test("of two calls the one is denied that was asked about", () => {
+    const report = reportAfter(
+      prompt(0, "go"),
+      pre(1, "Bash", "older", RM),
+      pre(1, "Bash", "newer", LS),
+      ask(2, "Bash", RM),
+      post(3, "Bash", "newer"),
+      prompt(9, "not so"),
+    );
+    expect(toolsOf(report)).toEqual({ Bash: { calls: 2, denied: 1 } });
+  });
+
+  const stories = [
+    ...Object.entries(STORIES).map(([name, steps]) => [name, steps.map(([told]) => told)] as const),
+    ...Object.entries(RECORDED),
+  ];
+  test.each(stories)("%s: after each of its hooks", (_, told) => {
+    const rows = rowsOf(told);
+    const counter = createToolCounter(ALL);
+    for (let length = 1; length <= told.length; length += 1) {
+      const soFar = told.slice(0, length);
+      const last = Math.max(...soFar.map(({ at }) => at));
+      const grown = rows.slice(0, length);
+      for (const at of [last, last + 3 * HOUR]) {
+        const now = START + at * 1000;
+        expect(toolsOf(reportOf(grown, ALL, now))).toEqual(sessionTools(soFar, at));
+        expect(toolsOf(finish(counter.count(grown, 0, now)))).toEqual(sessionTools(soFar, at));
+      }
+    }
   });
 });
 
@@ -213,8 +274,8 @@ describe("what is counted", () => {
     ...rowsOf([...done(1, "Read", "a"), ...done(600, "Bash", "b"), ...done(700, "Grep", "c", {}, explorer)]),
     ...rowsOf(done(800, "Edit", "d"), { session_id: "other", cwd: "/w/lib" }),
   ];
-  const toolsWith = (narrowing: Partial<Narrowing>) =>
-    reportOf(rows, { ...ALL, ...narrowing }, START).tools.map(({ tool }) => tool);
+  const toolsWith = ({ since = 0, ...narrowing }: Partial<Narrowing> & { since?: number }) =>
+    reportOf(rows, { ...ALL, ...narrowing }, START, since).tools.map(({ tool }) => tool);
 
   test("can be narrowed by session, project, agent and time", () => {
     expect(toolsWith({ session: "other" })).toEqual(["Edit"]);
@@ -229,7 +290,7 @@ describe("what is counted", () => {
 
   test("a call that still runs counts, whenever it began", () => {
     const running = rowsOf([pre(1, "Bash", "a")]);
-    expect(reportOf(running, { ...ALL, since: START + 60_000 }, START + 90_000).calls).toBe(1);
+    expect(reportOf(running, ALL, START + 90_000, START + 60_000).calls).toBe(1);
   });
 
   test("the report says what it rests on; a gap is no event", () => {
@@ -246,12 +307,28 @@ test("a full page of events is gone through in small pieces", () => {
     { ...before, toolUseId: `t${index}`, tool: `tool ${index % 20}` },
     { ...after, toolUseId: `t${index}`, tool: `tool ${index % 20}` },
   ]).flat();
-  const pass = makeReport(many, ALL, START);
+  const pass = createToolCounter(ALL).count(many, 0, START);
   let pieces = 0;
   let step = pass.next();
   for (; !step.done; step = pass.next()) pieces += 1;
   expect(pieces).toBeGreaterThan(250);
   expect(step.value).toMatchObject({ calls: MAX_ROWS / 2, events: MAX_ROWS });
+});
+
+test("what was counted before is not gone through again, unless rows come before it or are cut off", () => {
+  const rows = rowsOf(Array.from({ length: 10 }, (_, index) => done(index, "Bash", `t${index}`)).flat());
+  const late = rowsOf([...Array.from({ length: 20 }, () => prompt(30, "")), pre(1, "Bash", "late")]).slice(
+    -1,
+  );
+  const counter = createToolCounter(ALL);
+  const counted = (of: readonly Row[]) => finish(counter.count(of, 0, START)).tools[0]?.calls;
+  expect(counted(rows.slice(4, 10))).toBe(3);
+  expect(counted(rows.slice(4, 16))).toBe(6);
+  expect(counted(rows.slice(0, 16))).toBe(8);
+  expect(counted(rows)).toBe(10);
+  expect(counted([...rows, ...late])).toBe(11);
+  expect(counted(rows.slice(10))).toBe(5);
+  expect(counted([])).toBeUndefined();
 });
 
 test("an agent that never closes a call does not make the others wait", () => {
@@ -268,6 +345,27 @@ function done(at: number, tool: string, id: string, input: JsonObject = {}, agen
   return [pre(at, tool, id, input, agent), post(at, tool, id, {}, agent)];
 }
 
+function reportOf(rows: readonly Row[], narrowing: Narrowing, now: number, since = 0): ToolReport {
+  return finish(createToolCounter(narrowing).count(rows, since, now));
+}
+
+function finish<T>(pass: Generator<undefined, T>): T {
+  for (;;) {
+    const step = pass.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** The same of the session's own figures. */
+function sessionTools(story: readonly Told[], at: number): Record<string, Record<string, number>> {
+  const { tools, open_tools: open } = seen(story, at);
+  const told = tools.map(({ tool, calls, failures, denied, unfinished }) => {
+    const running = open.filter((call) => call.tool === tool).length;
+    return [tool, withoutZeros({ calls, running, failures, denied, unfinished })];
+  });
+  return Object.fromEntries(told);
+}
+
 function reportAfter(...story: Told[]): ToolReport {
   return reportOf(rowsOf(story), ALL, START + Math.max(...story.map(({ at }) => at)) * 1000);
 }
@@ -277,13 +375,17 @@ function rowsOf(story: readonly Told[], more: JsonObject = {}): Row[] {
   return story.map(({ at, name, fields }, index) => {
     const payload = { session_id: SESSION, cwd: "/w/app", hook_event_name: name, ...more, ...fields };
     const event = hookEvent(payload, START + at * 1000);
-    return rowOf({ ...event, seq: index + 1, received_at: new Date(START + 1_000_000).toISOString() });
+    return rowOf({ ...event, seq: index + 1, received_at: new Date(START + 24 * HOUR * 1000).toISOString() });
   });
 }
 
-/** What is not zero. */
 function toolsOf({ tools }: ToolReport): Record<string, Record<string, number>> {
-  const shown = ({ calls, running, failures, denied, unfinished }: ToolReport["tools"][number]) =>
-    Object.entries({ calls, running, failures, denied, unfinished }).filter(([, amount]) => amount > 0);
-  return Object.fromEntries(tools.map((tool) => [tool.tool, Object.fromEntries(shown(tool))]));
+  const told = tools.map(({ tool, calls, running, failures, denied, unfinished }) => {
+    return [tool, withoutZeros({ calls, running, failures, denied, unfinished })];
+  });
+  return Object.fromEntries(told);
+}
+
+function withoutZeros(amounts: Record<string, number>): Record<string, number> {
+  return Object.fromEntries(Object.entries(amounts).filter(([, amount]) => amount > 0));
 }

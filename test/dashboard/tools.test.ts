@@ -160,6 +160,28 @@ describe.skipIf(CHROMIUM === null)("tools and files without and with much to sho
     await tools(page).waitFor();
   });
 
+  test("a long name leaves the figures in view, and events of another day are told with their day", async () => {
+    const server = await startDashboardServer();
+    const before = new Date(Date.now() - 3 * 86_400_000);
+    const long = `mcp__${"a_server_with_a_name_".repeat(6)}__tool`;
+    await server.post([
+      {
+        type: "hook.pre_tool_use",
+        session_id: "s",
+        timestamp: before.toISOString(),
+        data: { tool_name: "Bash", tool_use_id: "a" },
+      },
+      { type: "hook.pre_tool_use", session_id: "s", data: { tool_name: long, tool_use_id: "b" } },
+    ]);
+    const page = await server.open("#/tools", { viewport: { width: 720, height: 900 } });
+    await tools(page).waitFor();
+    const name = tools(page).getByText(long, { exact: true });
+    expect(await name.getAttribute("title")).toBe(long);
+    expect(await name.evaluate((element) => element.getBoundingClientRect().width)).toBeLessThanOrEqual(220);
+    const day = `${before.getFullYear()}-${`${before.getMonth() + 1}`.padStart(2, "0")}`;
+    await page.getByText(new RegExp(`since ${day}-\\d\\d \\d\\d:\\d\\d:\\d\\d`)).waitFor();
+  });
+
   test("of thousands of files the first hundred are drawn, and more when somebody asks", async () => {
     const server = await startDashboardServer();
     const touched = Array.from({ length: 3000 }, (_, n) => {

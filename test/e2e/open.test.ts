@@ -51,8 +51,34 @@ test("opens a session by as much of its id as the lines show", async () => {
   expect(args()).toEqual(["--new", `${url}#/session/${session_id}`]);
 });
 
+test("says of a session that is not there which ones are, and of a beginning of several whose it is", async () => {
+  const ids = ["77770001-0000-4000-8000-000000000001", "77770002-0000-4000-8000-000000000002", "own-name"];
+  for (const [index, session_id] of ids.entries()) {
+    const timestamp = new Date(Date.now() + 1000 + index).toISOString();
+    const event = { type: "hook.session_start", session_id, timestamp, data: { cwd: "/w/shop" } };
+    await fetch(`${url}api/events`, { method: "POST", body: JSON.stringify(event) });
+  }
+  const { path, args } = browser("unknown-session");
+  const missing = await open(["--session", "none"], { BROWSER: path });
+  expect(missing).toMatchObject({ exitCode: 1, stdout: "" });
+  const [what, next, ...more] = missing.stderr.trimEnd().split("\n");
+  expect([what, more]).toEqual(["Error: The server knows no session none", []]);
+  expect(next).toMatch(/^The newest are own-name \(shop\), 77770002 \(shop\), 77770001 \(shop\)$/);
+
+  const several = await open(["--session", "7777"], { BROWSER: path });
+  expect(several).toMatchObject({ exitCode: 1, stdout: "" });
+  expect(several.stderr.trimEnd().split("\n")).toEqual([
+    "Error: --session 7777 is the beginning of 2 sessions",
+    `Write more of it: ${ids[1]}, ${ids[0]}`,
+  ]);
+  expect(args()).toEqual([]);
+  const unique = await open(["--session", "77770002-", "--print"]);
+  expect(unique.stdout).toBe(`${url}#/session/${ids[1]}\n`);
+});
+
 test("leaves nothing in an id that a shell or a URL would read", async () => {
   const id = "a b/?#&;|<>`$(id)'\"\\\n%s!*ü";
+  await fetch(`${url}api/events`, { method: "POST", body: JSON.stringify({ type: "a", session_id: id }) });
   const { path, args } = browser("strange");
   const { stdout, exitCode } = await open(["--session", id], { BROWSER: path });
   expect(exitCode).toBe(0);

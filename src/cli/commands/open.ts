@@ -1,11 +1,18 @@
+import { request } from "../../client/http.ts";
 import { processEnv } from "../../config/env.ts";
 import { displayUrl } from "../../protocol/hosts.ts";
+import type { Session } from "../../protocol/messages.ts";
+import { lastSegment, shortSession } from "../../sessions/names.ts";
 import { browserCommands, openBrowser } from "../browser.ts";
-import { fullSession, textOf } from "../event-question.ts";
+import { textOf } from "../event-question.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
 import { CommandError, EXIT, print, printError, printJson } from "../output.ts";
 import { runningOrStartedServer } from "../reach.ts";
 import type { Command } from "../root.ts";
+import { oneLine } from "../terminal-text.ts";
+
+const MOST_CANDIDATES = 5;
+const MOST_NEWEST = 3;
 
 export default {
   description: "Open the dashboard in the browser, and print its address; starts a server when none runs",
@@ -22,7 +29,7 @@ export default {
   async run({ args, rawArgs }) {
     const session = textOf(args, "session");
     const server = await runningOrStartedServer(loadForCommand(rawArgs), rawArgs);
-    const path = session === undefined ? "/" : `/#/session/${encode(await fullSession(server, session))}`;
+    const path = session === undefined ? "/" : `/#/session/${encode(await knownSession(server, session))}`;
     const url = displayUrl(new URL(server).hostname, portOf(server)) + path;
     if (args.json !== true) print(url);
     const opened = args.print !== true && (await open(url));
@@ -30,6 +37,33 @@ export default {
     return EXIT.done;
   },
 } satisfies Command;
+
+/** The id of the session that is called so, or the only one whose id begins so. */
+async function knownSession(server: string, given: string): Promise<string> {
+  const { text } = await request(`${server}/api/sessions?limit=1000`, { timeoutMs: 5000 });
+  const { sessions } = JSON.parse(text) as { sessions: Session[] };
+  const ids = sessions.map(({ session_id: id }) => id);
+  if (ids.includes(given)) return given;
+  const start = given.toLowerCase();
+  const candidates = ids.filter((id) => id.toLowerCase().startsWith(start));
+  const [found, ...others] = candidates;
+  if (found === undefined) {
+    throw new CommandError(`The server knows no session ${oneLine(given)}`, newestOf(sessions));
+  }
+  if (others.length === 0) return found;
+  throw new CommandError(
+    `--session ${oneLine(given)} is the beginning of ${candidates.length} sessions`,
+    `Write more of it: ${candidates.slice(0, MOST_CANDIDATES).map(oneLine).join(", ")}`,
+  );
+}
+
+function newestOf(sessions: readonly Session[]): string {
+  if (sessions.length === 0) return "It has none yet: open the dashboard without --session";
+  const newest = sessions.slice(0, MOST_NEWEST).map(({ session_id: id, project }) => {
+    return oneLine(`${shortSession(id)}${project === null ? "" : ` (${lastSegment(project)})`}`);
+  });
+  return `The newest are ${newest.join(", ")}`;
+}
 
 /** False where there is no display. */
 async function open(url: string): Promise<boolean> {

@@ -12,6 +12,9 @@ export function problemText(error: unknown): string {
   return "The server does not answer.";
 }
 
+/** Nothing was heard of the server. */
+export class NoAnswer extends Error {}
+
 export interface HistoryAnswer extends LogPosition {
   events: unknown[];
   total_available: number;
@@ -55,15 +58,26 @@ export async function isReady(): Promise<boolean> {
 }
 
 async function getJson<T>(path: string, accepted: readonly number[] = []): Promise<T> {
-  const response = await fetch(new URL(path, location.origin), {
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-    headers: { Accept: "application/json" },
-  });
-  const body = read(await response.text());
+  const { response, text } = await ask(path);
+  const body = read(text);
   if (response.ok || accepted.includes(response.status)) return body as T;
   const error = isObject(body) && isObject(body.error) ? body.error : {};
   const said = [error.message ?? `The server answers ${response.status}`, error.hint];
   throw new ApiError(`${said.filter(Boolean).join(". ")}.`);
+}
+
+async function ask(path: string): Promise<{ response: Response; text: string }> {
+  try {
+    const response = await fetch(new URL(path, location.origin), {
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      headers: { Accept: "application/json" },
+    });
+    return { response, text: await response.text() };
+  } catch (error) {
+    // What browsers say of it ("Failed to fetch") helps nobody.
+    if (error instanceof TypeError) throw new NoAnswer(`nothing answers at ${location.host}`);
+    throw error;
+  }
 }
 
 function read(text: string): unknown {

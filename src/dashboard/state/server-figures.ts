@@ -1,8 +1,8 @@
 /** What the server says of itself, asked again and again while somebody looks; and what it said in the last ten minutes. */
-import { signal } from "@preact/signals";
+import { effect, signal, untracked } from "@preact/signals";
 import type { ClientList, Health, Stats } from "../../protocol/messages.ts";
-import { getClients, getHealth, getStats } from "./api.ts";
-import type { Arrival } from "./event-list.ts";
+import { getClients, getHealth, getStats, NoAnswer } from "./api.ts";
+import { type DeliveryDelays, measureDelays } from "./delivery-delays.ts";
 import type { Feed } from "./feed.ts";
 import type { Row } from "./row.ts";
 import { percentileOfSorted } from "./tool-report.ts";
@@ -13,6 +13,8 @@ const POLL_MS = 2000;
 const PATIENCE_MS = 5000;
 /** Nobody looked, or the server was away: no line is drawn across. */
 const BREAK_MS = 3 * POLL_MS;
+/** The connection is made in less; without one the server is asked all the same. */
+const CONNECT_PATIENCE_MS = 1000;
 const MAX_SAMPLES = WINDOW_MS / POLL_MS;
 
 /** One answer. Times are milliseconds. */
@@ -34,13 +36,21 @@ export interface Answer {
   clients: ClientList;
   /** So much this page's clock is ahead of the server's, give or take half the round trip. */
   aheadMs: number;
+  /** This page was connected before it asked and after: it is one of `clients`. */
+  isThisPageIn: boolean;
+}
+
+export interface Problem {
+  /** Nothing was heard of it, or nothing that can be used. */
+  kind: "no_answer" | "bad_answer";
+  text: string;
 }
 
 export interface ServerFigures {
   /** The last there was. */
   readonly answer: { readonly value: Answer | null };
   /** Why there is no newer one; null while it answers. */
-  readonly problem: { readonly value: string | null };
+  readonly problem: { readonly value: Problem | null };
   /** The oldest first, with null where the line breaks. */
   readonly samples: { readonly value: readonly (Sample | null)[] };
   /** Asks from now on, until the function it returns is called. */
@@ -49,15 +59,13 @@ export interface ServerFigures {
 
 export function createServerFigures(): ServerFigures {
   const answer = signal<Answer | null>(null);
-  const problem = signal<string | null>(null);
+  const problem = signal<Problem | null>(null);
   const samples = signal<readonly (Sample | null)[]>([]);
-  let delays: number[] = [];
 
-  function take(made: Answer, roundTripMs: number): void {
+  function take(made: Answer, roundTripMs: number, delays: readonly number[]): void {
     const { at, stats } = made;
     const last = samples.value.at(-1);
     const sorted = Float64Array.from(delays).toSorted();
-    delays = [];
     const sample: Sample = {
       at,
       roundTripMs,
@@ -73,15 +81,17 @@ export function createServerFigures(): ServerFigures {
     problem.value = null;
   }
 
-  async function ask(): Promise<void> {
+  async function ask({ phase }: Feed, delays: DeliveryDelays): Promise<void> {
     try {
+      const wasLive = phase.value === "live";
       const sentAt = performance.now();
       const health = await inTime(getHealth());
       const roundTripMs = performance.now() - sentAt;
       const at = Date.now();
       const aheadMs = at - roundTripMs / 2 - Date.parse(health.timestamp);
       const [stats, clients] = await inTime(Promise.all([getStats(), getClients()]));
-      take({ at, health, stats, clients, aheadMs }, roundTripMs);
+      const isThisPageIn = wasLive && phase.value === "live";
+      take({ at, health, stats, clients, aheadMs, isThisPageIn }, roundTripMs, delays.take());
     } catch (error) {
       problem.value = problemOf(error);
     }
@@ -95,34 +105,46 @@ export function createServerFigures(): ServerFigures {
       let isWatched = true;
       let timer: ReturnType<typeof setTimeout> | null = null;
       let isAsking = false;
+      let askAgain = false;
+      let wasSeen = true;
+      const isSeen = () => document.visibilityState === "visible";
+      const delays = measureDelays(feed, isSeen, () => answer.peek()?.aheadMs ?? 0);
 
       async function poll(): Promise<void> {
         if (timer !== null) clearTimeout(timer);
         timer = null;
-        if (!isWatched || isAsking || document.visibilityState !== "visible") return;
-        isAsking = true;
+        if (!isWatched) return;
+        if (isAsking) return void (askAgain = true);
+        if (!isSeen()) return void (wasSeen = false);
+        if (!wasSeen) delays.forget();
+        [wasSeen, isAsking, askAgain] = [true, true, false];
         const askedAt = Date.now();
-        await ask();
+        await ask(feed, delays);
         isAsking = false;
-        timer = setTimeout(() => void poll(), Math.max(0, askedAt + POLL_MS - Date.now()));
+        pollIn(askAgain ? 0 : askedAt + POLL_MS - Date.now());
       }
 
+      function pollIn(milliseconds: number): void {
+        if (isWatched) timer = setTimeout(() => void poll(), Math.max(0, milliseconds));
+      }
+
+      // Asked before this page is connected, the server would not name it among its clients.
+      if (feed.phase.value === "loading") pollIn(CONNECT_PATIENCE_MS);
+      else void poll();
+      let { value: phase } = feed.phase;
+      const endEffect = effect(() => {
+        const before = phase;
+        phase = feed.phase.value;
+        if (phase === "live" && before !== "live") untracked(() => void poll());
+      });
       const onVisible = () => void poll();
-      const onArrivals = (arrivals: readonly Arrival[]) => {
-        // What is caught up was late for another reason.
-        if (feed.phase.value !== "live") return;
-        const at = Date.now();
-        for (const { row } of arrivals) delays.push(Math.max(0, at - row.receivedAt));
-      };
-      delays = [];
       document.addEventListener("visibilitychange", onVisible);
-      const stopArrivals = feed.onArrivals(onArrivals);
-      void poll();
       return () => {
         isWatched = false;
         if (timer !== null) clearTimeout(timer);
         document.removeEventListener("visibilitychange", onVisible);
-        stopArrivals();
+        endEffect();
+        delays.stop();
       };
     },
   };
@@ -131,16 +153,15 @@ export function createServerFigures(): ServerFigures {
 /** One for the page: what was drawn is still there when the view is opened again. */
 export const serverFigures = createServerFigures();
 
-function problemOf(error: unknown): string {
-  // What browsers say of it ("Failed to fetch") helps nobody.
-  if (error instanceof TypeError) return `nothing answers at ${location.host}`;
-  return error instanceof Error ? error.message : String(error);
+function problemOf(error: unknown): Problem {
+  const text = error instanceof Error ? error.message : String(error);
+  return { kind: error instanceof NoAnswer ? "no_answer" : "bad_answer", text };
 }
 
 async function inTime<T>(answer: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${PATIENCE_MS / 1000} s`)), PATIENCE_MS);
+    timer = setTimeout(() => reject(new NoAnswer(`no answer within ${PATIENCE_MS / 1000} s`)), PATIENCE_MS);
   });
   try {
     return await Promise.race([answer, late]);

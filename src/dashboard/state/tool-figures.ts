@@ -1,7 +1,7 @@
 /** The report on tools and files, made anew as events come, in the time that frames leave. */
 import { effect, signal } from "@preact/signals";
 import type { EventList } from "./event-list.ts";
-import { makeReport, type Narrowing, type ToolReport } from "./tool-report.ts";
+import { createToolCounter, type Narrowing, type ToolReport } from "./tool-report.ts";
 
 /** With it at most so often; and so often where nothing happens, for time itself ends calls and moves what is counted. */
 const REFRESH_MS = 2000;
@@ -15,7 +15,7 @@ const IDLE_BUDGET_MS = 10;
 const MAX_WAIT_MS = 100;
 
 /** Narrowed as the address says; a time is counted back from now. */
-export interface Wanted extends Omit<Narrowing, "since"> {
+export interface Wanted extends Narrowing {
   /** Milliseconds, or null for all. */
   lastMs: number | null;
 }
@@ -33,6 +33,7 @@ export interface ToolFiguresSource {
 
 export function followTools(list: EventList, { lastMs, ...wanted }: Wanted): ToolFiguresSource {
   const report = signal<CountedTools | null>(null);
+  const counter = createToolCounter(wanted);
   let madeAt = 0;
   let isMaking = false;
   let isStopped = false;
@@ -52,15 +53,19 @@ export function followTools(list: EventList, { lastMs, ...wanted }: Wanted): Too
     isMaking = true;
     const version = list.version.peek();
     const state = list.state.peek();
-    const now = Date.now();
-    const since = lastMs === null ? 0 : now - lastMs;
-    // A copy: rows are added and cut off while it is gone through.
-    const pass = makeReport(list.rows.slice(), { ...wanted, since }, now);
-    const made = await inPieces(pass, () => isStopped);
-    isMaking = false;
-    madeAt = Date.now();
-    if (made === null) return;
-    report.value = { ...made, state };
+    try {
+      const now = Date.now();
+      const since = lastMs === null ? 0 : now - lastMs;
+      // A copy: rows are added and cut off while it is gone through.
+      const made = await inPieces(counter.count(list.rows.slice(), since, now), () => isStopped);
+      if (made !== null) report.value = { ...made, state };
+    } catch (error) {
+      // What cannot be counted once may be the next time.
+      reportError(error);
+    } finally {
+      isMaking = false;
+      madeAt = Date.now();
+    }
     if (list.state.peek() !== state || list.version.peek() !== version) schedule();
   }
 

@@ -1,14 +1,15 @@
 /**
- * What the calls in memory add up to: by tool, and by file. A pass over 100,000 rows takes longer than a frame may, so
- * it is made in pieces. How a call ends is read as the state machine of a session reads it (`sessions/machine.ts`), as
- * far as rows hold what that takes.
+ * What the calls in memory add up to: by tool, and by file. What became of each is what the story of its session tells.
+ * To go through 100,000 rows takes longer than a frame may, so it is done in pieces, and once: the stories grow with
+ * the rows.
  */
 import { matchesProject } from "../../protocol/event.ts";
 import { EDIT_TOOLS } from "../../sessions/calls.ts";
-import { SILENCE_MS } from "../../sessions/machine.ts";
-import type { Outcome } from "../../sessions/state.ts";
+import { createRecorder, type Recorder } from "../../sessions/recorder.ts";
+import { createSession, type Outcome } from "../../sessions/state.ts";
+import { silentEnd } from "../../sessions/view.ts";
 import { MAIN_AGENT } from "./filter.ts";
-import type { Row } from "./row.ts";
+import { type Row, stepOf } from "./row.ts";
 
 /** What is counted; empty texts narrow nothing. */
 export interface Narrowing {
@@ -16,8 +17,6 @@ export interface Narrowing {
   session: string;
   /** An agent's id or type, or `main`. */
   agent: string;
-  /** Calls that were over before are not counted; milliseconds since the epoch, 0 for all. */
-  since: number;
 }
 
 export interface ToolFigures {
@@ -62,6 +61,26 @@ export interface ToolReport {
   from: number | null;
 }
 
+export interface ToolCounter {
+  /**
+   * Stops after each piece, and returns the report in the end.
+   * @param rows must not change meanwhile; those it was given the last time are only looked at where others have come
+   *   before them
+   * @param since calls that were over before are not counted; milliseconds since the epoch, 0 for all
+   */
+  count(rows: readonly Row[], since: number, now: number): Generator<undefined, ToolReport>;
+}
+
+interface SessionCalls {
+  /** In the order of their times, and then of their `seq`. */
+  rows: Row[];
+  /** Null before the first step is taken, and when one has come that belongs before others. */
+  recorder: Recorder | null;
+  recorded: number;
+  /** Where each of the recorder's calls was made. */
+  projects: (string | null)[];
+}
+
 interface Call {
   tool: string;
   project: string | null;
@@ -69,208 +88,136 @@ interface Call {
   agentId: string | null;
   agentType: string | null;
   path: string | null;
-  startedAt: number | null;
   endedAt: number | null;
   durationMs: number | null;
-  /** Null while it is open. */
+  /** Null while it is open, and where nothing can tell. */
   outcome: Outcome | null;
-  isAsked: boolean;
+  /** Of the event that ended it, or began it. */
   seq: number;
-}
-
-interface SessionCalls {
-  calls: Map<string, Call>;
-  /** By agent, in the order of their beginnings. */
-  open: Map<string | null, Set<Call>>;
-  lastAt: number;
 }
 
 /** Rows, or calls, that are gone through at a time: well below a millisecond. */
 const PIECE = 500;
-/** Of one agent: whoever opens more never closes any. */
-const MAX_OPEN = 200;
+/** A step of a session with many open calls takes longer. */
+const STEPS_PIECE = 50;
 
-/** At once, whatever it takes. */
-export function reportOf(rows: readonly Row[], narrowing: Narrowing, now: number): ToolReport {
-  const report = makeReport(rows, narrowing, now);
-  for (;;) {
-    const step = report.next();
-    if (step.done) return step.value;
-  }
-}
-
-/**
- * Stops after each piece, and returns the report in the end.
- * @param rows must not change meanwhile
- */
-export function* makeReport(
-  rows: readonly Row[],
-  narrowing: Narrowing,
-  now: number,
-): Generator<undefined, ToolReport> {
-  const sessions = new Map<string | null, SessionCalls>();
+export function createToolCounter(narrowing: Narrowing): ToolCounter {
+  const isWanted = wantedBy(narrowing);
+  let sessions = new Map<string | null, SessionCalls>();
+  let taken: { count: number; first: Row | undefined; last: Row | undefined } = NOTHING_TAKEN;
   let events = 0;
   let from: number | null = null;
-  for (const [index, row] of rows.entries()) {
-    if (index % PIECE === PIECE - 1) yield;
-    if (row.gap !== null) continue;
-    events += 1;
-    from ??= row.time;
-    if (narrowing.session === "" || row.sessionId === narrowing.session) readRow(sessions, row);
-  }
 
-  const tools = new Map<string, ToolTally>();
-  const files = new Map<string, FileTally>();
-  const isWanted = wantedBy(narrowing);
-  let calls = 0;
-  for (const session of sessions.values()) {
-    const isSilent = session.lastAt + SILENCE_MS < now;
-    for (const call of session.calls.values()) {
-      calls += 1;
-      if (calls % PIECE === 0) yield;
-      if (isSilent && call.outcome === null) finish(call, "unfinished", session.lastAt);
-      if (!isWanted(call)) continue;
-      countCall(tools, call);
-      countFile(files, call);
+  function* take(rows: readonly Row[]): Generator<undefined, void> {
+    const isGrown = rows[0] === taken.first && rows[taken.count - 1] === taken.last;
+    if (!isGrown || taken.count > rows.length) {
+      [sessions, taken, events, from] = [new Map(), NOTHING_TAKEN, 0, null];
+    }
+    for (let index = taken.count; index < rows.length; index += 1) {
+      if (index % PIECE === PIECE - 1) yield;
+      const row = rows[index] as Row;
+      taken = { count: index + 1, first: rows[0], last: row };
+      if (row.gap !== null) continue;
+      events += 1;
+      from ??= row.time;
+      if (narrowing.session === "" || row.sessionId === narrowing.session) place(sessions, row);
     }
   }
 
-  const total = [...tools.values()].reduce((sum, { figures }) => sum + figures.calls, 0);
-  const report: ToolReport = { tools: [], files: [], calls: total, events, from };
-  for (const tally of tools.values()) {
-    yield;
-    report.tools.push(toolFigures(tally, total));
-  }
-  for (const tally of files.values()) {
-    if (report.files.length % PIECE === PIECE - 1) yield;
-    report.files.push(fileFigures(tally));
-  }
-  return report;
-}
-
-function readRow(sessions: Map<string | null, SessionCalls>, row: Row): void {
-  const { name, agentId, sessionId, time } = row;
-  let session = sessions.get(sessionId);
-  if (!session) sessions.set(sessionId, (session = { calls: new Map(), open: new Map(), lastAt: time }));
-  session.lastAt = Math.max(session.lastAt, time);
-  switch (name) {
-    case "pre_tool_use":
-      return begin(session, row);
-    case "post_tool_use":
-      return end(session, row, "success");
-    case "post_tool_use_failure":
-      return end(session, row, "failure");
-    case "permission_denied":
-      return end(session, row, "denied");
-    case "permission_request":
-      return ask(session, row);
-    // The batch is over: what of it was not heard of was refused by a rule.
-    case "post_tool_batch":
-      return abandon(session, agentId, time, "denied");
-    case "stop":
-    case "stop_failure":
-    case "subagent_stop":
-    case "user_prompt_submit":
-      return abandon(session, agentId, time, "unfinished");
-    case "session_end":
-      for (const agent of session.open.keys()) abandon(session, agent, time, "unfinished");
-  }
-}
-
-function begin(session: SessionCalls, row: Row): void {
-  const { tool, agentId, path, time } = row;
-  if (tool === null) return;
-  const key = keyOf(row);
-  const known = session.calls.get(key);
-  if (known && row.toolUseId !== null) {
-    // Its end came first.
-    known.startedAt ??= time;
-    known.path ??= path;
-    if (known.endedAt !== null) known.durationMs ??= Math.max(0, known.endedAt - time);
-    return;
-  }
-  if (known) {
-    if (known.outcome === null) close(session, known, "unfinished", time);
-    session.calls.set(`${key} ${known.seq}`, known);
-  }
-  const call = newCall(row, tool, time);
-  session.calls.set(key, call);
-  let open = session.open.get(agentId);
-  if (!open) session.open.set(agentId, (open = new Set()));
-  open.add(call);
-  const [oldest] = open;
-  if (open.size > MAX_OPEN && oldest) close(session, oldest, "unfinished", time);
-}
-
-function end(session: SessionCalls, row: Row, outcome: Outcome): void {
-  const { tool, time, durationMs, seq } = row;
-  const key = keyOf(row);
-  let call = session.calls.get(key);
-  if (!call || (row.toolUseId === null && call.outcome !== null)) {
-    if (tool === null) return;
-    if (call) session.calls.set(`${key} ${call.seq}`, call);
-    // A call nobody saw begin counts all the same.
-    call = newCall(row, tool, null);
-    session.calls.set(key, call);
-  }
-  // What the call itself tells is the truth of it.
-  if (call.outcome === "success" || call.outcome === "failure") return;
-  close(session, call, outcome, time);
-  call.path ??= row.path;
-  call.seq = seq;
-  if (outcome === "denied") return;
-  call.durationMs = durationMs ?? (call.startedAt === null ? null : Math.max(0, time - call.startedAt));
-}
-
-function newCall(row: Row, tool: string, startedAt: number | null): Call {
-  const { project, sessionId, agentId, agentType, path, seq } = row;
   return {
-    tool,
-    project,
-    sessionId,
-    agentId,
-    agentType,
-    path,
-    startedAt,
-    endedAt: null,
-    durationMs: null,
-    outcome: null,
-    isAsked: false,
-    seq,
+    *count(rows, since, now) {
+      yield* take(rows);
+      for (const [sessionId, session] of sessions) yield* record(sessionId, session);
+
+      const tools = new Map<string, ToolTally>();
+      const files = new Map<string, FileTally>();
+      let calls = 0;
+      for (const [sessionId, session] of sessions) {
+        for (const call of callsOf(sessionId, session, now)) {
+          calls += 1;
+          if (calls % PIECE === 0) yield;
+          if ((call.endedAt !== null && call.endedAt < since) || !isWanted(call)) continue;
+          countCall(tools, call);
+          countFile(files, call);
+        }
+      }
+
+      const total = [...tools.values()].reduce((sum, { figures }) => sum + figures.calls, 0);
+      const report: ToolReport = { tools: [], files: [], calls: total, events, from };
+      for (const tally of tools.values()) {
+        yield;
+        report.tools.push(toolFigures(tally, total));
+      }
+      for (const tally of files.values()) {
+        if (report.files.length % PIECE === PIECE - 1) yield;
+        report.files.push(fileFigures(tally));
+      }
+      return report;
+    },
   };
 }
 
-/** The question names no call: the newest one with this tool that nobody has been asked about is meant. */
-function ask(session: SessionCalls, { agentId, tool }: Row): void {
-  const open = [...(session.open.get(agentId) ?? [])];
-  const call = open.findLast((one) => one.tool === tool && !one.isAsked);
-  if (call) call.isAsked = true;
+const NOTHING_TAKEN = { count: 0, first: undefined, last: undefined };
+
+/** Events may come late. */
+function place(sessions: Map<string | null, SessionCalls>, row: Row): void {
+  let session = sessions.get(row.sessionId);
+  if (!session) {
+    session = { rows: [], recorder: null, recorded: 0, projects: [] };
+    sessions.set(row.sessionId, session);
+  }
+  const { rows } = session;
+  let index = rows.length;
+  while (index > 0 && (rows[index - 1] as Row).time > row.time) index -= 1;
+  if (index === rows.length) rows.push(row);
+  else rows.splice(index, 0, row);
+  if (index < session.recorded) session.recorder = null;
 }
 
-/** Nothing more will be heard of the agent's calls. Events may come late: what began after this one goes on. */
-function abandon(session: SessionCalls, agentId: string | null, time: number, outcome: Outcome): void {
-  for (const call of session.open.get(agentId) ?? []) {
-    if (call.startedAt !== null && call.startedAt > time) continue;
-    close(session, call, call.isAsked ? "denied" : outcome, time);
+function* record(sessionId: string | null, session: SessionCalls): Generator<undefined, void> {
+  const { rows } = session;
+  if (session.recorder === null) {
+    session.recorder = createRecorder(createSession(sessionId ?? "", rows[0]?.time ?? 0));
+    [session.recorded, session.projects] = [0, []];
+  }
+  const { recorder, projects } = session;
+  while (session.recorded < rows.length) {
+    const row = rows[session.recorded] as Row;
+    session.recorded += 1;
+    recorder.take({ step: stepOf(row), seq: row.seq, text: "" });
+    while (projects.length < recorder.spans.length) projects.push(row.project);
+    if (session.recorded % STEPS_PIECE === 0) yield;
   }
 }
 
-function close(session: SessionCalls, call: Call, outcome: Outcome, time: number): void {
-  session.open.get(call.agentId)?.delete(call);
-  finish(call, outcome, time);
+function* callsOf(
+  sessionId: string | null,
+  { recorder, projects }: SessionCalls,
+  now: number,
+): Generator<Call> {
+  if (recorder === null) return;
+  const { session, agents, spans } = recorder;
+  const over = silentEnd(session, now);
+  for (const [index, span] of spans.entries()) {
+    const { tool, agentId, path, durationMs, seq, endSeq } = span;
+    const isSilenced = over !== null && span.endedAt === null;
+    const agent = agentId === null ? session.main : agents.get(agentId)?.agent;
+    yield {
+      tool,
+      project: projects[index] ?? null,
+      sessionId,
+      agentId,
+      agentType: agent?.agentType ?? null,
+      path,
+      endedAt: isSilenced ? over : span.endedAt,
+      durationMs,
+      outcome: isSilenced ? "unfinished" : span.outcome,
+      seq: endSeq ?? seq,
+    };
+  }
 }
 
-function finish(call: Call, outcome: Outcome, time: number): void {
-  call.outcome = outcome;
-  call.endedAt = time;
-}
-
-/** Calls without an id are told apart as long as an agent makes one after the other. */
-function keyOf({ toolUseId, agentId, tool }: Row): string {
-  return toolUseId ?? `\0${agentId ?? ""} ${tool}`;
-}
-
-function wantedBy({ project, agent, since }: Narrowing): (call: Call) => boolean {
+function wantedBy({ project, agent }: Narrowing): (call: Call) => boolean {
   const projects = new Map<string | null, boolean>();
   const fitsProject = (path: string | null) => {
     const known = projects.get(path) ?? matchesProject(path, project);
@@ -278,7 +225,6 @@ function wantedBy({ project, agent, since }: Narrowing): (call: Call) => boolean
     return known;
   };
   return (call) =>
-    (call.endedAt === null || call.endedAt >= since) &&
     (agent === "" || (call.agentId ?? MAIN_AGENT) === agent || call.agentType === agent) &&
     (project === "" || fitsProject(call.project));
 }
@@ -288,16 +234,18 @@ interface ToolTally {
   durations: number[];
 }
 
-function countCall(tools: Map<string, ToolTally>, { tool, outcome, durationMs, seq }: Call): void {
+function countCall(tools: Map<string, ToolTally>, call: Call): void {
+  const { tool, outcome, endedAt, durationMs, seq } = call;
   let tally = tools.get(tool);
   if (!tally) tools.set(tool, (tally = { figures: noFigures(tool), durations: [] }));
   const { figures, durations } = tally;
   figures.calls += 1;
-  if (outcome === null) figures.running += 1;
+  if (endedAt === null) figures.running += 1;
   else if (outcome === "failure") figures.failures += 1;
   else if (outcome === "denied") figures.denied += 1;
   else if (outcome === "unfinished") figures.unfinished += 1;
-  if (durationMs === null) return;
+  // What was denied or cut short took no time of the tool's.
+  if (durationMs === null || (outcome !== "success" && outcome !== "failure")) return;
   durations.push(durationMs);
   figures.totalMs += durationMs;
   if (durationMs > (figures.slowest?.durationMs ?? -1)) figures.slowest = { durationMs, seq };

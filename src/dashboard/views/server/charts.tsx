@@ -7,7 +7,6 @@ import { useStore } from "../../state/store.ts";
 
 /** Less than that is within how exactly it can be told. */
 const MIN_CLOCK_DIFFERENCE_MS = 250;
-const MIN_WINDOW_MS = 120_000;
 const MIB = 1024 * 1024;
 
 export function Charts({ answer, isOld }: { answer: Answer; isOld: boolean }) {
@@ -23,10 +22,7 @@ export function Charts({ answer, isOld }: { answer: Answer; isOld: boolean }) {
     () => [{ name: "events per second", values: rate.perSecond, colour: "--accent" }],
     [rate],
   );
-  const shared = { to: at, isOld };
-  const first = samples.find((sample) => sample !== null)?.at ?? at;
-  // What has only begun is not pressed against the edge.
-  const from = Math.max(at - WINDOW_MS, Math.min(first, at - MIN_WINDOW_MS));
+  const shared = { from: at - WINDOW_MS, to: at, isOld };
   const { times } = series;
 
   return (
@@ -38,7 +34,6 @@ export function Charts({ answer, isOld }: { answer: Answer; isOld: boolean }) {
       <div class="charts">
         <Chart
           {...shared}
-          from={at - WINDOW_MS}
           title="Events per second"
           note="By when they reached the server."
           times={rate.times}
@@ -48,7 +43,6 @@ export function Charts({ answer, isOld }: { answer: Answer; isOld: boolean }) {
         />
         <Chart
           {...shared}
-          from={from}
           title="Delivery delay"
           note={delayNote(answer)}
           times={times}
@@ -58,7 +52,6 @@ export function Charts({ answer, isOld }: { answer: Answer; isOld: boolean }) {
         />
         <Chart
           {...shared}
-          from={from}
           title="Round trip"
           note="How long a GET /health from this page takes."
           times={times}
@@ -68,7 +61,6 @@ export function Charts({ answer, isOld }: { answer: Answer; isOld: boolean }) {
         />
         <Chart
           {...shared}
-          from={from}
           title="Memory"
           note="Resident, of the server's process."
           times={times}
@@ -79,7 +71,6 @@ export function Charts({ answer, isOld }: { answer: Answer; isOld: boolean }) {
         />
         <Chart
           {...shared}
-          from={from}
           title="Log size"
           note="Of the events and their index."
           times={times}

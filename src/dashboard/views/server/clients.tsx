@@ -5,8 +5,9 @@ import { type Column, DataTable } from "../../parts/data-table.tsx";
 import { Since } from "../../parts/since.tsx";
 import { oneLine } from "../../parts/text.ts";
 import { bytes, count } from "../../parts/words.ts";
+import { CLIENTS_TITLE } from "./health.tsx";
 
-/** What this page calls itself. */
+/** What this page calls itself, and any other client may. */
 const DASHBOARD = "dashboard";
 const TRANSPORTS: Record<ConnectedClient["transport"], string> = {
   websocket: "WebSocket",
@@ -14,26 +15,28 @@ const TRANSPORTS: Record<ConnectedClient["transport"], string> = {
   stream: "event stream",
 };
 
-export function Clients({ list: { clients } }: { list: ClientList }) {
-  const wrong = clients.filter(isIncompatible).length;
+interface ClientsProps {
+  list: ClientList;
+  /** This page is one of them. */
+  isThisPageIn: boolean;
+}
+
+export function Clients({ list: { clients }, isThisPageIn }: ClientsProps) {
   const dashboards = clients.filter(({ client_id: id }) => id === DASHBOARD).length;
   return (
-    <section class="block" aria-labelledby="clients-title">
+    <section class="block" aria-labelledby={CLIENTS_TITLE}>
       <div class="block-head">
-        <h2 id="clients-title">Clients</h2>
+        <h2 id={CLIENTS_TITLE} tabIndex={-1}>
+          Clients
+        </h2>
         <p class="muted">
           {count(clients.length, "connected", "connected")}
-          {dashboards > 1 && `, ${count(dashboards)} of them dashboards as this page`}
+          {dashboards > 1 && `, ${count(dashboards)} of them dashboards`}
         </p>
-        {wrong > 0 && (
-          <p class="incompatible" role="status">
-            {count(wrong, "client is", "clients are")} not compatible
-          </p>
-        )}
       </div>
       <DataTable
         caption="Connected clients"
-        columns={dashboards === 1 ? COLUMNS_WITH_THIS_PAGE : COLUMNS}
+        columns={dashboards === 1 && isThisPageIn ? COLUMNS_WITH_THIS_PAGE : COLUMNS}
         rows={clients}
         keyOf={({ sid }) => sid}
         sort="-lag"
@@ -44,11 +47,11 @@ export function Clients({ list: { clients } }: { list: ClientList }) {
   );
 }
 
-function isIncompatible({ compatible }: ConnectedClient): boolean {
+export function isIncompatible({ compatible }: ConnectedClient): boolean {
   return !compatible;
 }
 
-/** @param knowsThisPage with one dashboard connected, it is this page */
+/** @param knowsThisPage the only dashboard there is is this page; of several nobody knows which it is */
 function columnsOf(knowsThisPage: boolean): Column<ConnectedClient>[] {
   return [
     {
@@ -58,7 +61,7 @@ function columnsOf(knowsThisPage: boolean): Column<ConnectedClient>[] {
       cell: ({ client_id: id, sid }) => (
         <>
           {id === null ? <span class="id">{oneLine(sid)}</span> : oneLine(id)}{" "}
-          {id === DASHBOARD && knowsThisPage && <span class="tag">this page</span>}
+          {id === DASHBOARD && <span class="tag">{knowsThisPage ? "this page" : "a dashboard"}</span>}
           {id !== null && <span class="id client-sid">{oneLine(sid)}</span>}
         </>
       ),
@@ -67,9 +70,13 @@ function columnsOf(knowsThisPage: boolean): Column<ConnectedClient>[] {
       key: "version",
       name: "Version",
       sortBy: ({ version }) => version,
-      cell: ({ version, compatible, warnings }) => (
+      cell: ({ client_id: id, version, compatible, warnings }) => (
         <>
-          {version === "unknown" ? <span class="muted">not told</span> : oneLine(version)}{" "}
+          {version !== "unknown" ? (
+            oneLine(version)
+          ) : (
+            <span class="muted">{id === DASHBOARD ? "the server's own page" : "not told"}</span>
+          )}{" "}
           {!compatible && (
             <>
               <strong class="incompatible">not compatible</strong>

@@ -1,7 +1,10 @@
 /** The server's checks of itself, in its own words. */
 import type { Health, HealthStatus } from "../../../protocol/messages.ts";
 import { oneLine } from "../../parts/text.ts";
-import { clock } from "../../parts/words.ts";
+import { clock, count } from "../../parts/words.ts";
+
+/** The heading of the table of clients. */
+export const CLIENTS_TITLE = "clients-title";
 
 const STATUS_WORDS: Record<HealthStatus, string> = {
   healthy: "Healthy",
@@ -19,9 +22,11 @@ interface HealthPanelProps {
   health: Health;
   /** When it was so, where that is not now. */
   asOf: number | null;
+  /** So many clients are not compatible. No check of the server's fails for it. */
+  incompatible: number;
 }
 
-export function HealthPanel({ health: { status, checks }, asOf }: HealthPanelProps) {
+export function HealthPanel({ health: { status, checks }, asOf, incompatible }: HealthPanelProps) {
   return (
     <section class={`health ${classOf(status)}`} aria-labelledby="health-title">
       <div class="health-all">
@@ -33,6 +38,13 @@ export function HealthPanel({ health: { status, checks }, asOf }: HealthPanelPro
           {asOf === null ? wordOf(status) : `Was ${wordOf(status).toLowerCase()}`}
         </p>
         <p class="muted">{asOf === null ? (MEANINGS[status] ?? "") : `as of ${clock(asOf)}`}</p>
+        {incompatible > 0 && (
+          <p role="status">
+            <button type="button" class="incompatible incompatible-hint" onClick={showClients}>
+              {count(incompatible, "client is", "clients are")} not compatible
+            </button>
+          </p>
+        )}
       </div>
       <ul class="checks" aria-label="Checks">
         {checks.map((check) => (
@@ -47,6 +59,13 @@ export function HealthPanel({ health: { status, checks }, asOf }: HealthPanelPro
       </ul>
     </section>
   );
+}
+
+/** The address already says which view this is. */
+function showClients(): void {
+  const title = document.getElementById(CLIENTS_TITLE);
+  title?.scrollIntoView({ block: "start" });
+  title?.focus({ preventScroll: true });
 }
 
 function classOf(status: HealthStatus): string {

@@ -1,10 +1,11 @@
 /** How the server does: what it says of itself, the last ten minutes, and who is connected. */
 import { useEffect } from "preact/hooks";
+import { oneLine } from "../../parts/text.ts";
 import { clock } from "../../parts/words.ts";
-import { type Answer, serverFigures } from "../../state/server-figures.ts";
+import { type Answer, type Problem, serverFigures } from "../../state/server-figures.ts";
 import { useStore } from "../../state/store.ts";
 import { Charts } from "./charts.tsx";
-import { Clients } from "./clients.tsx";
+import { Clients, isIncompatible } from "./clients.tsx";
 import { HealthPanel } from "./health.tsx";
 import { Tiles } from "./tiles.tsx";
 
@@ -19,34 +20,43 @@ export function ServerView() {
       <div class="toolbar">
         <h1>Server</h1>
       </div>
-      {problem !== null && <NoAnswer problem={problem} answer={answer} />}
+      {problem !== null && <ProblemNote problem={problem} answer={answer} />}
       {answer === null && problem === null && <p class="muted">Asking the server…</p>}
       {answer !== null && (
         <div class={problem === null ? "server" : "server server-old"}>
-          <HealthPanel health={answer.health} asOf={problem === null ? null : answer.at} />
+          <HealthPanel
+            health={answer.health}
+            asOf={problem === null ? null : answer.at}
+            incompatible={answer.clients.clients.filter(isIncompatible).length}
+          />
           <Tiles answer={answer} />
           <Charts answer={answer} isOld={problem !== null} />
-          <Clients list={answer.clients} />
+          <Clients list={answer.clients} isThisPageIn={answer.isThisPageIn} />
         </div>
       )}
     </>
   );
 }
 
-function NoAnswer({ problem, answer }: { problem: string; answer: Answer | null }) {
+function ProblemNote({ problem: { kind, text }, answer }: { problem: Problem; answer: Answer | null }) {
   const asOf = answer === null ? "" : ` What is shown is as of ${clock(answer.at)}.`;
+  const isSilent = kind === "no_answer";
   return (
     <div class="problem no-answer">
       <p role="alert">
-        <strong>The server does not answer.</strong>
+        <strong>
+          {isSilent ? "The server does not answer." : "What the server answers cannot be shown."}
+        </strong>
         {asOf} This page goes on asking.
       </p>
-      <p class="next-step">
-        See whether it runs with <code>claude-mpm-socketio status</code>, start it with{" "}
-        <code>claude-mpm-socketio start</code>; <code>claude-mpm-socketio doctor</code> finds what is in the
-        way.
-      </p>
-      <p class="muted">{problem}</p>
+      {isSilent && (
+        <p class="next-step">
+          See whether it runs with <code>claude-mpm-socketio status</code>, start it with{" "}
+          <code>claude-mpm-socketio start</code>; <code>claude-mpm-socketio doctor</code> finds what is in the
+          way.
+        </p>
+      )}
+      <p class="muted">{oneLine(text)}</p>
     </div>
   );
 }

@@ -74,7 +74,7 @@ function tilesOf({ health, stats }: Answer): Tile[] {
     {
       name: "Lagging clients",
       value: count(delivery.lagging_clients),
-      note: `${count(delivery.catch_ups, "catch-up")} so far`,
+      note: `${count(delivery.catch_ups, "catch-up")} from the log since the start`,
       tone: delivery.lagging_clients > 0 ? "warning" : undefined,
     },
     {

@@ -31,7 +31,16 @@ export function ToolTable({ tools, narrowing, sort }: ToolTableProps) {
 
 function columnsWith(narrowing: URLSearchParams): Column<ToolFigures>[] {
   return [
-    { key: "tool", name: "Tool", sortBy: ({ tool }) => tool, cell: ({ tool }) => oneLine(tool) },
+    {
+      key: "tool",
+      name: "Tool",
+      sortBy: ({ tool }) => tool,
+      cell: ({ tool }) => (
+        <span class="tool-name" title={oneLine(tool)}>
+          {oneLine(tool)}
+        </span>
+      ),
+    },
     {
       key: "calls",
       name: "Calls",

@@ -1,12 +1,12 @@
 /** What the agents' tool calls add up to, and which files they read and changed. */
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { agentOptions, Choice, type Option, projectOptions, sessionOptions } from "../../parts/choice.tsx";
 import { count, dayAndClock, span } from "../../parts/words.ts";
 import { now } from "../../state/clock.ts";
 import { MAX_ROWS } from "../../state/event-list.ts";
 import { linkTo, route, setParams } from "../../state/route.ts";
 import { useStore } from "../../state/store.ts";
-import { type CountedTools, followTools } from "../../state/tool-figures.ts";
+import { type CountedTools, followTools, type ToolFiguresSource } from "../../state/tool-figures.ts";
 import type { ToolReport } from "../../state/tool-report.ts";
 import { FileTable } from "./file-table.tsx";
 import { ToolTable } from "./tool-table.tsx";
@@ -28,14 +28,15 @@ export function ToolsView() {
   const since = params.get("since") ?? "";
   const period = Object.hasOwn(PERIODS, since) ? PERIODS[since] : undefined;
   const { value: log } = feed.log;
-  const figures = useMemo(
-    () => followTools(feed.all, { session, project, agent, lastMs: period?.ms ?? null }),
-    [session, project, agent, period, log],
-  );
-  useEffect(() => () => figures.stop(), [figures]);
+  const [figures, setFigures] = useState<ToolFiguresSource | null>(null);
+  useLayoutEffect(() => {
+    const source = followTools(feed.all, { session, project, agent, lastMs: period?.ms ?? null });
+    setFigures(source);
+    return () => source.stop();
+  }, [feed, session, project, agent, period, log]);
   // What was counted before stays until there is something else.
   const last = useRef<CountedTools | null>(null);
-  const report = figures.report.value ?? last.current;
+  const report = figures?.report.value ?? last.current;
   last.current = report;
   const isNarrowed = session !== "" || project !== "" || agent !== "" || period !== undefined;
   const narrowing = useMemo(

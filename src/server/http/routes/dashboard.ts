@@ -7,11 +7,18 @@ interface Page {
 }
 
 /** `GET /`: the dashboard. All of it is in this one answer. */
-export function dashboardRoutes(app: Hono): void {
+export function dashboardRoutes(app: Hono, make = makePage): void {
   let made: Promise<Page> | null = null;
+  // What failed once may succeed when it is asked for again.
+  const makeOnce = () => {
+    return make().catch((error: unknown) => {
+      made = null;
+      throw error;
+    });
+  };
 
   app.get("/", async (c) => {
-    const { html, etag, policy } = await (made ??= makePage());
+    const { html, etag, policy } = await (made ??= makeOnce());
     const headers = {
       ETag: etag,
       // Asked anew each time, so that it never is of another version than the server.
