@@ -98,11 +98,9 @@ export function App() {
 }
 
 function CurrentView({ view, id }: { view: View; id: string }) {
-  const { feed } = useStore();
   switch (view) {
     case "session":
-      // Of another log it is another session, whatever its id.
-      return <SessionView key={`${feed.log.value} ${id}`} id={id} />;
+      return <SessionView key={id} id={id} />;
     case "events":
       return <EventsView />;
     case "tools":

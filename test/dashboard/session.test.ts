@@ -78,6 +78,14 @@ describe.skipIf(CHROMIUM === null)("a session in a browser", () => {
         .waitFor();
     });
 
+    test("the beginning of an id is enough, as far as no other begins so", async () => {
+      const { sessions } = await server.get("/api/sessions");
+      const { session_id: full } = sessions[0];
+      await page.goto(`${server.url}/#/session/${full.slice(0, 8)}?tab=files`);
+      await page.waitForURL(`${server.url}/#/session/${full}?tab=files`);
+      await page.getByRole("tab", { name: /^Files/, selected: true }).waitFor();
+    });
+
     test("a session nobody knows is said to be unknown", async () => {
       await page.goto(`${server.url}/#/session/nobody`);
       await page.getByRole("heading", { name: "No such session" }).waitFor();
@@ -521,6 +529,11 @@ describe.skipIf(CHROMIUM === null)("a session in a browser", () => {
       await file.getByRole("button", { name: "Replay" }).click();
       await file.getByRole("button", { name: "Pause" }).click();
       await file.getByRole("button", { name: "Next event" }).click();
+      await file.locator("h1").click();
+      await file.keyboard.press("?");
+      expect(await file.getByRole("dialog").innerText()).toMatch(/zoom in, out/);
+      expect(await file.getByRole("dialog").innerText()).not.toContain("Server");
+      await file.keyboard.press("Escape");
       await file.getByRole("tab", { name: /^Prompts/ }).click();
       await file.getByText("</script><script>hacked=1</script>").first().waitFor();
       expect(await file.evaluate(() => "hacked" in globalThis)).toBe(false);

@@ -4,7 +4,13 @@ import { useEffect, useRef } from "preact/hooks";
 import { hasShortcuts } from "../state/settings.ts";
 import { KEY_LIST } from "./shortcuts.ts";
 
-export function Help({ isOpen }: { isOpen: Signal<boolean> }) {
+interface HelpProps {
+  isOpen: Signal<boolean>;
+  /** The only part of it that works there. */
+  only?: string;
+}
+
+export function Help({ isOpen, only }: HelpProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     if (isOpen.value) dialog.current?.showModal();
@@ -21,7 +27,7 @@ export function Help({ isOpen }: { isOpen: Signal<boolean> }) {
       </div>
       {!hasShortcuts.value && <p>Single-letter shortcuts are off; the settings turn them on.</p>}
       <div class="help-groups">
-        {KEY_LIST.map(({ where, keys }) => (
+        {KEY_LIST.filter(({ where }) => only === undefined || where === only).map(({ where, keys }) => (
           <section key={where}>
             <h3>{where}</h3>
             <dl>

@@ -37,6 +37,12 @@ export function go(link: string): void {
   hash.value = link;
 }
 
+/** Goes there in the place of where one is. */
+export function replace(link: string): void {
+  history.replaceState(null, "", link);
+  hash.value = link;
+}
+
 /** Changes parameters of the address where it stands; empty ones are left out. */
 export function setParams(changes: Record<string, string>): void {
   const { view, id, params } = route.peek();
@@ -45,9 +51,7 @@ export function setParams(changes: Record<string, string>): void {
     if (value === "") next.delete(name);
     else next.set(name, value);
   }
-  const link = linkTo(view, next, id);
-  history.replaceState(null, "", link);
-  hash.value = link;
+  replace(linkTo(view, next, id));
 }
 
 function decoded(text: string): string {
