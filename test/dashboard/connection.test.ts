@@ -109,13 +109,13 @@ describe.skipIf(CHROMIUM === null)("the connection of the dashboard", () => {
     await isReconnecting(page);
     await server.start();
     await server.post([{ type: "first.of.the.new" }, { type: "second.of.the.new" }]);
-    await page.getByText("second.of.the.new").waitFor();
+    await page.getByRole("listbox").getByText("second.of.the.new").waitFor();
     const rows = await listed(page);
     expect(rows.slice(-2)).toEqual(["1", "2"]);
     expect(rows.length).toBe(3);
     expect(rows[0]).toContain("the server has another log now");
     await server.post({ type: "third.of.the.new" });
-    await page.getByText("third.of.the.new").waitFor();
+    await page.getByRole("listbox").getByText("third.of.the.new").waitFor();
     expect(await page.locator(".event-foot").innerText()).toContain("3 events, all there are");
     await status(page).click();
     const notes = await page.getByRole("group", { name: "Connection" }).innerText();

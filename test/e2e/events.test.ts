@@ -78,7 +78,7 @@ describe("history", () => {
     expect(lines(stdout).map((line) => line.replace(/^(\d{4}-\d{2}-\d{2} )?\d{2}:\d{2}:\d{2} /, ""))).toEqual(
       [
         "4f2a91c0 app        hook.pre_tool_use       Bash ls -la",
-        "4f2a91c0 app        hook.stop",
+        "4f2a91c0 app        hook.stop               stopped",
         "77777777 other      hook.pre_tool_use       Read src/x.ts",
         "4f2a91c0 -          todo.update             1 of 1 done",
         "s-1      -          hello",
