@@ -2,8 +2,10 @@
 import { version as packageVersion } from "../package.json" with { type: "json" };
 import { version as socketioVersion } from "socket.io/package.json" with { type: "json" };
 
-/** The release: what `--version` prints. */
-export const RELEASE_VERSION: string = packageVersion;
+declare const BUILD_VERSION: string | undefined;
+
+/** The release: what `--version` prints. A build may be given another version than package.json's. */
+export const RELEASE_VERSION: string = typeof BUILD_VERSION === "undefined" ? packageVersion : BUILD_VERSION;
 
 /** The server's own schema, independent of the release; the key into the compatibility matrix. */
 export const SERVER_VERSION = "1.0.0";

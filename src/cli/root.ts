@@ -1,88 +1,11 @@
-/** The command tree, each command loaded only when it is called, and the one place that reports failures. */
-import { type ArgsDef, type CommandDef, parseArgs, renderUsage } from "citty";
+/** Finds the command in the tree, reads its flags, runs it: and the one place that reports failures. */
+import { type CommandDef, parseArgs, renderUsage } from "citty";
 import { ConfigError } from "../config/load.ts";
 import { nearest } from "../config/suggest.ts";
+import { PRODUCT as NAME } from "../release/targets.ts";
 import { checkArgs } from "./flags.ts";
 import { coloured, CommandError, EXIT, print, printError, printJson } from "./output.ts";
-
-/** A command: citty's definition of its arguments, and a `run` that returns the exit code. */
-export interface Command {
-  description: string;
-  args?: ArgsDef;
-  /** It runs a command of the user's: what stands after `--`, which nobody else looks into. */
-  takesCommand?: true;
-  run(context: CommandContext): number | Promise<number>;
-}
-
-export interface CommandContext {
-  args: Record<string, string | boolean | undefined>;
-  rawArgs: string[];
-  /** What stands after `--`; empty for commands that do not take it. */
-  operands: string[];
-}
-
-interface Group {
-  description: string;
-  commands: Record<string, Lazy | Group>;
-}
-
-interface Lazy {
-  description: string;
-  load: () => Promise<{ default: Command }>;
-}
-
-const NAME = "claude-mpm-socketio";
-
-const lazy = (description: string, load: Lazy["load"]): Lazy => ({ description, load });
-
-const COMMANDS: Record<string, Lazy | Group> = {
-  serve: lazy("Run the server in the foreground", () => import("./commands/serve.ts")),
-  start: lazy("Start the server in the background", () => import("./commands/start.ts")),
-  stop: lazy("Stop the server", () => import("./commands/stop.ts")),
-  restart: lazy("Stop the server and start it again", () => import("./commands/restart.ts")),
-  status: lazy("Show whether the server runs, and how it does", () => import("./commands/status.ts")),
-  health: lazy("Ask the server whether it is healthy", () => import("./commands/health.ts")),
-  logs: lazy("Show the server's log", () => import("./commands/logs.ts")),
-  open: lazy("Open the dashboard in the browser", () => import("./commands/open.ts")),
-  tail: lazy("Show events as they come", () => import("./commands/tail.ts")),
-  history: lazy("Show stored events", () => import("./commands/history.ts")),
-  emit: lazy("Send one event", () => import("./commands/emit.ts")),
-  run: lazy("Run a command, and report its start and its end", () => import("./commands/run.ts")),
-  hook: lazy("Deliver a Claude Code hook, given on standard input", () => import("./commands/hook.ts")),
-  doctor: lazy(
-    "Check everything that can be wrong, and say how to mend it",
-    () => import("./commands/doctor.ts"),
-  ),
-  hooks: {
-    description: "Register the hook in Claude Code's settings, and take it out again",
-    commands: {
-      install: lazy("Register the hook for every event", () => import("./commands/hooks-install.ts")),
-      uninstall: lazy(
-        "Take the hook out of the settings again",
-        () => import("./commands/hooks-uninstall.ts"),
-      ),
-      status: lazy("Show where the hook is registered", () => import("./commands/hooks-status.ts")),
-    },
-  },
-  config: {
-    description: "Show, check and make the configuration",
-    commands: {
-      show: lazy(
-        "Show the effective values and where each comes from",
-        () => import("./commands/config-show.ts"),
-      ),
-      check: lazy("Check the configuration", () => import("./commands/config-check.ts")),
-      init: lazy("Write a commented starter file", () => import("./commands/config-init.ts")),
-      path: lazy("Show where configuration files are looked for", () => import("./commands/config-path.ts")),
-      schema: lazy("Print the JSON Schema of the file", () => import("./commands/config-schema.ts")),
-    },
-  },
-  version: lazy("Show the versions of everything", () => import("./commands/version.ts")),
-  "install-deps": lazy(
-    "For old scripts: nothing has to be installed",
-    () => import("./commands/install-deps.ts"),
-  ),
-};
+import { type Command, type CommandContext, type Group, type Lazy, TREE } from "./tree.ts";
 
 /** Runs one command line and returns the exit code. */
 export async function runCli(argv: string[]): Promise<number> {
@@ -98,7 +21,7 @@ export async function runCli(argv: string[]): Promise<number> {
 
 async function dispatch(argv: string[], wantsHelp: boolean): Promise<number> {
   const path: string[] = [];
-  let entry: Lazy | Group = { description: "Event server for coding agents", commands: COMMANDS };
+  let entry: Lazy | Group = TREE;
   let rest = argv;
   while ("commands" in entry) {
     const [name, ...after]: string[] = rest;

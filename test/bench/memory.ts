@@ -1,7 +1,7 @@
 /** What an idle connection keeps of the server's memory: private memory after garbage collection, before and with N. */
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { compile } from "../../build.ts";
+import { compile } from "../../build/compile.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { median } from "./measure.ts";
 import { startSubject, type Subject, type SubjectName } from "./subjects.ts";

@@ -1,7 +1,7 @@
 /** How long the program takes to start: the bare command, and a server until it answers. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { compile } from "../../build.ts";
+import { compile } from "../../build/compile.ts";
 import { account, binary } from "../support/binary.ts";
 import { freePort } from "../support/ports.ts";
 import { temporaryDirectory } from "../support/temporary.ts";

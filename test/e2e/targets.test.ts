@@ -12,9 +12,9 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { TARGETS, type Target } from "../../build.ts";
 import { version } from "../../package.json" with { type: "json" };
 import { KEYS, SCHEMA } from "../../src/config/schema.ts";
+import { binaryName, type Target, TARGET_NAMES } from "../../src/release/targets.ts";
 import { type Cpu, missingIn, readElf, readMachO, readPe } from "../support/executables.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
@@ -26,13 +26,13 @@ interface Machine {
 }
 
 const MACHINES: Record<Target, Machine> = {
-  "bun-linux-x64": { platform: "linux", cpu: "x64", interpreter: "/lib64/ld-linux-x86-64.so.2" },
-  "bun-linux-x64-baseline": { platform: "linux", cpu: "x64", interpreter: "/lib64/ld-linux-x86-64.so.2" },
-  "bun-linux-arm64": { platform: "linux", cpu: "arm64", interpreter: "/lib/ld-linux-aarch64.so.1" },
-  "bun-linux-x64-musl": { platform: "linux", cpu: "x64", interpreter: "/lib/ld-musl-x86_64.so.1" },
-  "bun-darwin-x64": { platform: "darwin", cpu: "x64" },
-  "bun-darwin-arm64": { platform: "darwin", cpu: "arm64" },
-  "bun-windows-x64": { platform: "win32", cpu: "x64" },
+  "linux-x64": { platform: "linux", cpu: "x64", interpreter: "/lib64/ld-linux-x86-64.so.2" },
+  "linux-x64-baseline": { platform: "linux", cpu: "x64", interpreter: "/lib64/ld-linux-x86-64.so.2" },
+  "linux-arm64": { platform: "linux", cpu: "arm64", interpreter: "/lib/ld-linux-aarch64.so.1" },
+  "linux-x64-musl": { platform: "linux", cpu: "x64", interpreter: "/lib/ld-musl-x86_64.so.1" },
+  "darwin-x64": { platform: "darwin", cpu: "x64" },
+  "darwin-arm64": { platform: "darwin", cpu: "arm64" },
+  "windows-x64": { platform: "win32", cpu: "x64" },
 };
 
 // The product's name would not do: the compiler writes the output file's name into any program.
@@ -43,7 +43,7 @@ const BUILD_LIMIT_MS = 10 * 60_000;
 
 const directory = temporaryDirectory();
 const outdir = join(directory, "dist");
-const fileOf = (target: Target) => join(outdir, TARGETS[target]);
+const fileOf = (target: Target) => join(outdir, binaryName(target));
 let printed: string;
 
 beforeAll(async () => {
@@ -67,8 +67,8 @@ beforeAll(async () => {
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 test("the build makes one executable file for each target, names it, and leaves nothing else", () => {
-  expect(readdirSync(outdir).toSorted()).toEqual(Object.values(TARGETS).toSorted());
-  for (const file of Object.values(TARGETS)) {
+  expect(readdirSync(outdir).toSorted()).toEqual(TARGET_NAMES.map(binaryName).toSorted());
+  for (const file of TARGET_NAMES.map(binaryName)) {
     const path = join(outdir, file);
     expect(statSync(path).mode & 0o111).toBe(0o111);
     expect(printed).toContain(`${path}  `);
@@ -140,16 +140,16 @@ function obstacleTo({ platform, cpu, interpreter }: Machine): string | null {
 // "On x64, Bun ships a single binary that targets Nehalem (SSE4.2) [...]. The -baseline and -modern target
 // suffixes [...] resolve to the same binary": https://bun.com/docs/bundler/executables#supported-targets
 test("the baseline target and the plain one for Linux on x64 are the same runtime, as Bun has only one", () => {
-  const [plain, baseline] = [readElf(fileOf("bun-linux-x64")), readElf(fileOf("bun-linux-x64-baseline"))];
+  const [plain, baseline] = [readElf(fileOf("linux-x64")), readElf(fileOf("linux-x64-baseline"))];
   expect(plain.buildId).toMatch(/^[0-9a-f]{40}$/);
   expect(baseline.buildId).toBe(plain.buildId);
-  expect(readElf(fileOf("bun-linux-x64-musl")).buildId).not.toBe(plain.buildId);
+  expect(readElf(fileOf("linux-x64-musl")).buildId).not.toBe(plain.buildId);
 });
 
 test("the check of signatures names each page that was changed after signing, the last one too", () => {
-  const original = readMachO(fileOf("bun-darwin-arm64")).signature;
+  const original = readMachO(fileOf("darwin-arm64")).signature;
   const copy = join(directory, "changed");
-  copyFileSync(fileOf("bun-darwin-arm64"), copy);
+  copyFileSync(fileOf("darwin-arm64"), copy);
 
   const middle = Math.floor(original.pages / 2);
   flipBit(copy, middle * original.pageSize + 100);

@@ -3,11 +3,9 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
-import { compile } from "../../build.ts";
+import { compile } from "../../build/compile.ts";
 import { onEnd } from "./cleanup.ts";
 import { temporaryDirectory } from "./temporary.ts";
-
-const ROOT = join(import.meta.dir, "..", "..");
 
 let built: Promise<string> | null = null;
 
@@ -21,7 +19,7 @@ async function build(): Promise<string> {
   const directory = mkdtempSync(join(tmpdir(), "cms-test-binary-"));
   onEnd(() => rmSync(directory, { recursive: true, force: true }));
   const outfile = join(directory, "claude-mpm-socketio");
-  await compile({ entry: join(ROOT, "src/main.ts"), outfile });
+  await compile({ outfile });
   return outfile;
 }
 

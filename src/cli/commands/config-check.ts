@@ -1,7 +1,7 @@
 import { checkReach } from "../../config/load.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
 import { EXIT, print, printJson } from "../output.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../tree.ts";
 
 export default {
   description: "Check the configuration; exit 78 when it is invalid",

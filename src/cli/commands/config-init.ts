@@ -4,7 +4,7 @@ import { starterFile } from "../../config/documents.ts";
 import { processEnv } from "../../config/env.ts";
 import { configFiles } from "../../config/paths.ts";
 import { CommandError, EXIT, print } from "../output.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../tree.ts";
 
 export default {
   description: "Write a commented starter file; without --config to the user's place",

@@ -4,7 +4,7 @@ import { configFiles } from "../../config/paths.ts";
 import { ENV_PREFIX } from "../../config/schema.ts";
 import { JSON_ARG, loadForCommand } from "../flags.ts";
 import { EXIT, print, printJson } from "../output.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../tree.ts";
 
 export default {
   description: "Show where configuration files are looked for, and which one is in use",

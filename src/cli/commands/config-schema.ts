@@ -1,6 +1,6 @@
 import { jsonSchema } from "../../config/documents.ts";
 import { EXIT, print } from "../output.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../tree.ts";
 
 export default {
   description: "Print the JSON Schema of the configuration file",

@@ -1,7 +1,7 @@
 import { fieldOf, KEYS } from "../../config/schema.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
 import { EXIT, print, printJson, table } from "../output.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../tree.ts";
 
 export default {
   description: "Show the effective values and where each comes from",

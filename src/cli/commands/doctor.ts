@@ -16,7 +16,7 @@ import { checkSpool, checkWay } from "../doctor/way-checks.ts";
 import { JSON_ARG, readServerFlags, SERVER_ARGS } from "../flags.ts";
 import { EXIT, print, printJson, style, table } from "../output.ts";
 import { addressOf } from "../reach.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../tree.ts";
 import { surroundings } from "../scope.ts";
 
 export default {

@@ -8,7 +8,7 @@ import { textOf } from "../event-question.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
 import { CommandError, EXIT, print, printJson } from "../output.ts";
 import { runningServer } from "../reach.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../tree.ts";
 
 const TIMEOUT_MS = 10_000;
 const MAX_BYTES = 16 * 1024 * 1024;

@@ -2,7 +2,7 @@ import { findServer } from "../../daemon/find.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
 import { EXIT, print, printError, printJson, table } from "../output.ts";
 import { whyNotRunning } from "../reach.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../tree.ts";
 
 export default {
   description: "Ask the running server; exit 0 healthy or degraded, 1 unhealthy, 3 when none runs",

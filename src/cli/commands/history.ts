@@ -6,7 +6,7 @@ import { gapText } from "../gap-text.ts";
 import { type Moment, parseMoment } from "../moment.ts";
 import { EXIT, print, printError, printJson, style, terminalColumns } from "../output.ts";
 import { runningServer } from "../reach.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../tree.ts";
 
 const DEFAULT_LIMIT = 100;
 

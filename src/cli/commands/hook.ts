@@ -1,6 +1,6 @@
 import { runHook } from "../../hooks/hook.ts";
 import { EXIT } from "../output.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../tree.ts";
 import { SERVER_ARGS } from "../flags.ts";
 
 /** For `--help`: the entry itself runs `hook`, without loading this. */

@@ -10,7 +10,7 @@ import { localUrl } from "../../protocol/hosts.ts";
 import { IS_COMPILED } from "../../version.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
 import { CommandError, EXIT, print, printError, printJson, table } from "../output.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../tree.ts";
 import { SCOPE_ARG, scopeOf, surroundings } from "../scope.ts";
 import { selfCommand } from "../self.ts";
 

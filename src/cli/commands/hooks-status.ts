@@ -2,7 +2,7 @@ import { HOOK_EVENTS } from "../../hooks/settings/events.ts";
 import { inspectHooks, type ScopeReport } from "../../hooks/settings/inspect.ts";
 import { JSON_ARG } from "../flags.ts";
 import { EXIT, print, printJson, style, table } from "../output.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../tree.ts";
 import { surroundings } from "../scope.ts";
 
 export default {

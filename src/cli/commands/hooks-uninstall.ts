@@ -2,7 +2,7 @@ import { uninstallHooks } from "../../hooks/settings/install.ts";
 import { settingsPath } from "../../hooks/settings/scopes.ts";
 import { JSON_ARG } from "../flags.ts";
 import { EXIT, print, printJson } from "../output.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../tree.ts";
 import { SCOPE_ARG, scopeOf, surroundings } from "../scope.ts";
 
 export default {

@@ -1,6 +1,6 @@
 import { JSON_ARG } from "../flags.ts";
 import { EXIT, print, printJson } from "../output.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../tree.ts";
 import { examine, printFindings } from "./doctor.ts";
 
 export default {

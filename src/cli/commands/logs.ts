@@ -3,7 +3,7 @@ import { readInstance } from "../../daemon/instance.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS, wholeNumber } from "../flags.ts";
 import { logFileOf } from "../log-file.ts";
 import { CommandError, EXIT, print, printJson } from "../output.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../tree.ts";
 
 const POLL_MS = 200;
 const CHUNK_BYTES = 64 * 1024;

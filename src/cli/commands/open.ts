@@ -8,7 +8,7 @@ import { textOf } from "../event-question.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
 import { CommandError, EXIT, print, printError, printJson } from "../output.ts";
 import { runningOrStartedServer } from "../reach.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../tree.ts";
 import { oneLine } from "../terminal-text.ts";
 
 const MOST_CANDIDATES = 5;

@@ -3,7 +3,7 @@ import { readInstance } from "../../daemon/instance.ts";
 import { stopServer } from "../../daemon/stop.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS, serverArgs } from "../flags.ts";
 import { CommandError } from "../output.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../tree.ts";
 import { startAndReport } from "./start.ts";
 
 export default {

@@ -8,7 +8,7 @@ import { ENV_PREFIX } from "../../config/schema.ts";
 import { localUrl } from "../../protocol/hosts.ts";
 import { loadForCommand, readServerFlags, SERVER_ARGS } from "../flags.ts";
 import { CommandError, printError } from "../output.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../tree.ts";
 
 const NOT_EXECUTABLE = 126;
 const NOT_FOUND = 127;

@@ -5,7 +5,7 @@ import type { BootReport } from "../../daemon/start.ts";
 import { IS_COMPILED } from "../../version.ts";
 import { loadForCommand, readServerFlags, SERVER_ARGS, serverArgs } from "../flags.ts";
 import { CommandError, EXIT, print } from "../output.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../tree.ts";
 
 export default {
   description:

@@ -5,7 +5,7 @@ import { type Started, startServer } from "../../daemon/start.ts";
 import { displayUrl } from "../../protocol/hosts.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS, serverArgs } from "../flags.ts";
 import { CommandError, EXIT, print, printJson } from "../output.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../tree.ts";
 import { selfCommand } from "../self.ts";
 
 export default {

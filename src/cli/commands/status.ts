@@ -11,7 +11,7 @@ import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
 import { logFileOf } from "../log-file.ts";
 import { EXIT, print, printJson, style, table } from "../output.ts";
 import { whyNotRunning } from "../reach.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../tree.ts";
 import { LIVE_STATES, sessionRows } from "../session-rows.ts";
 
 const LAST_ERRORS = 5;

@@ -3,7 +3,7 @@ import { instancePorts } from "../../daemon/instance.ts";
 import { type Stopped, stopServer } from "../../daemon/stop.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
 import { CommandError, EXIT, print, printJson } from "../output.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../tree.ts";
 
 export default {
   description: "Stop the server gracefully",

@@ -10,7 +10,7 @@ import { gapText } from "../gap-text.ts";
 import type { Moment } from "../moment.ts";
 import { EXIT, printError, printPatiently, style, terminalColumns } from "../output.ts";
 import { runningOrStartedServer } from "../reach.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../tree.ts";
 import { harmlessJson } from "../terminal-text.ts";
 
 export default {

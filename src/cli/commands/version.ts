@@ -2,7 +2,7 @@ import { COMPATIBILITY_MATRIX } from "../../protocol/compatibility.ts";
 import { BUN_VERSION, RELEASE_VERSION, SERVER_VERSION, SOCKETIO_VERSION } from "../../version.ts";
 import { JSON_ARG } from "../flags.ts";
 import { EXIT, print, printJson, table } from "../output.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../tree.ts";
 
 export default {
   description: "Show the versions of everything; --version alone prints the bare release version",

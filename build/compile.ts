@@ -1,0 +1,57 @@
+/** Compiles the program to one executable file, with the settings of every release. */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { PRODUCT, type Target } from "../src/release/targets.ts";
+import { dashboardIncluded } from "./dashboard.ts";
+import { signAdHoc } from "./macho-signature.ts";
+import { oneFileEach } from "./one-file.ts";
+
+const SRC = join(import.meta.dir, "..", "src");
+
+/** The program itself. */
+export const MAIN = join(SRC, "main.ts");
+
+/** What every hook of an agent loads, and what it loads besides when no server takes its event. */
+const HOOK_FILES = ["hook.ts", "late.ts"].map((name) => join(SRC, "hooks", name));
+
+export interface CompileOptions {
+  /** Null is this machine. */
+  target?: Target | null;
+  outfile: string;
+  entry?: string;
+  /** In place of package.json's. */
+  version?: string | undefined;
+}
+
+export async function compile({
+  target = null,
+  outfile,
+  entry = MAIN,
+  version,
+}: CompileOptions): Promise<void> {
+  // A running server keeps the old file; writing into it would fail, or worse, succeed.
+  rmSync(outfile, { force: true });
+  await Bun.build({
+    entrypoints: [entry],
+    format: "esm",
+    minify: true,
+    // Lazy commands stay separate chunks, and bytecode spares their parsing: together they make the light start.
+    splitting: true,
+    bytecode: true,
+    plugins: [await oneFileEach(HOOK_FILES), await dashboardIncluded()],
+    define: {
+      COMPILED_BINARY: "true",
+      ...(version === undefined ? {} : { BUILD_VERSION: JSON.stringify(version) }),
+    },
+    compile: {
+      outfile,
+      ...(target === null ? {} : { target: `bun-${target}` }),
+      // The directory a user happens to stand in is never a source: with `preload` it would be code execution.
+      autoloadDotenv: false,
+      autoloadBunfig: false,
+      autoloadTsconfig: false,
+      autoloadPackageJson: false,
+    },
+  });
+  if ((target ?? `${process.platform}-${process.arch}`) === "darwin-x64") signAdHoc(outfile, PRODUCT);
+}

@@ -1,0 +1,82 @@
+/** The command tree, each command loaded only when it is called. */
+import type { ArgsDef } from "citty";
+
+/** A command: citty's definition of its arguments, and a `run` that returns the exit code. */
+export interface Command {
+  description: string;
+  args?: ArgsDef;
+  /** It runs a command of the user's: what stands after `--`, which nobody else looks into. */
+  takesCommand?: true;
+  run(context: CommandContext): number | Promise<number>;
+}
+
+export interface CommandContext {
+  args: Record<string, string | boolean | undefined>;
+  rawArgs: string[];
+  /** What stands after `--`; empty for commands that do not take it. */
+  operands: string[];
+}
+
+export interface Group {
+  description: string;
+  commands: Record<string, Lazy | Group>;
+}
+
+export interface Lazy {
+  description: string;
+  load: () => Promise<{ default: Command }>;
+}
+
+const lazy = (description: string, load: Lazy["load"]): Lazy => ({ description, load });
+
+const commands: Record<string, Lazy | Group> = {
+  serve: lazy("Run the server in the foreground", () => import("./commands/serve.ts")),
+  start: lazy("Start the server in the background", () => import("./commands/start.ts")),
+  stop: lazy("Stop the server", () => import("./commands/stop.ts")),
+  restart: lazy("Stop the server and start it again", () => import("./commands/restart.ts")),
+  status: lazy("Show whether the server runs, and how it does", () => import("./commands/status.ts")),
+  health: lazy("Ask the server whether it is healthy", () => import("./commands/health.ts")),
+  logs: lazy("Show the server's log", () => import("./commands/logs.ts")),
+  open: lazy("Open the dashboard in the browser", () => import("./commands/open.ts")),
+  tail: lazy("Show events as they come", () => import("./commands/tail.ts")),
+  history: lazy("Show stored events", () => import("./commands/history.ts")),
+  emit: lazy("Send one event", () => import("./commands/emit.ts")),
+  run: lazy("Run a command, and report its start and its end", () => import("./commands/run.ts")),
+  hook: lazy("Deliver a Claude Code hook, given on standard input", () => import("./commands/hook.ts")),
+  doctor: lazy(
+    "Check everything that can be wrong, and say how to mend it",
+    () => import("./commands/doctor.ts"),
+  ),
+  hooks: {
+    description: "Register the hook in Claude Code's settings, and take it out again",
+    commands: {
+      install: lazy("Register the hook for every event", () => import("./commands/hooks-install.ts")),
+      uninstall: lazy(
+        "Take the hook out of the settings again",
+        () => import("./commands/hooks-uninstall.ts"),
+      ),
+      status: lazy("Show where the hook is registered", () => import("./commands/hooks-status.ts")),
+    },
+  },
+  config: {
+    description: "Show, check and make the configuration",
+    commands: {
+      show: lazy(
+        "Show the effective values and where each comes from",
+        () => import("./commands/config-show.ts"),
+      ),
+      check: lazy("Check the configuration", () => import("./commands/config-check.ts")),
+      init: lazy("Write a commented starter file", () => import("./commands/config-init.ts")),
+      path: lazy("Show where configuration files are looked for", () => import("./commands/config-path.ts")),
+      schema: lazy("Print the JSON Schema of the file", () => import("./commands/config-schema.ts")),
+    },
+  },
+  version: lazy("Show the versions of everything", () => import("./commands/version.ts")),
+  "install-deps": lazy(
+    "For old scripts: nothing has to be installed",
+    () => import("./commands/install-deps.ts"),
+  ),
+};
+
+/** The root: what stands behind the program's name. */
+export const TREE: Group = { description: "Event server for coding agents", commands };
