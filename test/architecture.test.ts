@@ -163,6 +163,7 @@ const OWNERS: { package: string; owners: string[] }[] = [
   // Settings of other programs are edited where they stand, so that all the rest of the file stays as it is.
   { package: "jsonc-parser", owners: ["config", "hooks/settings"] },
   { package: "bun:sqlite", owners: ["log"] },
+  { package: "bun:ffi", owners: ["daemon/windows-process.ts"] },
   { package: "build/dashboard.ts", owners: [DASHBOARD_PAGE] },
   ...["preact", "@preact/signals", "uplot", "diff"].map((name) => {
     return { package: name, owners: ["dashboard"] };
