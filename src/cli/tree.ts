@@ -72,6 +72,7 @@ const commands: Record<string, Lazy | Group> = {
     },
   },
   version: lazy("Show the versions of everything", () => import("./commands/version.ts")),
+  upgrade: lazy("Replace this program by a newer release", () => import("./commands/upgrade.ts")),
   "install-deps": lazy(
     "For old scripts: nothing has to be installed",
     () => import("./commands/install-deps.ts"),
