@@ -1,5 +1,7 @@
 /** The command line as plain data, read from the command tree: what completions and the manual are made of. */
-import { fieldOf, KEYS } from "../config/schema.ts";
+import { defaultText } from "../config/documents.ts";
+import { ENV_PREFIX, fieldOf, KEYS } from "../config/schema.ts";
+import { describeAllowed } from "../config/values.ts";
 import { PRODUCT } from "../release/targets.ts";
 import { valueHint } from "./flags.ts";
 import type { Args, Group, Lazy } from "./tree.ts";
@@ -46,6 +48,13 @@ export interface SettingModel {
   key: string;
   description: string;
   value: Value;
+  /** In words. */
+  defaultText: string;
+  allowed: string;
+  /** The environment variable. */
+  variable: string;
+  /** Why this release takes no value but the default, or those of a choice. */
+  pending: string | null;
 }
 
 export interface CliModel {
@@ -72,7 +81,16 @@ export async function modelOf(tree: Group): Promise<CliModel> {
     program: PRODUCT,
     root: { ...root, flags: [...root.flags, VERSION] },
     settings: KEYS.map((key) => {
-      return { key, description: fieldOf(key).description, value: valueOf(valueHint(key)) };
+      const field = fieldOf(key);
+      return {
+        key,
+        description: field.description,
+        value: valueOf(valueHint(key)),
+        defaultText: defaultText(key),
+        allowed: describeAllowed(field),
+        variable: `${ENV_PREFIX}${field.env}`,
+        pending: field.pending?.reason ?? null,
+      };
     }),
   };
 }
