@@ -177,14 +177,14 @@ const TYPED: [typed: string, words: string[]][] = [
   ["start --set tls_cert=my\\ fi", ["start", "--set", "tls_cert=my file.json"]],
 ];
 
-for (const [shell, argv] of Object.entries({
-  bash: ["bash", "--norc", "--noprofile", "-i"],
-  zsh: ["zsh", "-f", "-i"],
+for (const [shell, { argv, load }] of Object.entries({
+  bash: { argv: ["bash", "--norc", "--noprofile", "-i"], load: "source ./_claude-mpm-socketio" },
+  // As a package installs it.
+  zsh: { argv: ["zsh", "-f", "-i"], load: "fpath=($PWD $fpath); autoload -Uz compinit; compinit -u -D" },
 })) {
   testWith([shell], `${shell} on a terminal puts what is completed in place`, async () => {
     const directory = folder();
-    const script = join(directory, ".script");
-    writeFileSync(script, SHELLS[shell]?.(model) ?? "");
+    writeFileSync(join(directory, "_claude-mpm-socketio"), SHELLS[shell]?.(model) ?? "");
     let shown = "";
     const child = Bun.spawn(argv, {
       cwd: directory,
@@ -196,8 +196,7 @@ for (const [shell, argv] of Object.entries({
       },
     });
     const { terminal } = child;
-    terminal?.write(shell === "zsh" ? "autoload -Uz compinit; compinit -u -D\r" : "");
-    terminal?.write(`source .script; claude-mpm-socketio() { printf '<%s>' "$@"; echo; }\r`);
+    terminal?.write(`${load}; claude-mpm-socketio() { printf '<%s>' "$@"; echo; }\r`);
     for (const [typed] of TYPED) {
       // What follows a key, and has no space before it, is its value.
       terminal?.write(`claude-mpm-socketio ${typed}\t${typed.endsWith("log_le") ? "x" : ""}\r`);
