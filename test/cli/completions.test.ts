@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type CliModel, type CommandModel, modelOf, withSubCommands } from "../../src/cli/command-model.ts";
+import { type CommandModel, modelOf, withSubCommands } from "../../src/cli/command-model.ts";
 import { SHELL_NAMES, type Shell, SHELLS } from "../../src/cli/completions/shells.ts";
 import { type Args, type Group, type Lazy, TREE } from "../../src/cli/tree.ts";
 import { fieldOf, KEYS, SCHEMA } from "../../src/config/schema.ts";
