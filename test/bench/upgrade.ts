@@ -1,10 +1,10 @@
 /** How long events wait while a server is replaced by a newer one, under load. */
-import { copyFileSync } from "node:fs";
+import { copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { account } from "../support/binary.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
-import { addRelease, programOf } from "../support/release.ts";
+import { OWN_TARGET, programOf, publish } from "../support/release.ts";
 import { steadyLoad } from "../support/steady-load.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { median } from "./measure.ts";
@@ -25,7 +25,8 @@ export interface UpgradeFigures {
 export async function benchUpgrade(say: (text: string) => void): Promise<UpgradeFigures> {
   const old = await programOf("0.8.0");
   const releases = temporaryDirectory();
-  await addRelease(releases, "0.9.0", { path: await programOf("0.9.0") });
+  const newer = readFileSync(await programOf("0.9.0"));
+  publish(releases, "0.9.0", { targets: [OWN_TARGET], program: () => newer });
   const times: Record<"upgraded" | "left", number[]> = { upgraded: [], left: [] };
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const kind of ["upgraded", "left"] as const) {

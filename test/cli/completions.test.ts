@@ -2,11 +2,8 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type CliModel, type CommandModel, modelOf, withSubCommands } from "../../src/cli/command-model.ts";
-import { bashCompletion } from "../../src/cli/completions/bash.ts";
-import { fishCompletion } from "../../src/cli/completions/fish.ts";
-import { powershellCompletion } from "../../src/cli/completions/powershell.ts";
-import { zshCompletion } from "../../src/cli/completions/zsh.ts";
+import { type CommandModel, modelOf, withSubCommands } from "../../src/cli/command-model.ts";
+import { SHELL_NAMES, type Shell, SHELLS } from "../../src/cli/completions/shells.ts";
 import { type Args, type Group, type Lazy, TREE } from "../../src/cli/tree.ts";
 import { fieldOf, KEYS, SCHEMA } from "../../src/config/schema.ts";
 import { SCOPES } from "../../src/hooks/settings/scopes.ts";
@@ -14,11 +11,8 @@ import { ODD_MODEL } from "../support/odd-commands.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { testWith } from "../support/tools.ts";
 
-const SHELLS: Record<string, (model: CliModel) => string> = {
-  bash: bashCompletion,
-  zsh: zshCompletion,
-  fish: fishCompletion,
-};
+/** Those that are to be had here. */
+const RUN = ["bash", "zsh", "fish"] as const satisfies Shell[];
 
 const model = await modelOf(TREE);
 const commands = withSubCommands(model.root);
@@ -83,11 +77,11 @@ test("the model has every command and flag of the tree that is not hidden", asyn
 });
 
 describe("the command", () => {
-  for (const shell of ["bash", "zsh", "fish", "powershell"]) {
+  for (const shell of SHELL_NAMES) {
     test(`prints the script for ${shell}`, async () => {
       const { exitCode, stdout, stderr } = await run("completions", shell);
       expect([exitCode, stderr]).toEqual([0, ""]);
-      expect(stdout).toBe((SHELLS[shell] ?? powershellCompletion)(model));
+      expect(stdout).toBe(SHELLS[shell](model));
     });
   }
 
@@ -95,7 +89,7 @@ describe("the command", () => {
     for (const args of [[], ["tcsh"]]) {
       const { exitCode, stdout, stderr } = await run("completions", ...args);
       expect([exitCode, stdout, stderr.trimEnd().split("\n").length]).toEqual([2, "", 2]);
-      for (const shell of [...Object.keys(SHELLS), "powershell"]) expect(stderr).toContain(shell);
+      for (const shell of SHELL_NAMES) expect(stderr).toContain(shell);
     }
   });
 
@@ -118,12 +112,12 @@ describe("the command", () => {
   }
 });
 
-for (const [shell, render] of Object.entries(SHELLS)) {
+for (const shell of RUN) {
   describe(shell, () => {
     testWith([shell], "offers what fits where one stands", async () => {
       const offered = await complete(
         shell,
-        render(model),
+        SHELLS[shell](model),
         CASES.map(([typed]) => typed),
       );
       expect(offered.map((candidates, index) => [CASES[index]?.[0], candidates])).toEqual(
@@ -134,7 +128,7 @@ for (const [shell, render] of Object.entries(SHELLS)) {
     testWith([shell], "offers each flag of each command, and none that is hidden", async () => {
       const offered = await complete(
         shell,
-        render(model),
+        SHELLS[shell](model),
         commands.map(({ path }) => [...path, "--"].join(" ")),
       );
       expect(offered.map((candidates, index) => [commands[index]?.path, candidates])).toEqual(
@@ -143,17 +137,22 @@ for (const [shell, render] of Object.entries(SHELLS)) {
     });
 
     testWith([shell], "takes texts with quotes and what else it could read as its own", async () => {
-      const offered = await complete(shell, render(ODD_MODEL), ["", "go --od", "go --odd ", "go -o t"]);
+      const offered = await complete(shell, SHELLS[shell](ODD_MODEL), [
+        "",
+        "go --od",
+        "go --odd ",
+        "go -o t",
+      ]);
       expect(offered).toEqual([["go"], ["--odd"], ["one", "two"], ["two"]]);
     });
   });
 }
 
-for (const shell of ["zsh", "fish"]) {
+for (const shell of ["zsh", "fish"] as const) {
   testWith([shell], `${shell} offers files and folders where they belong`, async () => {
     const offered = await complete(
       shell,
-      SHELLS[shell]?.(model) ?? "",
+      SHELLS[shell](model),
       FILES.map(([typed]) => typed),
     );
     expect(offered).toEqual(FILES.map(([, wanted]) => [...wanted]));
@@ -161,7 +160,7 @@ for (const shell of ["zsh", "fish"]) {
 }
 
 testWith(["fish"], "fish offers a command after -- of run", async () => {
-  expect(await complete("fish", fishCompletion(model), ["run --no-monitor -- mktem"])).toEqual([["mktemp"]]);
+  expect(await complete("fish", SHELLS.fish(model), ["run --no-monitor -- mktem"])).toEqual([["mktemp"]]);
 });
 
 /** What a person sees who presses the tabulator: the words the program would get. */
@@ -177,14 +176,17 @@ const TYPED: [typed: string, words: string[]][] = [
   ["start --set tls_cert=my\\ fi", ["start", "--set", "tls_cert=my file.json"]],
 ];
 
-for (const [shell, argv] of Object.entries({
-  bash: ["bash", "--norc", "--noprofile", "-i"],
-  zsh: ["zsh", "-f", "-i"],
-})) {
+const TERMINALS = {
+  bash: { argv: ["bash", "--norc", "--noprofile", "-i"], load: "source ./_claude-mpm-socketio" },
+  // As a package installs it.
+  zsh: { argv: ["zsh", "-f", "-i"], load: "fpath=($PWD $fpath); autoload -Uz compinit; compinit -u -D" },
+};
+
+for (const shell of ["bash", "zsh"] as const) {
+  const { argv, load } = TERMINALS[shell];
   testWith([shell], `${shell} on a terminal puts what is completed in place`, async () => {
     const directory = folder();
-    const script = join(directory, ".script");
-    writeFileSync(script, SHELLS[shell]?.(model) ?? "");
+    writeFileSync(join(directory, "_claude-mpm-socketio"), SHELLS[shell](model));
     let shown = "";
     const child = Bun.spawn(argv, {
       cwd: directory,
@@ -196,8 +198,7 @@ for (const [shell, argv] of Object.entries({
       },
     });
     const { terminal } = child;
-    terminal?.write(shell === "zsh" ? "autoload -Uz compinit; compinit -u -D\r" : "");
-    terminal?.write(`source .script; claude-mpm-socketio() { printf '<%s>' "$@"; echo; }\r`);
+    terminal?.write(`${load}; claude-mpm-socketio() { printf '<%s>' "$@"; echo; }\r`);
     for (const [typed] of TYPED) {
       // What follows a key, and has no space before it, is its value.
       terminal?.write(`claude-mpm-socketio ${typed}\t${typed.endsWith("log_le") ? "x" : ""}\r`);
@@ -212,7 +213,7 @@ for (const [shell, argv] of Object.entries({
 
 describe("PowerShell, which is not at hand: what can be said of its script", () => {
   test("each command, flag, value and key stands in it, and nothing that is hidden", () => {
-    const words = new Set(stringsOf(powershellCompletion(model)).texts);
+    const words = new Set(stringsOf(SHELLS.powershell(model)).texts);
     const wanted = commands.flatMap((command) => [
       command.path.join(" "),
       ...flagNames(command),
@@ -227,7 +228,7 @@ describe("PowerShell, which is not at hand: what can be said of its script", () 
 
   test("its quotes and brackets close, whatever the texts are", () => {
     for (const each of [model, ODD_MODEL]) {
-      const { code } = stringsOf(powershellCompletion(each));
+      const { code } = stringsOf(SHELLS.powershell(each));
       const open: string[] = [];
       for (const bracket of code.match(/[()[\]{}]/g) ?? []) {
         const opening = { ")": "(", "]": "[", "}": "{" }[bracket];
@@ -265,7 +266,11 @@ function folder(): string {
 }
 
 /** What the shell offers after the program and what is typed: sorted, and without what stands there already. */
-async function complete(shell: string, script: string, lines: readonly string[]): Promise<string[][]> {
+async function complete(
+  shell: (typeof RUN)[number],
+  script: string,
+  lines: readonly string[],
+): Promise<string[][]> {
   const directory = folder();
   const path = join(temporaryDirectory(), "script");
   writeFileSync(path, script);

@@ -17,7 +17,7 @@ import { type Account, account, type Finished } from "../support/binary.ts";
 import { onEnd } from "../support/cleanup.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
-import { addRelease, OWN_TARGET, programOf, writeSums } from "../support/release.ts";
+import { OWN_TARGET, programOf, publish } from "../support/release.ts";
 import { SOAK } from "../support/soak.ts";
 import { steadyLoad } from "../support/steady-load.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
@@ -33,8 +33,14 @@ beforeAll(async () => {
   oldProgram = await programOf(OLD);
   releases = temporaryDirectory();
   chmodSync(releases, 0o755);
-  await addRelease(releases, NEW, { path: await programOf(NEW) });
+  const program = readFileSync(await programOf(NEW));
+  publish(releases, NEW, { targets: [OWN_TARGET], program: () => program });
 }, 60_000);
+
+/** A release for this machine whose program is a shell script. */
+function publishScript(folder: string, version: string, script: string): void {
+  publish(folder, version, { targets: [OWN_TARGET], program: () => `#!/bin/sh\n${script}\n` });
+}
 
 interface Installed extends Account {
   program: string;
@@ -233,22 +239,21 @@ describe("upgrade finds a release", () => {
 
 describe("upgrade refuses, before anything is touched,", () => {
   /** Runs it against a folder that holds only this, beside a server of the old version. */
-  const against = async (prepare: (folder: string) => Promise<void>, ...args: string[]) => {
+  const against = async (prepare: (folder: string) => void, ...args: string[]) => {
     const user = installed();
     const server = await start(user);
     const folder = temporaryDirectory();
-    await prepare(folder);
+    prepare(folder);
     const result = await user.call("upgrade", "--base-url", folder, ...args);
     await expectUntouched(user, server);
     return { ...result, server };
   };
-  const script = (text: string) => ({ script: `#!/bin/sh\n${text}\n` });
   const says = (version: string, log = 2) =>
     `[ "$1" = version ] && { echo '{"version":"${version}","log_version":${log}}'; exit; }`;
 
   test("an older release", async () => {
     const { exitCode, stderr } = await against(
-      (folder) => addRelease(folder, "0.7.9", script("")),
+      (folder) => publishScript(folder, "0.7.9", ""),
       "--version",
       "0.7.9",
     );
@@ -257,8 +262,8 @@ describe("upgrade refuses, before anything is touched,", () => {
   });
 
   test("an archive that is not the one the sums name", async () => {
-    const { exitCode, stderr } = await against(async (folder) => {
-      await addRelease(folder, NEW, script(says(NEW)));
+    const { exitCode, stderr } = await against((folder) => {
+      publishScript(folder, NEW, says(NEW));
       const path = join(folder, archiveName(NEW, OWN_TARGET));
       writeFileSync(path, readFileSync(path).fill(0, 40, 41));
     });
@@ -266,8 +271,8 @@ describe("upgrade refuses, before anything is touched,", () => {
   });
 
   test("an archive that is cut short", async () => {
-    const { exitCode, stderr } = await against(async (folder) => {
-      await addRelease(folder, NEW, script(says(NEW)));
+    const { exitCode, stderr } = await against((folder) => {
+      publishScript(folder, NEW, says(NEW));
       const path = join(folder, archiveName(NEW, OWN_TARGET));
       writeFileSync(path, readFileSync(path).subarray(0, 50));
     });
@@ -275,29 +280,29 @@ describe("upgrade refuses, before anything is touched,", () => {
   });
 
   test("an archive without the program", async () => {
-    const { exitCode, stderr } = await against(async (folder) => {
-      writeFileSync(join(folder, archiveName(NEW, OWN_TARGET)), Bun.gzipSync(new Uint8Array(1024)));
-      writeSums(folder);
+    const { exitCode, stderr } = await against((folder) => {
+      const archive = Bun.gzipSync(new Uint8Array(1024));
+      const sum = new Bun.CryptoHasher("sha256").update(archive).digest("hex");
+      writeFileSync(join(folder, archiveName(NEW, OWN_TARGET)), archive);
+      writeFileSync(join(folder, SUMS_FILE), `${sum}  ${archiveName(NEW, OWN_TARGET)}\n`);
     });
     expect([exitCode, stderr]).toEqual([1, expect.stringContaining("The archive does not hold")]);
   });
 
   test("a program that does not run here", async () => {
     const { exitCode, stderr } = await against((folder) =>
-      addRelease(folder, NEW, script("echo no such library >&2; exit 127")),
+      publishScript(folder, NEW, "echo no such library >&2; exit 127"),
     );
     expect([exitCode, stderr]).toEqual([1, expect.stringContaining("does not run here: no such library")]);
   });
 
   test("a program of another version than it says", async () => {
-    const { exitCode, stderr } = await against((folder) => addRelease(folder, NEW, script(says("0.8.5"))));
+    const { exitCode, stderr } = await against((folder) => publishScript(folder, NEW, says("0.8.5")));
     expect([exitCode, stderr]).toEqual([1, expect.stringContaining("is version 0.8.5, not 0.9.0")]);
   });
 
   test("a program that cannot read the log of a server that runs", async () => {
-    const { exitCode, stderr, server } = await against((folder) =>
-      addRelease(folder, NEW, script(says(NEW, 1))),
-    );
+    const { exitCode, stderr, server } = await against((folder) => publishScript(folder, NEW, says(NEW, 1)));
     expect(exitCode).toBe(1);
     expect(stderr).toContain(`Version ${NEW} cannot read the log of port ${server.port}`);
   });
@@ -316,12 +321,10 @@ describe("upgrade refuses, before anything is touched,", () => {
 
   test("a program that does not take the configuration of a server", async () => {
     const { exitCode, stderr, server } = await against((folder) =>
-      addRelease(
+      publishScript(
         folder,
         NEW,
-        script(
-          `${says(NEW)}\n[ "$1 $2" = "config check" ] && { echo "Error: port is not possible" >&2; exit 78; }`,
-        ),
+        `${says(NEW)}\n[ "$1 $2" = "config check" ] && { echo "Error: port is not possible" >&2; exit 78; }`,
       ),
     );
     expect(exitCode).toBe(1);
@@ -365,14 +368,14 @@ test("an upgrade whose server does not start is taken back, and the old version 
   const folder = temporaryDirectory();
   // Stops the server, as a restart does, and then fails to start.
   const stop = `"${oldProgram}" stop --state-dir "${user.stateDir}" --port ${server.port}`;
-  await addRelease(folder, NEW, {
-    script: `#!/bin/sh
-case "$1" in
+  publishScript(
+    folder,
+    NEW,
+    `case "$1" in
   version) echo '{"version":"${NEW}","log_version":2}' ;;
   restart) ${stop} >&2; echo "Error: it explodes" >&2; exit 1 ;;
-esac
-`,
-  });
+esac`,
+  );
   const { exitCode, stderr } = await user.call("upgrade", "--base-url", folder);
   expect(exitCode).toBe(1);
   expect(stderr).toContain(`The new version does not start on port ${server.port}`);
