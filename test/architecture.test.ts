@@ -107,8 +107,8 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "service",
-    may: ["config/paths.ts", "release"],
-    because: "a service manager is told what to run; that needs nothing of what is run",
+    may: ["config/env.ts", "config/paths.ts", "hooks/settings/program.ts", "release"],
+    because: "a service manager is told what to run, by a path that lasts; that needs nothing of what is run",
   },
   { room: "version.ts", may: [], because: "constants of the build depend on nothing" },
   {

@@ -74,7 +74,7 @@ LogsDirectoryMode=0750
 NoNewPrivileges=yes
 CapabilityBoundingSet=${capability}
 AmbientCapabilities=${capability}
-${lowPort ? "" : "PrivateUsers=yes\n"}ProtectSystem=strict
+ProtectSystem=strict
 ProtectHome=yes
 PrivateTmp=yes
 PrivateDevices=yes

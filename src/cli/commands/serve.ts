@@ -14,7 +14,7 @@ export default {
     ...SERVER_ARGS,
     background: {
       type: "boolean",
-      description: "Used by start: log to the file, report on stdout, leave the directory",
+      description: "Used by start and by services: log to the file, report on stdout, leave the directory",
     },
   },
   async run({ args, rawArgs }) {
