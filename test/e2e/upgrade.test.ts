@@ -246,7 +246,7 @@ describe("upgrade refuses, before anything is touched,", () => {
     prepare(folder);
     const result = await user.call("upgrade", "--base-url", folder, ...args);
     await expectUntouched(user, server);
-    return { ...result, server };
+    return { ...result, server: { ...server, stateDir: user.stateDir } };
   };
   const says = (version: string, log = 2) =>
     `[ "$1" = version ] && { echo '{"version":"${version}","log_version":${log}}'; exit; }`;
@@ -304,7 +304,9 @@ describe("upgrade refuses, before anything is touched,", () => {
   test("a program that cannot read the log of a server that runs", async () => {
     const { exitCode, stderr, server } = await against((folder) => publishScript(folder, NEW, says(NEW, 1)));
     expect(exitCode).toBe(1);
-    expect(stderr).toContain(`Version ${NEW} cannot read the log of port ${server.port}`);
+    expect(stderr).toContain(
+      `Version ${NEW} cannot read ${join(server.stateDir, `${server.port}`, "events.db")}`,
+    );
   });
 
   test("a program that cannot read the log of a server that is down", async () => {

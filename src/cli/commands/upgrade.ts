@@ -2,9 +2,12 @@ import { realpathSync } from "node:fs";
 import { checkReplaceable, programIn, type Staged, stageProgram } from "../../release/program.ts";
 import { findRelease, loadArchive, type Release } from "../../release/source.ts";
 import type { Target } from "../../release/targets.ts";
+import { placesOf } from "../../service/places.ts";
+import { MODES } from "../../service/service.ts";
 import { OWN_TARGET, RELEASE_VERSION, RELEASES_URL } from "../../version.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
 import { CommandError, EXIT, print, printJson } from "../output.ts";
+import { machineOf } from "../service.ts";
 import type { Command } from "../tree.ts";
 import { checkCandidate } from "../upgrade/candidate.ts";
 import { packageManagerOf } from "../upgrade/package-manager.ts";
@@ -57,7 +60,8 @@ export default {
     }
     checkReplaceable(program);
     const { state_dir: stateDir } = loadForCommand(rawArgs).values;
-    const servers = await serversOf(program, stateDir);
+    const stateDirs = new Set([stateDir, ...MODES.map((mode) => placesOf(mode, machineOf()).stateDir)]);
+    const servers = await serversOf(program, stateDirs);
     const say = args.json === true ? () => {} : print;
     say(`Loading ${release.archive}`);
     const staged = stageProgram(
@@ -65,8 +69,8 @@ export default {
       await programIn(await loadArchive(release), release.version, OWN_TARGET),
     );
     try {
-      await checkCandidate(staged.path, { version: release.version, stateDir, servers });
-      await takeOver(program, staged, stateDir, servers);
+      await checkCandidate(staged.path, { version: release.version, stateDirs, servers });
+      await takeOver(program, staged, servers);
     } finally {
       staged.discard();
     }
@@ -95,20 +99,15 @@ async function newerRelease(args: Record<string, unknown>, target: Target): Prom
 }
 
 /** Puts the new program in place and restarts the servers with it; puts the old one back when one does not start. */
-async function takeOver(
-  program: string,
-  staged: Staged,
-  stateDir: string,
-  servers: readonly RunningServer[],
-): Promise<void> {
+async function takeOver(program: string, staged: Staged, servers: readonly RunningServer[]): Promise<void> {
   const replaced = staged.replace();
   for (const [index, server] of servers.entries()) {
-    const problem = await restartServer(program, stateDir, server);
+    const problem = await restartServer(program, server);
     if (problem === null) continue;
     replaced.undo();
     const back: string[] = [];
     for (const one of servers.slice(0, index + 1)) {
-      const still = await restartServer(program, stateDir, one);
+      const still = await restartServer(program, one);
       if (still !== null) back.push(`port ${one.port}: ${still}`);
     }
     throw new CommandError(

@@ -1,41 +1,43 @@
 /** A newer program is looked at before anything is touched: whether it runs here, and with what is here. */
 import { readdirSync } from "node:fs";
-import { childEnv } from "../../config/env.ts";
 import { serverPaths } from "../../config/paths.ts";
 import { LOG_VERSION, logVersionOf } from "../../log/version.ts";
 import { CommandError } from "../output.ts";
+import { runProgram } from "./run-program.ts";
 import type { RunningServer } from "./servers.ts";
 
 export interface Expectation {
   version: string;
-  stateDir: string;
+  /** Where logs may lie that it will have to read. */
+  stateDirs: Iterable<string>;
   servers: readonly RunningServer[];
 }
 
 /** Throws a `CommandError` unless the program runs, is the version it should be, and takes the logs and configurations. */
 export async function checkCandidate(
-  path: string,
-  { version, stateDir, servers }: Expectation,
+  program: string,
+  { version, stateDirs, servers }: Expectation,
 ): Promise<void> {
-  const report = await reportOf(path);
+  const report = await reportOf(program);
   if (report.version !== version) {
     throw refusal(
       `The program in the release is version ${report.version}, not ${version}`,
       "Tell the makers of the release",
     );
   }
-  const running = new Set(servers.map(({ port }) => port));
-  for (const port of portsIn(stateDir)) {
-    const log = running.has(port) ? LOG_VERSION : logVersionOf(serverPaths(stateDir, port).events);
+  const open = new Set(servers.map(({ stateDir, port }) => serverPaths(stateDir, port).events));
+  for (const path of logsIn(stateDirs)) {
+    // A server keeps its log to itself; but it is a server of this program, so the log is of its form.
+    const log = open.has(path) ? LOG_VERSION : logVersionOf(path);
     if (log !== null && log > report.log_version) {
       throw refusal(
-        `Version ${version} cannot read the log of port ${port}: it knows logs up to ${report.log_version}, and this one is ${log}`,
+        `Version ${version} cannot read ${path}: it knows logs up to version ${report.log_version}, and this one is ${log}`,
         "Choose a newer version",
       );
     }
   }
   for (const { port, args } of servers) {
-    const { exitCode, stderr } = await runProgram([path, "config", "check", ...args]);
+    const { exitCode, stderr } = await runProgram([program, "config", "check", ...args]);
     if (exitCode !== 0) {
       throw refusal(
         `Version ${version} does not take the configuration of the server on port ${port}: ${stderr.trim().split("\n")[0]}`,
@@ -43,25 +45,6 @@ export async function checkCandidate(
       );
     }
   }
-}
-
-/** Runs a program to its end, in this one's environment. */
-export async function runProgram(
-  command: readonly string[],
-): Promise<{ exitCode: number; stdout: string; stderr: string }> {
-  const child = Bun.spawn([...command], {
-    env: childEnv(),
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-    windowsHide: true,
-  });
-  const [stdout, stderr, exitCode] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  return { exitCode, stdout, stderr };
 }
 
 async function reportOf(path: string): Promise<{ version: string; log_version: number }> {
@@ -81,13 +64,15 @@ function refusal(message: string, hint: string): CommandError {
   return new CommandError(message, `${hint}; nothing was changed`);
 }
 
-/** Every port that something is kept for, whether a server runs or not. */
-function portsIn(stateDir: string): number[] {
-  try {
-    return readdirSync(stateDir)
-      .filter((name) => /^\d{1,5}$/.test(name))
-      .map(Number);
-  } catch {
-    return [];
-  }
+/** The log of every port that something is kept for, whether a server runs or not. */
+function logsIn(stateDirs: Iterable<string>): string[] {
+  return [...stateDirs].flatMap((stateDir) => {
+    try {
+      const ports = readdirSync(stateDir).filter((name) => /^\d{1,5}$/.test(name));
+      return ports.map((port) => serverPaths(stateDir, Number(port)).events);
+    } catch {
+      // There is none, or it is another user's.
+      return [];
+    }
+  });
 }
