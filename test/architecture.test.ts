@@ -105,6 +105,11 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
     may: [],
     because: "what a release is called is known to builds and installers as well as to the program",
   },
+  {
+    room: "service",
+    may: ["config/env.ts", "config/paths.ts", "hooks/settings/program.ts", "release"],
+    because: "a service manager is told what to run, by a path that lasts; that needs nothing of what is run",
+  },
   { room: "version.ts", may: [], because: "constants of the build depend on nothing" },
   {
     room: "app.ts",
@@ -138,7 +143,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "cli",
-    may: "client daemon config hooks log/lock.ts protocol release sessions version.ts".split(" "),
+    may: "client daemon config hooks log/lock.ts protocol release service sessions version.ts".split(" "),
     because: "the CLI talks to the server through the client everyone gets; it has no private door",
   },
   {
