@@ -14,6 +14,7 @@ export default {
     ...SERVER_ARGS,
     background: {
       type: "boolean",
+      hidden: true,
       description: "Used by start: log to the file, report on stdout, leave the directory",
     },
   },
