@@ -30,7 +30,7 @@ describe("every command, flag, key and variable stands in it", () => {
       ...flags.flatMap(({ name, letter }) => [`--${name}`, letter === null ? "" : `-${letter}`]),
     ]);
     const settings = model.settings.flatMap(({ key, variable }) => [key, variable]);
-    expect(settings).toContain(KEYS.at(-1));
+    expect(settings).toContain(KEYS.at(-1) ?? "");
     expect([...wanted, ...settings].filter((word) => !text.includes(word))).toEqual([]);
     expect(text).not.toContain("--background");
   });
@@ -74,6 +74,7 @@ async function shown(reader: string, of: CliModel): Promise<{ text: string; comp
   const { show = [], check = [] } = READERS[reader] ?? {};
   const [read, checked] = await Promise.all([run([...show, path]), run([...check, path])]);
   // mandoc overstrikes for bold, whatever it writes to, and says what it finds on stdout.
+  // oxlint-disable-next-line no-control-regex
   const text = read.stdout.replace(/.\x08/g, "").replace(/\s+/g, " ");
   return { text, complaints: checked.stderr + (reader === "mandoc" ? checked.stdout : "") };
 }

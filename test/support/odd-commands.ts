@@ -1,13 +1,15 @@
 /** A command line whose texts hold what shells and roff would take for their own. */
-import type { CliModel, CommandModel, FlagModel } from "../../src/cli/command-model.ts";
+import type { CliModel, CommandModel, FlagModel, Value } from "../../src/cli/command-model.ts";
 
 export const ODD_TEXT = String.raw`.It's a "test" [of: \n], $HOME, ${"`id`"} & 'x' ‘y’ … (a) {b} ~ ^ * -`;
+
+const value: Value = { hint: "one|two", kind: "choice", choices: ["one", "two"] };
 
 const flag: FlagModel = {
   name: "odd",
   letter: "o",
   description: ODD_TEXT,
-  value: { hint: "one|two", kind: "choice", choices: ["one", "two"] },
+  value,
   repeatable: false,
 };
 
@@ -29,7 +31,7 @@ export const ODD_MODEL: CliModel = {
     {
       key: "odd",
       description: ODD_TEXT,
-      value: flag.value!,
+      value,
       defaultText: "one",
       allowed: ODD_TEXT,
       variable: "ODD",

@@ -1,19 +1,7 @@
-import { type CliModel, modelOf } from "../command-model.ts";
-import { bashCompletion } from "../completions/bash.ts";
-import { fishCompletion } from "../completions/fish.ts";
-import { powershellCompletion } from "../completions/powershell.ts";
-import { zshCompletion } from "../completions/zsh.ts";
+import { modelOf } from "../command-model.ts";
+import { SHELL_NAMES, SHELLS } from "../completions/shells.ts";
 import { CommandError, EXIT, print } from "../output.ts";
 import type { Command } from "../tree.ts";
-
-const SHELLS: Record<string, (model: CliModel) => string> = {
-  bash: bashCompletion,
-  zsh: zshCompletion,
-  fish: fishCompletion,
-  powershell: powershellCompletion,
-};
-
-const NAMES = Object.keys(SHELLS);
 
 export default {
   description: "Print the script with which a shell completes commands, flags and values",
@@ -22,7 +10,7 @@ export default {
       type: "positional",
       description: "The shell it is for",
       required: false,
-      valueHint: NAMES.join("|"),
+      valueHint: SHELL_NAMES.join("|"),
     },
   },
   details: `To have it in every new shell:
@@ -36,25 +24,25 @@ export default {
   PowerShell  add to the file that $PROFILE names:
                 claude-mpm-socketio completions powershell | Out-String | Invoke-Expression
 
-The deb and the rpm bring it along for bash, zsh and fish.`,
+Packages for Debian, Fedora and Homebrew bring it along for bash, zsh and fish.`,
   async run({ args, tree }) {
     const { shell } = args;
-    if (typeof shell !== "string" || shell === "") {
+    if (shell === undefined || shell === "") {
       throw new CommandError(
         "The shell is missing",
-        `Write completions ${NAMES.join(", or completions ")}; --help says how to install it`,
+        `Write completions ${SHELL_NAMES.join(", or completions ")}; --help says how to install it`,
         EXIT.usage,
       );
     }
-    if (!Object.hasOwn(SHELLS, shell)) {
+    const known = SHELL_NAMES.find((name) => name === shell);
+    if (known === undefined) {
       throw new CommandError(
         `There is no completion for the shell "${shell}"`,
-        `There is one for ${NAMES.join(", ")}`,
+        `There is one for ${SHELL_NAMES.join(", ")}`,
         EXIT.usage,
       );
     }
-    const script = SHELLS[shell]?.(await modelOf(tree)) ?? "";
-    print(script.trimEnd());
+    print(SHELLS[known](await modelOf(tree)).trimEnd());
     return EXIT.done;
   },
 } satisfies Command;

@@ -50,12 +50,12 @@ function group({ path, commands, flags }: CommandModel, name: string, program: s
   return `${groups.map((next) => group(next, name, program)).join("")}${own}() {
   local context state state_descr line curcontext="$curcontext"
   local -A opt_args
-  local -a commands=(
+  local -a listed=(
 ${described.join("\n")}
   )
   _arguments -C ${flags.flatMap((flag) => flagSpecs(flag, name)).join(" ")} '1: :->command' '*:: :->rest' && return
   if [[ $state == command ]]; then
-    _describe -t commands '${[program, ...path].join(" ")} command' commands
+    _describe -t commands '${[program, ...path].join(" ")} command' listed
     return
   fi
   case $words[1] in
@@ -77,7 +77,7 @@ function leaf({ flags, operands, takesCommand }: CommandModel, name: string): st
   return `      if (( \${words[(i)--]} < CURRENT )); then
         (( CURRENT -= \${words[(i)--]} ))
         shift \${words[(i)--]} words
-        _normal
+        if (( CURRENT == 1 )); then _command_names -e; else _normal; fi
         return
       fi
       ${call.replace("-S ", "")}`;
