@@ -46,7 +46,8 @@ function tarHeader({ path, mode, data }: Member, time: Date): Buffer {
   octal(data.length, 124, 11);
   octal(Math.floor(time.getTime() / 1000), 136, 11);
   header.write("0", 156);
-  header.write("ustar\0" + "00", 257);
+  header.write("ustar", 257);
+  header.write("00", 263);
   header.write("root", 265);
   header.write("root", 297);
   // The sum is taken with blanks in its own place.

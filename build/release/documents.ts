@@ -1,11 +1,8 @@
 /** What stands beside the program in every archive and package. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type CliModel, modelOf } from "../../src/cli/command-model.ts";
-import { bashCompletion } from "../../src/cli/completions/bash.ts";
-import { fishCompletion } from "../../src/cli/completions/fish.ts";
-import { powershellCompletion } from "../../src/cli/completions/powershell.ts";
-import { zshCompletion } from "../../src/cli/completions/zsh.ts";
+import { modelOf } from "../../src/cli/command-model.ts";
+import { type Shell, SHELLS } from "../../src/cli/completions/shells.ts";
 import { manualPage } from "../../src/cli/manual.ts";
 import { TREE } from "../../src/cli/tree.ts";
 import { archiveFolder, PRODUCT, programName, type Target } from "../../src/release/targets.ts";
@@ -22,8 +19,6 @@ export interface Documents {
   completions: Record<Shell, string>;
 }
 
-export type Shell = "bash" | "zsh" | "fish" | "powershell";
-
 /** The file name under which a shell finds a completion: zsh wants its underscore. */
 export const COMPLETION_FILES: Record<Shell, string> = {
   bash: `${PRODUCT}.bash`,
@@ -32,14 +27,8 @@ export const COMPLETION_FILES: Record<Shell, string> = {
   powershell: `${PRODUCT}.ps1`,
 };
 
-const COMPLETIONS: Record<Shell, (model: CliModel) => string> = {
-  bash: bashCompletion,
-  zsh: zshCompletion,
-  fish: fishCompletion,
-  powershell: powershellCompletion,
-};
-
-export async function documents(root: string, contents: Contents): Promise<Documents> {
+/** Makes and reads them all. */
+export async function documentsOf(root: string, contents: Contents): Promise<Documents> {
   const { version, time } = contents;
   const read = (name: string) => readFileSync(join(root, name), "utf8");
   const model = await modelOf(TREE);
@@ -50,7 +39,7 @@ export async function documents(root: string, contents: Contents): Promise<Docum
     thirdParty: thirdPartyLicences(contents),
     manual: manualPage({ model, version, date: time.toISOString().slice(0, 10) }),
     completions: Object.fromEntries(
-      Object.entries(COMPLETIONS).map(([shell, render]) => [shell, `${render(model).trimEnd()}\n`]),
+      Object.entries(SHELLS).map(([shell, render]) => [shell, `${render(model).trimEnd()}\n`]),
     ) as Record<Shell, string>,
   };
 }

@@ -6,7 +6,7 @@ import { type Level, tarGz, zip } from "./archive.ts";
 import { componentsOf, sbom } from "./components.ts";
 import { composeFile, dockerfile } from "./container.ts";
 import { debName, makeDeb } from "./deb.ts";
-import { archiveMembers, documents } from "./documents.ts";
+import { archiveMembers, documentsOf } from "./documents.ts";
 import { type Download, homebrewFormula } from "./homebrew.ts";
 import type { PackagedTarget } from "./linux-package.ts";
 import { NPM_TARGETS, packMain, packPlatform, platformPackageName, tgzName } from "./npm.ts";
@@ -43,7 +43,7 @@ export async function makeRelease(options: ReleaseOptions): Promise<Made[]> {
   const { programs, packages, version, baseUrl = RELEASES, level = 9, folder } = options;
   const time = sourceTime(ROOT);
   const contents = { version, time, bunVersion: Bun.version, components: componentsOf(packages) };
-  const texts = await documents(ROOT, contents);
+  const texts = await documentsOf(ROOT, contents);
   const targets = [...programs.keys()];
   const read = (target: Target) => readFileSync(programs.get(target) ?? "");
 
