@@ -1,5 +1,5 @@
 /** Everything that a release consists of, made from the compiled programs. */
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { archiveName, PRODUCT, SUMS_FILE, type Target, TARGETS } from "../../src/release/targets.ts";
 import { type Level, tarGz, zip } from "./archive.ts";
@@ -18,7 +18,10 @@ import { sourceTime } from "./time.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 
-const INSTALLERS = ["install.sh", "install.ps1"];
+const INSTALLERS = {
+  "install.sh": join(ROOT, "install.sh"),
+  "install.ps1": join(import.meta.dir, "install.ps1"),
+};
 
 const PACKAGED: readonly PackagedTarget[] = ["linux-x64", "linux-arm64"];
 
@@ -91,10 +94,8 @@ export async function makeRelease(options: ReleaseOptions): Promise<Made[]> {
   }
   await withTool("npm", tgzName(PRODUCT, version), () => packMain(ROOT, folder, { version, targets, time }));
 
-  for (const file of INSTALLERS) {
-    const script = existsSync(join(ROOT, file)) ? readFileSync(join(ROOT, file), "utf8") : null;
-    writeUnless("is not in this checkout", file, script?.replaceAll(RELEASES, baseUrl) ?? null);
-  }
+  for (const [file, path] of Object.entries(INSTALLERS))
+    write(file, readFileSync(path, "utf8").replaceAll(RELEASES, baseUrl));
   const needs = (what: string) => `needs the target ${what}`;
   writeUnless(needs("of a Mac or of Linux"), `${PRODUCT}.rb`, homebrewFormula(version, downloads));
   const windows = sums["windows-x64"];
