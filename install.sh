@@ -163,7 +163,11 @@ install() {
     case $before in
       '') say "Installed $PRODUCT $version: $program" ;;
       "$version") say "Replaced $version by another build of it: $program" ;;
-      *) say "$(direction) from $before to $version: $program" ;;
+      *)
+        change=Upgraded
+        [ "$(newer "$before" "$version")" = "$version" ] || change=Downgraded
+        say "$change from $before to $version: $program"
+        ;;
     esac
   fi
   placed=yes
@@ -274,7 +278,8 @@ find_release() {
     found=${found%-"$target".tar.gz}
     [ "$file" = "$PRODUCT-$found-$target.tar.gz" ] || continue
     [ "$found" = "${version:-$found}" ] || continue
-    [ -z "$archive" ] || fail "$base/$where$SUMS lists several versions" 'Choose one with --version X'
+    # Of several versions the newest.
+    if [ -n "$archive" ] && [ "$(newer "$newest" "$found")" = "$newest" ]; then continue; fi
     archive=$file expected=$sum newest=$found
   done <"$tmp/sums"
   [ -n "$archive" ] || fail "The release at $base/$where has no $PRODUCT${version:+ $version} for $target" "It has:${listed:- no archives}"
@@ -359,10 +364,9 @@ check_disk() {
   fi
 }
 
-# 1.0.0-rc.1 comes before 1.0.0: "~" sorts behind all that a version is made of.
-direction() {
-  oldest=$(printf '%s~\n' "$before" "$version" | LC_ALL=C sort -t. -k1,1n -k2,2n -k3,3n | head -n 1)
-  if [ "$oldest" = "$version~" ]; then echo Downgraded; else echo Upgraded; fi
+# The newer of two versions. 1.0.0-rc.1 comes before 1.0.0: "~" sorts behind all that a version is made of.
+newer() {
+  printf '%s~\n' "$1" "$2" | LC_ALL=C sort -t. -k1,1n -k2,2n -k3,3n | sed -n '$s/~$//p'
 }
 
 # Sets `call`, the way to call the program from the terminal this runs in.
