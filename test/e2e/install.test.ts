@@ -398,7 +398,7 @@ for (const shell of shells)
         const { exitCode } = await run(at, ["--base-url", SITE, "--service"]);
         expect({ exitCode, calls: calls(at.home) }).toEqual({
           exitCode: 0,
-          calls: ["2.0.0 service install"],
+          calls: ["2.0.0 service install --mode user"],
         });
       });
 
@@ -421,11 +421,15 @@ for (const shell of shells)
       const translated = '[ "$2" = sysctl.proc_translated ] && echo 1';
       const darwin = { ldd: "exit 127", getconf: "exit 1", grep: noAvx2 };
 
+      const hasMuslLoader =
+        existsSync("/lib") && readdirSync("/lib").some((name) => name.startsWith("ld-musl-"));
+
       const machines: [string, Record<string, string>, Target][] = [
         ["Linux on x64", {}, "linux-x64"],
         ["Linux on x64 without AVX2", { grep: noAvx2 }, "linux-x64-baseline"],
         ["Linux on x64 with musl", { ldd: muslLdd }, "linux-x64-musl"],
         ["Linux on x64 with musl without AVX2", { ldd: muslLdd, grep: noAvx2 }, "linux-x64-musl"],
+        ["Linux on x64 without ldd", { ldd: "exit 127" }, hasMuslLoader ? "linux-x64-musl" : "linux-x64"],
         ["Linux on arm64", { uname: uname("Linux", "aarch64"), grep: noAvx2 }, "linux-arm64"],
         ["macOS on arm64", { ...darwin, uname: uname("Darwin", "arm64") }, "darwin-arm64"],
         ["macOS on x64", { ...darwin, uname: uname("Darwin", "x86_64") }, "darwin-x64"],
@@ -791,8 +795,9 @@ for (const shell of shells)
             const lines = readFileSync(join(at.home, file), "utf8");
             expect(lines).toStartWith(before);
             expect(lines.slice(before.length)).toMatch(new RegExp(`^.*/\\.local/bin.* # ${PRODUCT}\n$`));
-            expect(stdout).toContain(join(at.home, file));
           }
+          const named = /^New terminals find it, by a line in (.*)$/m.exec(stdout)?.[1];
+          expect(named?.split(" and ").toSorted()).toEqual(changed.map((file) => join(at.home, file)));
           expect(startFilesIn(at.home)).toEqual([...new Set([...changed, ...Object.keys(files)])].toSorted());
 
           const removed = await run(at, ["--uninstall"], { env: { SHELL: "/bin/sh" } });
@@ -928,16 +933,24 @@ for (const shell of shells)
         const { stdout, exitCode } = await run(at, ["--uninstall"]);
         expect(exitCode).toBe(0);
         expect(stdout).toContain(`Removed ${programIn(at.home)}\n`);
-        expect(calls(at.home)).toEqual(["2.0.0 stop --all", "2.0.0 uninstall"]);
+        expect(calls(at.home)).toEqual(["2.0.0 stop --all", "2.0.0 uninstall --mode user"]);
         expect(readdirSync(dirname(programIn(at.home)))).toEqual(["other"]);
         expect(startFilesIn(at.home)).toEqual([]);
+      });
+
+      test("is content when the program has removed itself", async () => {
+        const at = await installed();
+        const program = programIn(at.home);
+        writeFileSync(program, `${fakeProgram("2.0.0", "linux-x64")}[ "$1" != uninstall ] || rm "$0"\n`);
+        expect(await run(at, ["--uninstall"])).toMatchObject({ stderr: "", exitCode: 0 });
+        expect(existsSync(program)).toBe(false);
       });
 
       test("passes --purge on, and looks where --prefix says", async () => {
         const at = place();
         await run(at, ["--base-url", SITE, "--prefix", "p"]);
         expect((await run(at, ["--uninstall", "--purge", "--prefix", "p"])).exitCode).toBe(0);
-        expect(calls(at.home)).toEqual(["2.0.0 stop --all", "2.0.0 uninstall --purge"]);
+        expect(calls(at.home)).toEqual(["2.0.0 stop --all", "2.0.0 uninstall --mode user --purge"]);
         expect(readdirSync(join(at.home, "p/bin"))).toEqual([]);
       });
 
@@ -973,23 +986,33 @@ for (const shell of shells)
       });
     });
 
-    skippedTest("root gets it into /usr/local/bin", namespaceObstacle, async () => {
-      const at = place({ fakes: { id: "echo 0" } });
-      const { stdout, exitCode } = await run(at, ["--base-url", SITE], {
-        by: [
-          Bun.which("unshare") ?? "",
-          "-m",
-          "/bin/sh",
-          "-c",
-          '/bin/mount -t tmpfs none /usr/local && "$@" && /bin/ls /usr/local/bin',
-          "sh",
-        ],
-      });
-      expect(exitCode).toBe(0);
-      expect(stdout).toContain(`2.0.0: /usr/local/bin/${PRODUCT}\n`);
-      expect(stdout).toEndWith(`\n${PRODUCT}\n`);
-      expect(startFilesIn(at.home)).toEqual([".bashrc", ".profile"]);
-    });
+    skippedTest(
+      "root gets it into /usr/local/bin, and a service of the machine",
+      namespaceObstacle,
+      async () => {
+        const at = place({ fakes: { id: "echo 0" } });
+        const steps = [
+          "/bin/mount -t tmpfs none /usr/local",
+          '"$@" --base-url "$SITE" --service',
+          "/bin/ls -A /usr/local/bin",
+          '"$@" --uninstall',
+          "/bin/ls -A /usr/local/bin",
+        ].join(" && ");
+        const { stdout, exitCode } = await run(at, [], {
+          by: [Bun.which("unshare") ?? "", "-m", "/bin/sh", "-c", steps, "sh"],
+          env: { SITE },
+        });
+        expect(exitCode).toBe(0);
+        expect(stdout).toContain(`2.0.0: /usr/local/bin/${PRODUCT}\n`);
+        expect(stdout.split("\n").filter((line) => line === PRODUCT)).toHaveLength(1);
+        expect(calls(at.home).filter((call) => !call.endsWith("stop --all"))).toEqual([
+          "2.0.0 service install --mode system",
+          "2.0.0 uninstall --mode system",
+          "2.0.0 uninstall --mode user",
+        ]);
+        expect(startFilesIn(at.home)).toEqual([]);
+      },
+    );
 
     skippedTest(
       "colours are for terminals, and never with NO_COLOR",
