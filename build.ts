@@ -1,12 +1,15 @@
 /**
- * Builds the binary: `bun run build` for this machine, `bun run build --all` for every target; or, with `--library`, what
- * other programs import.
+ * Builds the binary: `bun run build` for this machine, `bun run build --all` for every target, with `--release` also all
+ * that a release consists of; or, with `--library`, what other programs import.
  */
 import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { version as ownVersion } from "./package.json";
 import { compile } from "./build/compile.ts";
 import { buildLibrary } from "./build/library.ts";
+import { LEVELS } from "./build/release/archive.ts";
+import { makeRelease } from "./build/release/release.ts";
 import { binaryName, PRODUCT, type Target, TARGET_NAMES } from "./src/release/targets.ts";
 
 const { values } = parseArgs({
@@ -14,9 +17,12 @@ const { values } = parseArgs({
   options: {
     all: { type: "boolean" },
     library: { type: "boolean" },
+    release: { type: "boolean" },
     target: { type: "string", multiple: true },
     outdir: { type: "string" },
     version: { type: "string" },
+    "base-url": { type: "string" },
+    compression: { type: "string" },
   },
 });
 const { version, outdir = "dist" } = values;
@@ -25,10 +31,28 @@ if (values.library) await buildLibrary(join(outdir, "library"));
 else {
   mkdirSync(outdir, { recursive: true });
   const targets = values.all ? TARGET_NAMES : (values.target ?? []).map(targetNamed);
+  if (values.release && targets.length === 0)
+    throw new Error("A release needs to be told for what: --all, or --target T");
+  const packages = new Set<string>();
   for (const target of targets.length > 0 ? targets : [null]) {
     const outfile = join(outdir, target === null ? ownBinaryName() : binaryName(target));
-    await compile({ target, outfile, version });
-    process.stdout.write(`${outfile}  ${Math.round(statSync(outfile).size / 1024 / 1024)} MiB\n`);
+    for (const folder of await compile({ target, outfile, version })) packages.add(folder);
+    say(outfile, mebibytes(statSync(outfile).size));
+  }
+  if (values.release) {
+    const made = await makeRelease({
+      programs: new Map(targets.map((target) => [target, join(outdir, binaryName(target))])),
+      packages,
+      version: version ?? ownVersion,
+      baseUrl: values["base-url"]?.replace(/\/+$/, ""),
+      level: LEVELS.find((level) => String(level) === values.compression),
+      folder: join(outdir, "release"),
+    });
+    for (const artefact of made)
+      say(
+        join(outdir, "release", artefact.file),
+        "bytes" in artefact ? mebibytes(artefact.bytes) : `left out: ${artefact.leftOut}`,
+      );
   }
 }
 
@@ -42,4 +66,13 @@ function targetNamed(name: string): Target {
 
 function ownBinaryName(): string {
   return process.platform === "win32" ? `${PRODUCT}.exe` : PRODUCT;
+}
+
+function say(file: string, text: string): void {
+  process.stdout.write(`${file}  ${text}\n`);
+}
+
+function mebibytes(bytes: number): string {
+  const value = bytes / 1024 / 1024;
+  return value < 1 ? `${Math.ceil(bytes / 1024)} KiB` : `${Math.round(value)} MiB`;
 }

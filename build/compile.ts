@@ -2,6 +2,7 @@
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Platform, PRODUCT, type Target, TARGET_NAMES, TARGETS } from "../src/release/targets.ts";
+import { buildNoting } from "./contents.ts";
 import { dashboardIncluded } from "./dashboard.ts";
 import { signAdHoc } from "./macho-signature.ts";
 import { oneFileEach } from "./one-file.ts";
@@ -23,22 +24,24 @@ export interface CompileOptions {
   version?: string | undefined;
 }
 
+/** Returns the folders of the packages that the program is made of. */
 export async function compile({
   target = null,
   outfile,
   entry = MAIN,
   version,
-}: CompileOptions): Promise<void> {
+}: CompileOptions): Promise<ReadonlySet<string>> {
   // A running server keeps the old file; writing into it would fail, or worse, succeed.
   rmSync(outfile, { force: true });
-  await Bun.build({
+  const packages = new Set<string>();
+  await buildNoting(packages, {
     entrypoints: [entry],
     format: "esm",
     minify: true,
     // Lazy commands stay separate chunks, and bytecode spares their parsing: together they make the light start.
     splitting: true,
     bytecode: true,
-    plugins: [await oneFileEach(HOOK_FILES), await dashboardIncluded()],
+    plugins: [await oneFileEach(HOOK_FILES, packages), await dashboardIncluded(packages)],
     define: {
       COMPILED_BINARY: "true",
       BUILD_TARGET: JSON.stringify(target ?? targetOfThisMachine()),
@@ -55,6 +58,7 @@ export async function compile({
     },
   });
   if ((target ?? targetOfThisMachine()) === "darwin-x64") signAdHoc(outfile, PRODUCT);
+  return packages;
 }
 
 /** Null where nothing is shipped for it. */

@@ -1,11 +1,13 @@
 /** Makes the dashboard: one HTML text that holds its styles and scripts and asks for nothing else. */
 import { join } from "node:path";
+import { buildNoting } from "./contents.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const PAGE_MODULE = join(ROOT, "src", "dashboard", "page.ts");
 
-export async function buildDashboard(): Promise<string> {
-  const { outputs } = await Bun.build({
+/** @param packages gets the folders of the packages that the page holds */
+export async function buildDashboard(packages = new Set<string>()): Promise<string> {
+  const { outputs } = await buildNoting(packages, {
     entrypoints: [join(ROOT, "src", "dashboard", "index.html")],
     target: "browser",
     compile: true,
@@ -16,8 +18,8 @@ export async function buildDashboard(): Promise<string> {
 }
 
 /** Puts the page, as it is now, in the place of the module that makes it: what is shipped cannot build. */
-export async function dashboardIncluded(): Promise<Bun.BunPlugin> {
-  const page = await buildDashboard();
+export async function dashboardIncluded(packages = new Set<string>()): Promise<Bun.BunPlugin> {
+  const page = await buildDashboard(packages);
   return {
     name: "dashboard-included",
     setup(build) {

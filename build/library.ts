@@ -27,14 +27,15 @@ async function bundle(entry: keyof typeof ENTRIES, options: Partial<Bun.BuildCon
 
 /** The declarations of the entries, and of what these name; the server's own are nobody's. */
 function writeTypes(outdir: string): void {
-  const all = mkdtempSync(join(tmpdir(), "cms-types-"));
+  const emitted = mkdtempSync(join(tmpdir(), "cms-types-"));
+  const all = join(emitted, "src");
   try {
     const tsc = [
       join(ROOT, "node_modules/.bin/tsc"),
       "-p",
       join(ROOT, "build/tsconfig.library.json"),
       "--outDir",
-      all,
+      emitted,
     ];
     const { stdout } = Bun.spawnSync(tsc, { cwd: ROOT });
     const named = new Set<string>();
@@ -50,7 +51,7 @@ function writeTypes(outdir: string): void {
       cpSync(declarationOf(file), target);
     }
   } finally {
-    rmSync(all, { recursive: true, force: true });
+    rmSync(emitted, { recursive: true, force: true });
   }
 }
 

@@ -3,11 +3,20 @@
  * becomes a chunk of its own, and each chunk costs a start a tenth of a millisecond and more; a hook had seven.
  */
 import { dirname, isAbsolute, resolve } from "node:path";
+import { buildNoting } from "./contents.ts";
 
-/** @param files absolute paths; what they import dynamically stays a chunk of its own */
-export async function oneFileEach(files: readonly string[]): Promise<Bun.BunPlugin> {
+/**
+ * @param files absolute paths; what they import dynamically stays a chunk of its own
+ * @param packages gets the folders of the packages that they hold
+ */
+export async function oneFileEach(
+  files: readonly string[],
+  packages = new Set<string>(),
+): Promise<Bun.BunPlugin> {
   const bundled = new Map(
-    await Promise.all(files.map(async (file): Promise<[string, string]> => [file, await bundle(file)])),
+    await Promise.all(
+      files.map(async (file): Promise<[string, string]> => [file, await bundle(file, packages)]),
+    ),
   );
   return {
     name: "one-file-each",
@@ -20,8 +29,12 @@ export async function oneFileEach(files: readonly string[]): Promise<Bun.BunPlug
   };
 }
 
-async function bundle(file: string): Promise<string> {
-  const { outputs } = await Bun.build({ entrypoints: [file], target: "bun", plugins: [dynamicStaysOut] });
+async function bundle(file: string, packages: Set<string>): Promise<string> {
+  const { outputs } = await buildNoting(packages, {
+    entrypoints: [file],
+    target: "bun",
+    plugins: [dynamicStaysOut],
+  });
   return (outputs[0] as Bun.BuildArtifact).text();
 }
 
