@@ -1,12 +1,12 @@
 /** Which events a command is asked for: its flags, made into a question for the server. */
 import { resolve } from "node:path";
-import type { ArgsDef } from "citty";
 import { readPage } from "../client/history.ts";
 import { indexEvent } from "../protocol/event.ts";
 import { listOf } from "./flags.ts";
 import { type Moment, parseMoment } from "./moment.ts";
 import { CommandError, EXIT } from "./output.ts";
 import { oneLine } from "./terminal-text.ts";
+import type { Args as Definitions } from "./tree.ts";
 
 export const EVENT_ARGS = {
   session: {
@@ -18,6 +18,7 @@ export const EVENT_ARGS = {
     type: "string",
     description: "Only this type, or all that begin with a prefix as hook.*; may be repeated, or a list a,b",
     valueHint: "TYPE",
+    repeatable: true,
   },
   project: {
     type: "string",
@@ -30,7 +31,7 @@ export const EVENT_ARGS = {
       "From then on: so long ago (10m, 1h30m), a time (2026-01-31T12:00, 14:02), or what follows the event of a seq",
     valueHint: "WHEN",
   },
-} as const satisfies ArgsDef;
+} as const satisfies Definitions;
 
 /** From eight characters on, but not a whole one. */
 const UUID_START = /^[0-9a-f]{8}(-[0-9a-f-]{0,26})?$/i;

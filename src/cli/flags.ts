@@ -2,10 +2,11 @@
 import type { ArgsDef } from "citty";
 import type { FlagValues, LoadedConfig } from "../config/load.ts";
 import { loadConfig } from "../config/load.ts";
-import { fieldOf, flagOf, isKey, KEYS } from "../config/schema.ts";
+import { fieldOf, flagOf, isKey, type Key, KEYS } from "../config/schema.ts";
 import { nearest } from "../config/suggest.ts";
 import { IS_COMPILED } from "../version.ts";
 import { CommandError, EXIT, printError } from "./output.ts";
+import type { Args } from "./tree.ts";
 
 /** `--host --port …`, `--config` and `--set`: everything that reaches the configuration. */
 export const SERVER_ARGS = {
@@ -13,13 +14,38 @@ export const SERVER_ARGS = {
     KEYS.filter((key) => fieldOf(key).flag).map((key) => {
       return [
         flagOf(key).slice(2),
-        { type: "string", description: fieldOf(key).description, valueHint: "VALUE" },
+        { type: "string", description: fieldOf(key).description, valueHint: valueHint(key) },
       ];
     }),
   ),
   config: { type: "string", description: "Configuration file", valueHint: "FILE" },
-  set: { type: "string", description: "Any configuration key; may be repeated", valueHint: "KEY=VALUE" },
-} as ArgsDef;
+  set: {
+    type: "string",
+    description: "Any configuration key; may be repeated",
+    valueHint: "KEY=VALUE",
+    repeatable: true,
+  },
+} as Args;
+
+/** What a key takes, in the form of `Args`: only values that this release does not refuse. */
+export function valueHint(key: Key): string {
+  const field = fieldOf(key);
+  switch (field.type) {
+    case "boolean":
+      return "true|false";
+    case "integer":
+    case "number":
+      return "N";
+    case "path":
+      return key.endsWith("_dir") ? "DIR" : "FILE";
+    case "list":
+      return "LIST";
+    case "string": {
+      const { choices = [], pending } = field;
+      return choices.filter((choice) => pending?.accepts.includes(choice) ?? true).join("|") || "VALUE";
+    }
+  }
+}
 
 export const JSON_ARG = {
   json: { type: "boolean", description: "Print one JSON document" },

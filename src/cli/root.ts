@@ -38,13 +38,14 @@ async function dispatch(argv: string[], wantsHelp: boolean): Promise<number> {
     const usage = plain(await renderUsage(cittyDefinition(command, path), { meta: { name: NAME } }));
     // Citty knows nothing of what comes behind `--`.
     print(command.takesCommand ? usage.replace("[OPTIONS]", "[OPTIONS] -- COMMAND") : usage);
+    if (command.details !== undefined) print(command.details);
     return EXIT.done;
   }
   const [rawArgs, operands] = command.takesCommand ? splitCommand(rest, path.join(" ")) : [rest, []];
   const argsDef = command.args ?? {};
   checkArgs(rawArgs, argsDef);
   const args = parseArgs(rawArgs, argsDef) as CommandContext["args"];
-  return command.run({ args, rawArgs, operands });
+  return command.run({ args, rawArgs, operands, tree: TREE });
 }
 
 /** The flags, and the command after `--`, where one has to stand. */
@@ -85,7 +86,8 @@ async function showGroup(
 }
 
 function cittyDefinition({ description, args = {} }: Command, path: string[]): CommandDef {
-  return { meta: { name: path.join(" "), description }, args };
+  const shown = Object.entries(args).filter(([, { hidden }]) => !hidden);
+  return { meta: { name: path.join(" "), description }, args: Object.fromEntries(shown) };
 }
 
 function unknownCommand(full: string, name: string, known: string[]): CommandError {

@@ -1,10 +1,18 @@
 /** The command tree, each command loaded only when it is called. */
 import type { ArgsDef } from "citty";
 
-/** A command: citty's definition of its arguments, and a `run` that returns the exit code. */
+/**
+ * Citty's definition of arguments, with what it does not know. `valueHint` is what help, completions and the manual go
+ * by: `a|b` lists the values there are, `FILE` is a file, `DIR` a directory, `KEY=VALUE` a configuration key.
+ */
+export type Args = Record<string, ArgsDef[string] & { hidden?: true; repeatable?: true }>;
+
+/** A command: its arguments, and a `run` that returns the exit code. */
 export interface Command {
   description: string;
-  args?: ArgsDef;
+  args?: Args;
+  /** Lines that stand below the flags in its help. */
+  details?: string;
   /** It runs a command of the user's: what stands after `--`, which nobody else looks into. */
   takesCommand?: true;
   run(context: CommandContext): number | Promise<number>;
@@ -15,6 +23,8 @@ export interface CommandContext {
   rawArgs: string[];
   /** What stands after `--`; empty for commands that do not take it. */
   operands: string[];
+  /** All commands, for those that speak of them: importing the tree would be a circle. */
+  tree: Group;
 }
 
 export interface Group {
@@ -58,6 +68,18 @@ const commands: Record<string, Lazy | Group> = {
       status: lazy("Show where the hook is registered", () => import("./commands/hooks-status.ts")),
     },
   },
+  service: {
+    description: "Let systemd, launchd or the Task Scheduler run the server",
+    commands: {
+      install: lazy("Install the service and start it", () => import("./commands/service-install.ts")),
+      uninstall: lazy("Stop the service and remove it", () => import("./commands/service-uninstall.ts")),
+      start: lazy("Start the service", () => import("./commands/service-start.ts")),
+      stop: lazy("Stop the service", () => import("./commands/service-stop.ts")),
+      status: lazy("Show whether the service runs", () => import("./commands/service-status.ts")),
+    },
+  },
+  install: lazy("The same as service install", () => import("./commands/service-install.ts")),
+  uninstall: lazy("The same as service uninstall", () => import("./commands/service-uninstall.ts")),
   config: {
     description: "Show, check and make the configuration",
     commands: {
@@ -71,7 +93,9 @@ const commands: Record<string, Lazy | Group> = {
       schema: lazy("Print the JSON Schema of the file", () => import("./commands/config-schema.ts")),
     },
   },
+  completions: lazy("Print the completion script of a shell", () => import("./commands/completions.ts")),
   version: lazy("Show the versions of everything", () => import("./commands/version.ts")),
+  upgrade: lazy("Replace this program by a newer release", () => import("./commands/upgrade.ts")),
   "install-deps": lazy(
     "For old scripts: nothing has to be installed",
     () => import("./commands/install-deps.ts"),

@@ -267,3 +267,29 @@ describe("documents made from the schema", () => {
     expect(Object.values(properties).every(({ description }) => description !== "")).toBe(true);
   });
 });
+
+test("a file that claude-mpm's Python server saved is read without a complaint", () => {
+  const file = {
+    host: "localhost",
+    port: 8765,
+    server_id: null,
+    cors_allowed_origins: "*",
+    ping_timeout: 60,
+    ping_interval: 25,
+    max_http_buffer_size: 1_000_000,
+    min_client_version: "0.7.0",
+    max_history_size: 10_000,
+    deployment_mode: "auto",
+    auto_start: true,
+    persistent: true,
+    log_level: "INFO",
+    log_to_file: false,
+    log_file_path: null,
+    health_check_interval: 30,
+    max_connection_attempts: 3,
+    reconnection_delay: 1,
+  };
+  const { values, warnings } = load({ file: JSON.stringify(file) });
+  expect(warnings).toEqual([]);
+  expect(values).toMatchObject({ ...file, cors_allowed_origins: ["*"] });
+});

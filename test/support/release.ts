@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { dirname, join } from "node:path";
+import { compile } from "../../build/compile.ts";
 import {
   archiveFolder,
   archiveName,
@@ -33,6 +34,16 @@ echo "${version} $*" >> "$HOME/${CALLS_FILE}"
 [ ! -e "$HOME/${EXITS_FOLDER}/$1" ] || exit "$(cat "$HOME/${EXITS_FOLDER}/$1")"
 [ "$1" != status ] || exit 3
 `;
+}
+
+/** This machine's. */
+export const OWN_TARGET = `${process.platform}-${process.arch}` as Target;
+
+/** A program of this version, compiled from the sources as they are. */
+export async function programOf(version: string): Promise<string> {
+  const outfile = join(temporaryDirectory(), programName(OWN_TARGET));
+  await compile({ outfile, version });
+  return outfile;
 }
 
 export interface Published {

@@ -14,7 +14,8 @@ export default {
     ...SERVER_ARGS,
     background: {
       type: "boolean",
-      description: "Used by start: log to the file, report on stdout, leave the directory",
+      hidden: true,
+      description: "Used by start and by services: log to the file, report on stdout, leave the directory",
     },
   },
   async run({ args, rawArgs }) {
