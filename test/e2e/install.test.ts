@@ -1108,7 +1108,7 @@ describe("the script for Windows", () => {
   }
 });
 
-test("the real program is installed over an older one, by any shell, and uninstalled with its server", async () => {
+test("the real program is installed over an older one, by any shell, and uninstalled with its server and hooks", async () => {
   const user = account();
   const port = await freePort();
   const env = { ...user.env, CLAUDE_MPM_SOCKETIO_PORT: `${port}`, SHELL: "/bin/bash" };
@@ -1144,7 +1144,15 @@ test("the real program is installed over an older one, by any shell, and uninsta
   expect(stdout).toContain(`to change over: '${program}' restart\n`);
   expect(readFileSync(program).equals(real)).toBe(true);
 
-  expect((await sh(["--uninstall"])).exitCode).toBe(0);
+  const settings = join(user.home, ".claude", "settings.json");
+  const hooks = Bun.spawnSync([program, "hooks", "install"], { env, cwd: user.home });
+  expect({ exitCode: hooks.exitCode, settings: readFileSync(settings, "utf8") }).toEqual({
+    exitCode: 0,
+    settings: expect.stringContaining(program),
+  });
+
+  expect(await sh(["--uninstall"])).toMatchObject({ stderr: "", exitCode: 0 });
+  expect(existsSync(settings) && readFileSync(settings, "utf8").includes(PRODUCT)).toBe(false);
   expect(existsSync(program)).toBe(false);
   expect((await user.run(["status"], { env })).exitCode).toBe(3);
   expect(existsSync(user.stateDir)).toBe(true);
