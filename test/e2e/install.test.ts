@@ -174,13 +174,18 @@ interface Shell {
   argv: string[];
 }
 
-const shells: (Shell & { missing: boolean })[] = [
+const toolsObstacle = TOOLS.map(missing).find((obstacle) => obstacle !== null) ?? null;
+
+const shells: (Shell & { obstacle: string | null })[] = [
   { name: "dash", argv: ["dash"] },
   { name: "bash", argv: ["bash"] },
   { name: "busybox sh", argv: ["busybox", "sh"] },
 ].map(({ name, argv: [program = "", ...rest] }) => {
-  const path = Bun.which(program);
-  return { name, argv: [path ?? program, ...rest], missing: path === null };
+  return {
+    name,
+    argv: [Bun.which(program) ?? program, ...rest],
+    obstacle: missing(program) ?? toolsObstacle,
+  };
 });
 
 const SITE = releases(["1.0.0", "2.0.0"]);
@@ -200,11 +205,21 @@ function succeeds(command: string[]): boolean {
 }
 
 function skippedTest(name: string, obstacle: string | null, run: () => Promise<void>): void {
-  test.skipIf(obstacle !== null)(obstacle === null ? name : `${name} (not run: ${obstacle})`, run);
+  test.skipIf(obstacle !== null)(titled(name, obstacle), run);
+}
+
+/** Why something cannot run: the first word is a program that this machine lacks. */
+function missing(command: string): string | null {
+  const [program = ""] = command.split(" ");
+  return Bun.which(program) === null ? `${program} missing` : null;
+}
+
+function titled(name: string, obstacle: string | null): string {
+  return obstacle === null ? name : `${name} (not run: ${obstacle})`;
 }
 
 for (const shell of shells)
-  describe.skipIf(shell.missing)(`under ${shell.name}${shell.missing ? " (not run: missing)" : ""}`, () => {
+  describe.skipIf(shell.obstacle !== null)(titled(`under ${shell.name}`, shell.obstacle), () => {
     const run = (at: Place, args: readonly string[], way?: Way) => install(shell, at, args, way);
 
     /** Fails with these words; what was there before stays, and nothing is added. */
@@ -485,46 +500,38 @@ for (const shell of shells)
       });
 
       for (const loader of ["curl", "wget"] as const)
-        skippedTest(
-          `the server breaks off in the middle, asked by ${loader}`,
-          Bun.which(loader) === null ? `${loader} missing` : null,
-          async () => {
-            const half = answerArchives((file, response) => {
-              response.writeHead(200, { "content-length": file.length });
-              response.write(file.subarray(0, file.length / 2), () => response.destroy());
-            });
-            const { url } = await serveFolder(SITE, half);
-            await refusesAlways(only(loader), ["--base-url", url], "Could not load");
-          },
-        );
+        skippedTest(`the server breaks off in the middle, asked by ${loader}`, missing(loader), async () => {
+          const half = answerArchives((file, response) => {
+            response.writeHead(200, { "content-length": file.length });
+            response.write(file.subarray(0, file.length / 2), () => response.destroy());
+          });
+          const { url } = await serveFolder(SITE, half);
+          await refusesAlways(only(loader), ["--base-url", url], "Could not load");
+        });
 
       for (const loader of ["curl", "wget", "busybox wget"] as const)
-        skippedTest(
-          `the server has nothing or fails, asked by ${loader}`,
-          Bun.which(loader.split(" ")[0] ?? "") === null ? `${loader} missing` : null,
-          async () => {
-            const setting = only(loader);
-            const answers = (status: number) =>
-              answerArchives((_, response) => response.writeHead(status).end("<h1>No</h1>"));
-            const gone = await serveFolder(SITE, answers(404));
-            await refusesAlways(setting, ["--base-url", gone.url], "but it is not there");
-            const failing = await serveFolder(SITE, answers(500));
-            await refusesAlways(setting, ["--base-url", failing.url], "answers with status 500");
-            const empty = await serveFolder(temporaryDirectory());
-            await refuses(place(setting), ["--base-url", empty.url], `There is no release at ${empty.url}`);
-            expect(empty.asked).toEqual([`/latest/download/${SUMS_FILE}`, `/${SUMS_FILE}`]);
-            // Only what is not there is looked for elsewhere.
-            const broken = await serveFolder(SITE, (_, response) => {
-              response.writeHead(503).end();
-              return true;
-            });
-            await refuses(place(setting), ["--base-url", broken.url], "answers with status 503");
-            expect(broken.asked).toEqual([`/latest/download/${SUMS_FILE}`]);
-            const dead = `http://127.0.0.1:${await freePort()}`;
-            const { stderr } = await refuses(place(setting), ["--base-url", dead], `Could not load ${dead}`);
-            expect(stderr).toContain("https_proxy");
-          },
-        );
+        skippedTest(`the server has nothing or fails, asked by ${loader}`, missing(loader), async () => {
+          const setting = only(loader);
+          const answers = (status: number) =>
+            answerArchives((_, response) => response.writeHead(status).end("<h1>No</h1>"));
+          const gone = await serveFolder(SITE, answers(404));
+          await refusesAlways(setting, ["--base-url", gone.url], "but it is not there");
+          const failing = await serveFolder(SITE, answers(500));
+          await refusesAlways(setting, ["--base-url", failing.url], "answers with status 500");
+          const empty = await serveFolder(temporaryDirectory());
+          await refuses(place(setting), ["--base-url", empty.url], `There is no release at ${empty.url}`);
+          expect(empty.asked).toEqual([`/latest/download/${SUMS_FILE}`, `/${SUMS_FILE}`]);
+          // Only what is not there is looked for elsewhere.
+          const broken = await serveFolder(SITE, (_, response) => {
+            response.writeHead(503).end();
+            return true;
+          });
+          await refuses(place(setting), ["--base-url", broken.url], "answers with status 503");
+          expect(broken.asked).toEqual([`/latest/download/${SUMS_FILE}`]);
+          const dead = `http://127.0.0.1:${await freePort()}`;
+          const { stderr } = await refuses(place(setting), ["--base-url", dead], `Could not load ${dead}`);
+          expect(stderr).toContain("https_proxy");
+        });
 
       test("the release has nothing for this machine, or not this version", async () => {
         const site = releases(["2.0.0"], { targets: ["darwin-arm64"] });
@@ -625,14 +632,14 @@ for (const shell of shells)
         await refuses(at, ["--base-url", SITE], "does not run from");
       });
 
-      const missing: [string[], string][] = [
+      const withoutTools: [string[], string][] = [
         [["tar"], "tar is missing"],
         [["gzip"], "gzip is missing"],
         [["mktemp"], "mktemp is missing"],
         [["curl", "wget"], "Install curl or wget"],
         [["sha256sum", "shasum", "openssl"], "Install one of sha256sum, shasum and openssl"],
       ];
-      for (const [tools, words] of missing)
+      for (const [tools, words] of withoutTools)
         skippedTest(
           `${tools.join(" and ")} are missing`,
           tools.some((tool) => hasBuiltIn(shell, tool)) ? "this shell has one built in" : null,
@@ -721,21 +728,17 @@ for (const shell of shells)
 
     describe("takes what the machine has:", () => {
       for (const loader of ["wget", "busybox wget"] as const)
-        skippedTest(
-          `${loader} without curl`,
-          Bun.which(loader.split(" ")[0] ?? "") === null ? "missing" : null,
-          async () => {
-            const at = place(only(loader));
-            const flat = temporaryDirectory();
-            publish(flat, "1.0.0");
-            const { url } = await serveFolder(flat);
-            expect(await run(at, ["--base-url", url])).toMatchObject({ stderr: "", exitCode: 0 });
-            expect(existsSync(programIn(at.home))).toBe(true);
-          },
-        );
+        skippedTest(`${loader} without curl`, missing(loader), async () => {
+          const at = place(only(loader));
+          const flat = temporaryDirectory();
+          publish(flat, "1.0.0");
+          const { url } = await serveFolder(flat);
+          expect(await run(at, ["--base-url", url])).toMatchObject({ stderr: "", exitCode: 0 });
+          expect(existsSync(programIn(at.home))).toBe(true);
+        });
 
       for (const tool of ["shasum", "openssl"])
-        skippedTest(`${tool} for the sums`, Bun.which(tool) === null ? "missing" : null, async () => {
+        skippedTest(`${tool} for the sums`, missing(tool), async () => {
           const setting = {
             without: ["sha256sum"],
             tools: {
@@ -748,7 +751,7 @@ for (const shell of shells)
         });
 
       for (const loader of ["curl", "wget"] as const)
-        skippedTest(`the proxy, with ${loader}`, Bun.which(loader) === null ? "missing" : null, async () => {
+        skippedTest(`the proxy, with ${loader}`, missing(loader), async () => {
           const at = place(only(loader));
           const proxy = await serveFolder(SITE);
           const { exitCode } = await run(at, ["--base-url", "http://releases.invalid"], {
@@ -889,7 +892,7 @@ for (const shell of shells)
         const program = Bun.which(user);
         skippedTest(
           `${user} ${flags.join(" ")} finds the program afterwards, once, in a folder with any name`,
-          program === null ? `${user} missing` : null,
+          missing(user),
           async () => {
             const at = place({ home: join(temporaryDirectory(), 'o\'neil \\ $HOME `x` "y"') });
             mkdirSync(at.home);
@@ -1014,36 +1017,28 @@ for (const shell of shells)
       },
     );
 
-    skippedTest(
-      "colours are for terminals, and never with NO_COLOR",
-      Bun.which("script") === null ? "script missing" : null,
-      async () => {
-        const errorOn = async (env: Record<string, string>) => {
-          const at = place();
-          const command = [...shell.argv, SCRIPT, "--what"].map((word) => `'${word}'`).join(" ");
-          const child = Bun.spawn([Bun.which("script") ?? "", "-qec", command, "/dev/null"], {
-            env: { HOME: at.home, PATH: at.path, SHELL: "/bin/sh", TERM: "xterm", ...env },
-            stdin: "ignore",
-            stdout: "pipe",
-          });
-          return new Response(child.stdout).text();
-        };
-        expect(await errorOn({})).toContain("\x1b[31mError:\x1b[0m There is no flag");
-        expect(await errorOn({ NO_COLOR: "1" })).toStartWith("Error: There is no flag");
-      },
-    );
+    skippedTest("colours are for terminals, and never with NO_COLOR", missing("script"), async () => {
+      const errorOn = async (env: Record<string, string>) => {
+        const at = place();
+        const command = [...shell.argv, SCRIPT, "--what"].map((word) => `'${word}'`).join(" ");
+        const child = Bun.spawn([Bun.which("script") ?? "", "-qec", command, "/dev/null"], {
+          env: { HOME: at.home, PATH: at.path, SHELL: "/bin/sh", TERM: "xterm", ...env },
+          stdin: "ignore",
+          stdout: "pipe",
+        });
+        return new Response(child.stdout).text();
+      };
+      expect(await errorOn({})).toContain("\x1b[31mError:\x1b[0m There is no flag");
+      expect(await errorOn({ NO_COLOR: "1" })).toStartWith("Error: There is no flag");
+    });
   });
 
 describe("the script", () => {
   for (const dialect of ["sh", "dash"])
-    skippedTest(
-      `gives shellcheck no reason, as ${dialect}`,
-      Bun.which("shellcheck") === null ? "shellcheck missing" : null,
-      async () => {
-        const { stdout } = Bun.spawnSync(["shellcheck", "-s", dialect, SCRIPT]);
-        expect(String(stdout)).toBe("");
-      },
-    );
+    skippedTest(`gives shellcheck no reason, as ${dialect}`, missing("shellcheck"), async () => {
+      const { stdout } = Bun.spawnSync(["shellcheck", "-s", dialect, SCRIPT]);
+      expect(String(stdout)).toBe("");
+    });
 
   test("names the platforms of the table and the project's own releases", () => {
     expect(/^SHIPPED='(.*)'$/m.exec(SOURCE)?.[1]?.split(" ")).toEqual(TARGET_NAMES);
@@ -1108,47 +1103,64 @@ describe("the script for Windows", () => {
   }
 });
 
-test("the real program is installed over an older one, by any shell, and uninstalled with its server", async () => {
-  const user = account();
-  const port = await freePort();
-  const env = { ...user.env, CLAUDE_MPM_SOCKETIO_PORT: `${port}`, SHELL: "/bin/bash" };
-  const real = readFileSync(await binary());
-  const site = temporaryDirectory();
-  const target: Target =
-    process.platform === "darwin" ? `darwin-${process.arch as "x64"}` : `linux-${process.arch as "x64"}`;
-  publish(site, releaseVersion, { targets: [target], program: () => real });
-  const { url } = await serveFolder(site);
-  const prefix = join(user.home, "my programs");
-  const program = join(prefix, "bin", PRODUCT);
-  mkdirSync(dirname(program), { recursive: true });
-  writeFileSync(program, fakeProgram("0.0.1", target), { mode: 0o755 });
-  expect((await user.run(["start"], { env })).exitCode).toBe(0);
+/** The target that fits this machine, as the script should choose it. */
+function ownTarget(): Target {
+  const name = `${process.platform}-${process.arch}` as Target;
+  if (name !== "linux-x64" || readFileSync("/proc/cpuinfo", "utf8").includes("avx2")) return name;
+  return "linux-x64-baseline";
+}
 
-  const sh = async (args: string[]) => {
-    const child = Bun.spawn(["sh", SCRIPT, "--prefix", prefix, ...args], {
-      env,
-      stdin: "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
+skippedTest(
+  "the real program is installed over an older one, by any shell, and uninstalled with its server and hooks",
+  toolsObstacle,
+  async () => {
+    const user = account();
+    const port = await freePort();
+    const env = { ...user.env, CLAUDE_MPM_SOCKETIO_PORT: `${port}`, SHELL: "/bin/bash" };
+    const real = readFileSync(await binary());
+    const site = temporaryDirectory();
+    publish(site, releaseVersion, { targets: [ownTarget()], program: () => real });
+    const { url } = await serveFolder(site);
+    const prefix = join(user.home, "my programs");
+    const program = join(prefix, "bin", PRODUCT);
+    mkdirSync(dirname(program), { recursive: true });
+    writeFileSync(program, fakeProgram("0.0.1", ownTarget()), { mode: 0o755 });
+    expect((await user.run(["start"], { env })).exitCode).toBe(0);
+
+    const sh = async (args: string[]) => {
+      const child = Bun.spawn(["sh", SCRIPT, "--prefix", prefix, ...args], {
+        env,
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "pipe",
+      });
+      const [stdout, stderr, exitCode] = await Promise.all([
+        new Response(child.stdout).text(),
+        new Response(child.stderr).text(),
+        child.exited,
+      ]);
+      return { stdout, stderr, exitCode };
+    };
+    const { stdout, stderr, exitCode } = await sh(["--base-url", url]);
+    expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+    expect(stdout).toContain(`Upgraded from 0.0.1 to ${releaseVersion}: ${program}\n`);
+    expect(stdout).toContain(`to change over: '${program}' restart\n`);
+    expect(readFileSync(program).equals(real)).toBe(true);
+
+    const settings = join(user.home, ".claude", "settings.json");
+    const hooks = Bun.spawnSync([program, "hooks", "install"], { env, cwd: user.home });
+    expect({ exitCode: hooks.exitCode, settings: readFileSync(settings, "utf8") }).toEqual({
+      exitCode: 0,
+      settings: expect.stringContaining(program),
     });
-    const [stdout, stderr, exitCode] = await Promise.all([
-      new Response(child.stdout).text(),
-      new Response(child.stderr).text(),
-      child.exited,
-    ]);
-    return { stdout, stderr, exitCode };
-  };
-  const { stdout, stderr, exitCode } = await sh(["--base-url", url]);
-  expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
-  expect(stdout).toContain(`Upgraded from 0.0.1 to ${releaseVersion}: ${program}\n`);
-  expect(stdout).toContain(`to change over: '${program}' restart\n`);
-  expect(readFileSync(program).equals(real)).toBe(true);
 
-  expect((await sh(["--uninstall"])).exitCode).toBe(0);
-  expect(existsSync(program)).toBe(false);
-  expect((await user.run(["status"], { env })).exitCode).toBe(3);
-  expect(existsSync(user.stateDir)).toBe(true);
-});
+    expect(await sh(["--uninstall"])).toMatchObject({ stderr: "", exitCode: 0 });
+    expect(existsSync(settings) && readFileSync(settings, "utf8").includes(PRODUCT)).toBe(false);
+    expect(existsSync(program)).toBe(false);
+    expect((await user.run(["status"], { env })).exitCode).toBe(3);
+    expect(existsSync(user.stateDir)).toBe(true);
+  },
+);
 
 /** Only this program to load files with. */
 function only(loader: "curl" | "wget" | "busybox wget"): Setting {

@@ -76,11 +76,14 @@ function archiveOf(version: string, target: Target, program: Required<Published>
   const folder = archiveFolder(version, target);
   const file = join(directory, folder, programName(target));
   mkdirSync(dirname(file));
-  writeFileSync(file, program(version, target));
+  const content = program(version, target);
+  writeFileSync(file, content);
   chmodSync(file, 0o755);
   writeFileSync(join(directory, folder, "README.md"), `${PRODUCT}\n`);
   const { stdout } = Bun.spawnSync(["tar", "-C", directory, "-cf", "-", folder]);
-  const archive = Buffer.from(Bun.gzipSync(new Uint8Array(stdout), { level: 1 }));
+  // A hundred megabytes of real program take seconds to compress.
+  const level = typeof content === "string" ? 1 : 0;
+  const archive = Buffer.from(Bun.gzipSync(new Uint8Array(stdout), { level }));
   if (program === fakeProgram) fakes.set(key, archive);
   return archive;
 }

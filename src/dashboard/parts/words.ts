@@ -1,6 +1,7 @@
 /** Numbers, times and states as people read them. */
 import { duration } from "../../sessions/names.ts";
 import type { HistoryGap, SessionState } from "../../protocol/messages.ts";
+import { oneLine } from "./text.ts";
 
 export const STATE_WORDS: Record<SessionState, string> = {
   waiting: "waiting for you",
@@ -9,6 +10,13 @@ export const STATE_WORDS: Record<SessionState, string> = {
   failed: "failed",
   ended: "ended",
 };
+
+/** How a session ended: "ended: logout". */
+export function endedWords(reason: string): string {
+  return reason === "silence"
+    ? "nothing was heard of it for an hour"
+    : `ended: ${oneLine(reason).replaceAll("_", " ")}`;
+}
 
 const WHY: Record<HistoryGap["reason"], string> = {
   trimmed: "the log no longer holds them",
