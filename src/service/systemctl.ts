@@ -47,7 +47,8 @@ export function systemctlManager({ mode, directory, privileged, run }: Systemctl
       running: ["active", "reloading"].includes(values.get("ActiveState") ?? ""),
       pid: pid > 0 ? pid : null,
       definition: values.get("FragmentPath") || (there ? path : null),
-      program: /path=(.*?) ; argv/.exec(values.get("ExecStart") ?? "")?.[1] ?? null,
+      // Of a path that systemd cannot run itself it tells the shell's.
+      program: /path=(?!\/bin\/sh)(.*?) ; argv/.exec(values.get("ExecStart") ?? "")?.[1] ?? null,
     };
   };
 

@@ -1,6 +1,7 @@
 /** The service under the real systemd, on a machine of its own: installed, killed, misconfigured, taken away again. */
 import { beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, lstatSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { commandLine } from "../../src/service/systemd.ts";
 import { binary } from "../support/binary.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Machine, obstacleToSystemd, startMachine } from "../support/systemd.ts";
@@ -165,6 +166,38 @@ describe.skipIf(obstacle !== null)(`systemd${obstacle === null ? "" : ` (${obsta
 
     expect((await machine.user(place, "service", "uninstall")).exitCode).toBe(0);
     expect([place, unit].map((path) => existsSync(machine.path(path)))).toEqual([false, false]);
+  });
+
+  test("paths and arguments come through whatever is in them", async () => {
+    const args = [
+      "",
+      "a b",
+      `'"`,
+      "\\",
+      "\\n",
+      "100%",
+      "%h",
+      "$HOME",
+      "${HOME}",
+      "$$",
+      ";",
+      "é",
+      "a\nb",
+      "@x",
+      "#",
+    ];
+    for (const directory of ["/opt/100% %h é", "/opt/$HOME ${HOME}", `/opt/it's "$HOME" \\x41`]) {
+      mkdirSync(machine.path(directory));
+      const script = "#!/bin/sh\nprintf '%s\\0' \"$@\" > /run/printed\n";
+      writeFileSync(machine.path(`${directory}/print`), script, { mode: 0o755 });
+      const unit = `[Service]\nType=oneshot\nExecStart=${commandLine(`${directory}/print`, args)}\n`;
+      writeFileSync(machine.path("/etc/systemd/system/print.service"), unit);
+      await machine.root("systemctl", "daemon-reload");
+      const started = await machine.root("systemctl", "start", "print.service");
+      expect([directory, started]).toEqual([directory, { exitCode: 0, stdout: "", stderr: "" }]);
+      expect(readFileSync(machine.path("/run/printed"), "utf8").split("\0").slice(0, -1)).toEqual(args);
+      rmSync(machine.path("/run/printed"));
+    }
   });
 
   test("the machine's service is for root", async () => {
