@@ -1,6 +1,15 @@
 /** The service under the real systemd, on a machine of its own: installed, killed, misconfigured, taken away again. */
 import { beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { commandLine } from "../../src/service/systemd.ts";
 import { binary } from "../support/binary.ts";
 import { eventually } from "../support/eventually.ts";
@@ -90,7 +99,14 @@ describe.skipIf(obstacle !== null)(`systemd${obstacle === null ? "" : ` (${obsta
       health: "healthy",
       program: INSTALLED,
     });
+    expect((await machine.root(INSTALLED, "doctor")).stdout).toMatch(
+      /^service +ok +runs \(PID \d+\), mode system$/m,
+    );
+    expect((await machine.root(DOWNLOADED, "doctor")).stdout).toMatch(
+      /^service +warning +runs \/usr\/local\/bin/m,
+    );
     expect((await service("stop")).exitCode).toBe(0);
+    expect((await machine.root(INSTALLED, "doctor")).stdout).toMatch(/^service +warning .+does not run/m);
     const stopped = await service("status");
     expect(stopped.exitCode).toBe(3);
     expect(JSON.parse(stopped.stdout)).toMatchObject({ installed: true, running: false, pid: null });
@@ -124,6 +140,15 @@ describe.skipIf(obstacle !== null)(`systemd${obstacle === null ? "" : ` (${obsta
     expect(exitCode).toBe(78);
     expect(await statusOf(9000)).toMatchObject({ status: "healthy" });
     writeFileSync(machine.path(CONFIG), "{}");
+  });
+
+  test("doctor tells of a service whose program is gone", async () => {
+    renameSync(machine.path(INSTALLED), machine.path(`${INSTALLED}.away`));
+    const { stdout } = await machine.root(DOWNLOADED, "doctor");
+    renameSync(machine.path(`${INSTALLED}.away`), machine.path(INSTALLED));
+    expect(stdout).toMatch(
+      /^service +failed .+ which is not there \(mode system\)\n.+ service install --mode system$/m,
+    );
   });
 
   test("uninstall leaves the data, --purge nothing", async () => {
