@@ -51,7 +51,9 @@ export class ServiceError extends Error {
 export function mustRun(run: Run, command: string, args: readonly string[], hint: string): Ran {
   const ran = run(command, args);
   if (ran.status === 0) return ran;
-  const why = (ran.stderr.trim() || ran.stdout.trim() || `exit code ${ran.status}`).split("\n")[0];
+  const why = (ran.stderr.trim() || ran.stdout.trim() || `exit code ${ran.status}`)
+    .split("\n")[0]
+    ?.replace(/\.$/, "");
   throw new ServiceError(`${[command, ...args].join(" ")} failed: ${why}`, hint);
 }
 

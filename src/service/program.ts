@@ -1,6 +1,6 @@
 /** Which program a service runs: one that stays where it is, and that nobody can replace who has fewer rights than it. */
 import { readFileSync, realpathSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { delimiter, dirname } from "node:path";
 import { type Self, stableProgram } from "../hooks/settings/program.ts";
 import { type Mode, ServiceError } from "./manager.ts";
 
@@ -11,7 +11,7 @@ export interface ProgramChoice {
 }
 
 /**
- * The running program where it stands, if it lasts there, else its place in `installed`.
+ * The running program where it stands, if it lasts there: on `PATH`, without a version. Else its place in `installed`.
  *
  * @param installed where this mode's program belongs
  */
@@ -26,7 +26,8 @@ export function chooseProgram(self: Self, mode: Mode, installed: string): Progra
   if (isSame(executable, installed)) return { program: installed, copy: false };
   const { command, warnings } = stableProgram(self);
   const [stable = executable] = command;
-  const lasting = warnings.length === 0 && (mode === "user" || isOutOfUsersReach(stable));
+  const onPath = (self.path ?? "").split(delimiter).includes(dirname(stable));
+  const lasting = onPath && warnings.length === 0 && (mode === "user" || isForTheMachine(stable));
   return lasting ? { program: stable, copy: false } : { program: installed, copy: true };
 }
 
@@ -48,16 +49,16 @@ function isSame(one: string, other: string): boolean {
 }
 
 /**
- * A service of the machine neither sees home directories, nor may it run what a user could put in the program's place.
- * On Windows that is what a program below one of the machine's own folders is kept from.
+ * A service of the machine runs as a user of its own, who sees no home directories, and it may not run what somebody
+ * else could put in the program's place. On Windows that holds below the machine's own folder of programs.
  */
-function isOutOfUsersReach(path: string): boolean {
+function isForTheMachine(path: string): boolean {
   if (process.platform === "win32") return /^[A-Z]:\\Program Files\\/i.test(path);
   return ancestors(path)
     .concat(ancestors(realpathSync(path)))
     .every((part) => {
       const { uid, mode } = statSync(part);
-      return uid === 0 && (mode & 0o022) === 0 && !/^\/(home|root|Users)$/.test(part);
+      return uid === 0 && (mode & 0o023) === 0o001 && !/^\/(home|root|Users)$/.test(part);
     });
 }
 

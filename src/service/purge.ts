@@ -19,13 +19,30 @@ export function purgeStateDir(stateDir: string): string[] {
     unlinkSync(stateDir);
     return [...purged, stateDir];
   }
-  const own = readdirSync(stateDir)
+  const own = namesIn(stateDir)
     .filter((name) => OWN_FILES.includes(name) || isServerDirectory(stateDir, name))
     .map((name) => join(stateDir, name));
   for (const path of own) rmSync(path, { recursive: true, force: true });
-  if (readdirSync(stateDir).length > 0) return own;
-  rmdirSync(stateDir);
-  return [stateDir];
+  return removeIfEmpty(stateDir) ? [stateDir] : own;
+}
+
+/** Removes a directory that holds nothing; whether it is gone. */
+export function removeIfEmpty(directory: string): boolean {
+  try {
+    rmdirSync(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") return false;
+  }
+  return true;
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    return [];
+  }
 }
 
 function isServerDirectory(stateDir: string, name: string): boolean {

@@ -1,5 +1,4 @@
 /** The service of this machine or user: its definition, its manager, and what other commands ask of it. */
-import { userInfo } from "node:os";
 import { posix } from "node:path";
 import type { Machine } from "../config/paths.ts";
 import { launchctlManager } from "./launchctl.ts";
@@ -86,6 +85,6 @@ export function restartService(mode: Mode, machine: Machine): void {
 }
 
 function windowsUser({ env }: Machine): string {
-  const { USERDOMAIN: domain, USERNAME: name = userInfo().username } = env;
+  const { USERDOMAIN: domain, USERNAME: name = "" } = env;
   return domain ? `${domain}\\${name}` : name;
 }

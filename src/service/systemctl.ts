@@ -47,7 +47,8 @@ export function systemctlManager({ mode, directory, privileged, run }: Systemctl
       running: ["active", "reloading"].includes(values.get("ActiveState") ?? ""),
       pid: pid > 0 ? pid : null,
       definition: values.get("FragmentPath") || (there ? path : null),
-      program: /path=(.*?) ; argv/.exec(values.get("ExecStart") ?? "")?.[1] ?? null,
+      // Of a path that systemd cannot run itself it tells the shell's.
+      program: /path=(?!\/bin\/sh)(.*?) ; argv/.exec(values.get("ExecStart") ?? "")?.[1] ?? null,
     };
   };
 
@@ -55,17 +56,18 @@ export function systemctlManager({ mode, directory, privileged, run }: Systemctl
     name: "systemd",
     logHint,
     check() {
-      if (!answers(run, [])) {
-        throw new ServiceError("systemd does not run here, so there are no services", WITHOUT);
-      }
-      if (mode === "user" && !answers(run, scope)) {
-        const hint =
-          "Log in as this user itself, not by su or sudo; or install for the machine: --mode system";
-        throw new ServiceError("systemd runs no services for this user here", hint);
-      }
+      // First, for without its bus the machine's manager answers nobody but root.
       if (mode === "system" && !privileged) {
         throw new ServiceError("The machine's services are for root", "Run it with sudo, or use --mode user");
       }
+      if (answers(run, scope)) return;
+      if (mode === "system" || !answers(run, [])) {
+        throw new ServiceError("systemd does not run here, so there are no services", WITHOUT);
+      }
+      throw new ServiceError(
+        "systemd runs no services for this user here",
+        "Log in as this user itself, not by su or sudo; or install for the machine: --mode system",
+      );
     },
     state,
     install(definition) {

@@ -1,5 +1,4 @@
 import { existsSync, rmSync } from "node:fs";
-import { userInfo } from "node:os";
 import { probe } from "../../client/http.ts";
 import { starterFile } from "../../config/documents.ts";
 import { processEnv } from "../../config/env.ts";
@@ -295,9 +294,7 @@ function receiptOf({ places, loaded }: Plan, { program, copy }: ProgramChoice) {
 /** A user's services end with the last log-out, unless the user "lingers". */
 function lingerHint({ mode, machine }: Plan): string[] {
   if (mode !== "user" || machine.platform !== "linux") return [];
-  const { username } = userInfo();
-  if (existsSync(`/var/lib/systemd/linger/${username}`)) return [];
-  return [
-    `It ends when you log out; to have it from the machine's start on: loginctl enable-linger ${username}`,
-  ];
+  const { USER: name } = processEnv();
+  if (name && existsSync(`/var/lib/systemd/linger/${name}`)) return [];
+  return ["It ends when you log out; to have it from the machine's start on: loginctl enable-linger"];
 }

@@ -1,11 +1,12 @@
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, lstatSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
 import { instancePorts, readInstance } from "../../daemon/instance.ts";
 import { isSameProcess } from "../../daemon/process.ts";
 import { uninstallHooks } from "../../hooks/settings/install.ts";
 import { SCOPES, settingsPath } from "../../hooks/settings/scopes.ts";
 import { removeProgram } from "../../service/file.ts";
 import { ServiceError, type ServiceManager } from "../../service/manager.ts";
-import { purgeStateDir } from "../../service/purge.ts";
+import { purgeStateDir, removeIfEmpty } from "../../service/purge.ts";
 import { placesOf } from "../../service/places.ts";
 import { readReceipt, type Receipt } from "../../service/receipt.ts";
 import { managerFor } from "../../service/service.ts";
@@ -131,7 +132,7 @@ function purge(
   const removed = purgeStateDir(stateDir);
   if (stateDir === places.stateDir && process.platform === "linux" && stateDir.startsWith("/var/lib/")) {
     for (const path of LOGS_OF_SYSTEM_UNIT) {
-      if (!existsSync(path)) continue;
+      if (lstatSync(path, { throwIfNoEntry: false }) === undefined) continue;
       rmSync(path, { recursive: true, force: true });
       removed.push(path);
     }
@@ -141,6 +142,7 @@ function purge(
   if (ownConfig && existsSync(places.configFile)) {
     rmSync(places.configFile);
     removed.push(places.configFile);
+    removeIfEmpty(dirname(places.configFile));
   }
   return removed;
 }
