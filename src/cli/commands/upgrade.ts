@@ -28,7 +28,7 @@ export default {
     "base-url": {
       type: "string",
       description: `Host or folder of the releases; ${RELEASES_URL} by default`,
-      valueHint: "URL|FOLDER",
+      valueHint: "PLACE",
     },
     check: { type: "boolean", description: "Only say whether there is a newer release" },
     ...({ config, "state-dir": stateDirFlag } as typeof SERVER_ARGS),
