@@ -10,7 +10,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { commandLine } from "../../src/service/systemd.ts";
+import { commandLine, systemdUnit } from "../../src/service/systemd.ts";
 import { binary } from "../support/binary.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Machine, obstacleToSystemd, startMachine } from "../support/systemd.ts";
@@ -49,7 +49,10 @@ describe.skipIf(obstacle !== null)(`systemd${obstacle === null ? "" : ` (${obsta
       "--mode",
       "system",
     );
-    expect([exitCode, stderr]).toEqual([0, ""]);
+    expect([exitCode, stderr]).toEqual([
+      0,
+      expect.stringMatching(/^Warning: Claude Code's hooks .+ --mode user\n$/),
+    ]);
     expect(stdout).toContain(`Copied the program to ${INSTALLED}\n`);
     expect(stdout).toContain(`Installed the service: /etc/systemd/system/${UNIT}\n`);
     const { MainPID, UnitFileState } = await shown("MainPID", "UnitFileState");
@@ -191,6 +194,19 @@ describe.skipIf(obstacle !== null)(`systemd${obstacle === null ? "" : ` (${obsta
 
     expect((await machine.user(place, "service", "uninstall")).exitCode).toBe(0);
     expect([place, unit].map((path) => existsSync(machine.path(path)))).toEqual([false, false]);
+  });
+
+  test("a package's unit is left to the package", async () => {
+    const unit = machine.path(`/usr/lib/systemd/system/${UNIT}`);
+    writeFileSync(unit, systemdUnit({ mode: "system", program: DOWNLOADED, args: [] }));
+    await machine.root("systemctl", "daemon-reload");
+    expect((await machine.root(DOWNLOADED, "service", "start", "--mode", "system")).exitCode).toBe(0);
+    const { exitCode, stderr } = await machine.root(DOWNLOADED, "uninstall", "--mode", "system");
+    expect([exitCode, stderr]).toEqual([
+      0,
+      expect.stringContaining(`/lib/systemd/system/${UNIT} goes with the package`),
+    ]);
+    expect([existsSync(unit), await shown("ActiveState")]).toEqual([true, { ActiveState: "inactive" }]);
   });
 
   test("paths and arguments come through whatever is in them", async () => {
