@@ -10,6 +10,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
+import { dirname } from "node:path";
 import { commandLine, systemdUnit } from "../../src/service/systemd.ts";
 import { binary } from "../support/binary.ts";
 import { eventually } from "../support/eventually.ts";
@@ -194,6 +195,19 @@ describe.skipIf(obstacle !== null)(`systemd${obstacle === null ? "" : ` (${obsta
 
     expect((await machine.user(place, "service", "uninstall")).exitCode).toBe(0);
     expect([place, unit].map((path) => existsSync(machine.path(path)))).toEqual([false, false]);
+  });
+
+  test("on a disk that is full nothing is left behind", async () => {
+    const directory = dirname(INSTALLED);
+    await machine.root("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", directory);
+    const { exitCode, stderr } = await machine.root(DOWNLOADED, "service", "install", "--mode", "system");
+    expect([exitCode, stderr]).toEqual([
+      1,
+      expect.stringContaining(`${INSTALLED} cannot be written: ENOSPC`),
+    ]);
+    expect(readdirSync(machine.path(directory))).toEqual([]);
+    await machine.root("umount", directory);
+    expect(existsSync(machine.path(`/etc/systemd/system/${UNIT}`))).toBe(false);
   });
 
   test("a package's unit is left to the package", async () => {
