@@ -10,7 +10,8 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { commandLine } from "../../src/service/systemd.ts";
+import { dirname } from "node:path";
+import { commandLine, systemdUnit } from "../../src/service/systemd.ts";
 import { binary } from "../support/binary.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Machine, obstacleToSystemd, startMachine } from "../support/systemd.ts";
@@ -49,7 +50,10 @@ describe.skipIf(obstacle !== null)(`systemd${obstacle === null ? "" : ` (${obsta
       "--mode",
       "system",
     );
-    expect([exitCode, stderr]).toEqual([0, ""]);
+    expect([exitCode, stderr]).toEqual([
+      0,
+      expect.stringMatching(/^Warning: Claude Code's hooks .+ --mode user\n$/),
+    ]);
     expect(stdout).toContain(`Copied the program to ${INSTALLED}\n`);
     expect(stdout).toContain(`Installed the service: /etc/systemd/system/${UNIT}\n`);
     const { MainPID, UnitFileState } = await shown("MainPID", "UnitFileState");
@@ -191,6 +195,32 @@ describe.skipIf(obstacle !== null)(`systemd${obstacle === null ? "" : ` (${obsta
 
     expect((await machine.user(place, "service", "uninstall")).exitCode).toBe(0);
     expect([place, unit].map((path) => existsSync(machine.path(path)))).toEqual([false, false]);
+  });
+
+  test("on a disk that is full nothing is left behind", async () => {
+    const directory = dirname(INSTALLED);
+    await machine.root("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", directory);
+    const { exitCode, stderr } = await machine.root(DOWNLOADED, "service", "install", "--mode", "system");
+    expect([exitCode, stderr]).toEqual([
+      1,
+      expect.stringContaining(`${INSTALLED} cannot be written: ENOSPC`),
+    ]);
+    expect(readdirSync(machine.path(directory))).toEqual([]);
+    await machine.root("umount", directory);
+    expect(existsSync(machine.path(`/etc/systemd/system/${UNIT}`))).toBe(false);
+  });
+
+  test("a package's unit is left to the package", async () => {
+    const unit = machine.path(`/usr/lib/systemd/system/${UNIT}`);
+    writeFileSync(unit, systemdUnit({ mode: "system", program: DOWNLOADED, args: [] }));
+    await machine.root("systemctl", "daemon-reload");
+    expect((await machine.root(DOWNLOADED, "service", "start", "--mode", "system")).exitCode).toBe(0);
+    const { exitCode, stderr } = await machine.root(DOWNLOADED, "uninstall", "--mode", "system");
+    expect([exitCode, stderr]).toEqual([
+      0,
+      expect.stringContaining(`/lib/systemd/system/${UNIT} goes with the package`),
+    ]);
+    expect([existsSync(unit), await shown("ActiveState")]).toEqual([true, { ActiveState: "inactive" }]);
   });
 
   test("paths and arguments come through whatever is in them", async () => {
