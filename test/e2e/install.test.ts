@@ -303,11 +303,13 @@ for (const shell of shells)
           ["./e/", "e"],
           ["~/f", "f"],
         ] as const) {
+          const bin = join(at.home, where, "bin");
           expect(await run(at, ["--prefix", prefix, "--base-url", SITE])).toMatchObject({
+            stdout: expect.stringContaining(`Installed ${PRODUCT} 2.0.0: ${join(bin, PRODUCT)}\n`),
             stderr: "",
             exitCode: 0,
           });
-          expect(readdirSync(join(at.home, where, "bin"))).toEqual([PRODUCT]);
+          expect(readdirSync(bin)).toEqual([PRODUCT]);
         }
       });
 
