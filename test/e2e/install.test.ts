@@ -840,13 +840,16 @@ for (const shell of shells)
         mkdirSync(join(at.home, "dotfiles"));
         writeFileSync(join(at.home, "dotfiles", "rc"), "alias a=b");
         symlinkSync("dotfiles/rc", join(at.home, ".bashrc"));
+        writeFileSync(join(at.home, "dotfiles", "empty"), "");
+        symlinkSync(join(at.home, "dotfiles", "empty"), join(at.home, ".profile"));
         await run(at, ["--base-url", SITE]);
         expect(lstatSync(join(at.home, ".bashrc")).isSymbolicLink()).toBe(true);
         expect(readFileSync(join(at.home, "dotfiles", "rc"), "utf8")).toStartWith("alias a=b\ncase ");
         await run(at, ["--uninstall"]);
         expect(lstatSync(join(at.home, ".bashrc")).isSymbolicLink()).toBe(true);
         expect(readFileSync(join(at.home, "dotfiles", "rc"), "utf8")).toBe("alias a=b\n");
-        expect(readdirSync(join(at.home, "dotfiles"))).toEqual(["rc"]);
+        expect(lstatSync(join(at.home, ".profile")).isSymbolicLink()).toBe(true);
+        expect(readdirSync(join(at.home, "dotfiles")).toSorted()).toEqual(["empty", "rc"]);
       });
 
       test("a start file that cannot be changed is said, with the line to add", async () => {
