@@ -110,7 +110,7 @@ function start(
   { env = {}, cwd, stdin, by = [] }: Way = {},
 ) {
   const argv = [...by, ...shell.argv, ...(stdin === undefined ? [SCRIPT] : ["-s", "--"]), ...args];
-  const all = { HOME: at.home, PATH: at.path, SHELL: "/bin/bash", ...env };
+  const all = { HOME: at.home, PATH: at.path, SHELL: "/bin/bash", TERM: "xterm", ...env };
   const child = Bun.spawn(argv, {
     cwd: cwd ?? at.home,
     env: Object.fromEntries(
