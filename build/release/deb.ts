@@ -152,8 +152,8 @@ function readme(): string {
   return `${PRODUCT} for Debian
 
 ${FIRST_STEPS}
-The system service keeps its history in /var/lib/${PRODUCT} and logs to the
-journal and /var/log/${PRODUCT}. It reads /${CONFIG_FILE},
+The system service keeps its history in /var/lib/${PRODUCT} and logs to
+/var/log/${PRODUCT}. It reads /${CONFIG_FILE},
 in which every key stands, commented out; users who have no file of their own
 (~/.claude-mpm/socketio_config.json) read it as well. Secrets belong in
 ${SECRETS_FILE}, which only root need read. After a change:
