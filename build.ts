@@ -40,19 +40,17 @@ else {
     say(outfile, mebibytes(statSync(outfile).size));
   }
   if (values.release) {
-    const made = await makeRelease({
+    const folder = join(outdir, "release");
+    await makeRelease({
       programs: new Map(targets.map((target) => [target, join(outdir, binaryName(target))])),
       packages,
       version: version ?? ownVersion,
       baseUrl: values["base-url"]?.replace(/\/+$/, ""),
       level: LEVELS.find((level) => String(level) === values.compression),
-      folder: join(outdir, "release"),
+      folder,
+      onMade: (made) =>
+        say(join(folder, made.file), "bytes" in made ? mebibytes(made.bytes) : `left out: ${made.leftOut}`),
     });
-    for (const artefact of made)
-      say(
-        join(outdir, "release", artefact.file),
-        "bytes" in artefact ? mebibytes(artefact.bytes) : `left out: ${artefact.leftOut}`,
-      );
   }
 }
 
