@@ -19,7 +19,7 @@ Installs $PRODUCT, or a newer version in its place.
   --base-url PLACE   where releases lie: a URL or a folder; else $BASE_URL
   --prefix DIR       puts the program into DIR/bin; else ~/.local, as root /usr/local
   --no-modify-path   leaves the start files of your shell alone
-  --service          also sets it up as a service, which runs from log-on or boot
+  --service          also sets it up as a service, which runs from log-on, as root from boot
   --uninstall        removes the program, its service and its hooks in Claude Code; data stays
   --purge            with --uninstall: data goes too
   --help             this text
@@ -109,11 +109,13 @@ decode() {
 }
 
 choose_place() {
+  mode=user
+  [ "$(id -u)" != 0 ] || mode=system
   if [ -z "$prefix" ]; then
-    if [ "$(id -u)" = 0 ]; then
+    if [ $mode = system ]; then
       prefix=/usr/local
     elif [ -n "${HOME-}" ]; then
-      prefix=$HOME/.local
+      prefix=${HOME%/}/.local
     else
       fail 'HOME is not set, so there is no place for your programs' 'Name one with --prefix DIR'
     fi
@@ -174,7 +176,7 @@ install() {
 
   put_on_path
   if [ "$service" = yes ]; then
-    "$program" service install || fail "The program is installed, but not its service (exit $?; the reason stands above)" "Run it without one: $call start"
+    "$program" service install --mode $mode || fail "The program is installed, but not its service (exit $?; the reason stands above)" "Run it without one: $call start"
   elif [ $replaced = yes ] && "$program" status >/dev/null 2>&1; then
     say "A server still runs the version before; to change over: $call restart"
   fi
@@ -407,8 +409,8 @@ put_on_path() {
       *) add_line "$HOME/.profile" "$sh_line" ;;
     esac
   fi
-  [ -z "$changed" ] || say "New terminals find it, by a line in$changed"
-  [ -z "$unchanged" ] || say "Could not change$unchanged"
+  [ -z "$changed" ] || say "New terminals find it, by a line in $changed"
+  [ -z "$unchanged" ] || say "Could not change $unchanged"
   if [ -z "$sh_line" ]; then
     say "$bin cannot be on a PATH, for there is a colon or a line break in it"
   elif [ -z "$changed" ]; then
@@ -448,11 +450,11 @@ quote() {
 
 add_line() {
   if [ -e "$1" ] && grep -qFx -e "$2" "$1"; then
-    changed="$changed $1"
+    changed="${changed:+$changed and }$1"
   elif edit add "$1" "$2"; then
-    changed="$changed $1"
+    changed="${changed:+$changed and }$1"
   else
-    unchanged="$unchanged $1"
+    unchanged="${unchanged:+$unchanged and }$1"
   fi
 }
 
@@ -499,20 +501,28 @@ make_edited() {
   fi
 }
 
+# The program takes its service, its hooks and perhaps itself out.
+uninstall_service() {
+  [ -e "$program" ] || return
+  set -- --mode "$1"
+  [ "$purge" = no ] || set -- "$@" --purge
+  "$program" uninstall "$@"
+  status=$?
+  # Usage, and what a shell or a signal makes of a program that does not run.
+  if [ $status -eq 2 ] || [ $status -ge 126 ]; then
+    say "The program itself could not uninstall (exit $status): a service of it, its hooks in ~/.claude/settings.json and its data may be left"
+  elif [ $status -ne 0 ]; then
+    fail "The program itself could not uninstall (exit $status; the reason stands above), so it stays" "Mend that and run this again, or remove the program alone: rm $program"
+  fi
+}
+
 uninstall() {
   if [ -e "$program" ] || [ -L "$program" ]; then
     # 3 is: none runs.
     "$program" stop --all >/dev/null 2>&1
-    set --
-    [ "$purge" = no ] || set -- --purge
-    "$program" uninstall "$@"
-    status=$?
-    # Usage, and what a shell or a signal makes of a program that does not run.
-    if [ $status -eq 2 ] || [ $status -ge 126 ]; then
-      say "The program itself could not uninstall (exit $status): a service of it, its hooks in ~/.claude/settings.json and its data may be left"
-    elif [ $status -ne 0 ]; then
-      fail "The program itself could not uninstall (exit $status; the reason stands above), so it stays" "Mend that and run this again, or remove the program alone: rm $program"
-    fi
+    # Root may have both.
+    [ $mode = user ] || uninstall_service system
+    uninstall_service user
     rm -f "$program" || fail "Could not remove $program" 'Run this as root'
     say "Removed $program"
   else

@@ -1,7 +1,7 @@
 /** Compiles the program to one executable file, with the settings of every release. */
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { PRODUCT, type Target } from "../src/release/targets.ts";
+import { type Platform, PRODUCT, type Target, TARGET_NAMES, TARGETS } from "../src/release/targets.ts";
 import { buildNoting } from "./contents.ts";
 import { dashboardIncluded } from "./dashboard.ts";
 import { signAdHoc } from "./macho-signature.ts";
@@ -44,6 +44,7 @@ export async function compile({
     plugins: [await oneFileEach(HOOK_FILES, packages), await dashboardIncluded(packages)],
     define: {
       COMPILED_BINARY: "true",
+      BUILD_TARGET: JSON.stringify(target ?? targetOfThisMachine()),
       ...(version === undefined ? {} : { BUILD_VERSION: JSON.stringify(version) }),
     },
     compile: {
@@ -56,6 +57,17 @@ export async function compile({
       autoloadPackageJson: false,
     },
   });
-  if ((target ?? `${process.platform}-${process.arch}`) === "darwin-x64") signAdHoc(outfile, PRODUCT);
+  if ((target ?? targetOfThisMachine()) === "darwin-x64") signAdHoc(outfile, PRODUCT);
   return packages;
+}
+
+/** Null where nothing is shipped for it. */
+function targetOfThisMachine(): Target | null {
+  const libc = existsSync("/lib/ld-musl-x86_64.so.1") ? "musl" : "glibc";
+  const found = TARGET_NAMES.find((name) => {
+    const target: Platform = TARGETS[name];
+    const fits = target.platform === process.platform && target.cpu === process.arch;
+    return fits && (target.libc ?? libc) === libc;
+  });
+  return found ?? null;
 }

@@ -107,10 +107,14 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "service",
-    may: ["config/paths.ts", "release"],
-    because: "a service manager is told what to run; that needs nothing of what is run",
+    may: ["config/env.ts", "config/paths.ts", "hooks/settings/program.ts", "release"],
+    because: "a service manager is told what to run, by a path that lasts; that needs nothing of what is run",
   },
-  { room: "version.ts", may: [], because: "constants of the build depend on nothing" },
+  {
+    room: "version.ts",
+    may: ["release/targets.ts"],
+    because: "constants of the build depend on nothing else",
+  },
   {
     room: "app.ts",
     may: "auth config hooks hub log logging.ts protocol server state-dir.ts version.ts".split(" "),
@@ -143,7 +147,9 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "cli",
-    may: "client daemon config hooks log/lock.ts protocol release service sessions version.ts".split(" "),
+    may: "client daemon config hooks log/lock.ts log/version.ts protocol release service sessions version.ts".split(
+      " ",
+    ),
     because: "the CLI talks to the server through the client everyone gets; it has no private door",
   },
   {
@@ -168,6 +174,8 @@ const OWNERS: { package: string; owners: string[] }[] = [
   // Settings of other programs are edited where they stand, so that all the rest of the file stays as it is.
   { package: "jsonc-parser", owners: ["config", "hooks/settings"] },
   { package: "bun:sqlite", owners: ["log"] },
+  { package: "fflate", owners: ["release"] },
+  { package: "bun:ffi", owners: ["daemon/windows-process.ts"] },
   { package: "build/dashboard.ts", owners: [DASHBOARD_PAGE] },
   ...["preact", "@preact/signals", "uplot", "diff"].map((name) => {
     return { package: name, owners: ["dashboard"] };

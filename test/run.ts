@@ -22,6 +22,25 @@ const SYSTEM_PARTS = [
     present: () => Bun.which("chromium") !== null || Bun.which("google-chrome") !== null,
     packages: ["chromium", "fonts-dejavu-core"],
   },
+  { name: "Wine", ...tools({ wine: "wine", "x86_64-w64-mingw32-gcc": "gcc-mingw-w64-x86-64-win32" }) },
+  {
+    name: "systemd",
+    ...tools({ "systemd-analyze": "systemd", "dbus-daemon": "dbus", setpriv: "util-linux" }),
+  },
+  {
+    name: "shells and manuals",
+    ...tools({
+      zsh: "zsh",
+      fish: "fish",
+      man: "man-db",
+      groff: "groff",
+      mandoc: "mandoc",
+      shellcheck: "shellcheck",
+      wget: "wget",
+      busybox: "busybox",
+    }),
+  },
+  { name: "tools of packages", ...tools({ "dpkg-deb": "dpkg", rpmbuild: "rpm", lintian: "lintian" }) },
 ];
 
 const TEST_LIMIT_MS = 60_000;
@@ -67,6 +86,14 @@ function setUpSystem(): void {
       return;
     }
   }
+}
+
+/** Programs that have to be on PATH, and Debian's package of each. */
+function tools(packageOf: Record<string, string>) {
+  return {
+    present: () => Object.keys(packageOf).every((program) => Bun.which(program) !== null),
+    packages: Object.values(packageOf),
+  };
 }
 
 function imports(modules: string): boolean {

@@ -156,7 +156,7 @@ function Expand-Release($Release, [string]$Temporary) {
   if ($sum -ne $Release.Sum) {
     Stop-Install "$($Release.Archive) is not what was released: its SHA-256 is $sum, not $($Release.Sum)" 'Try again; if it stays so, somebody has changed it on the way'
   }
-  Expand-Archive -LiteralPath $archive -DestinationPath $Temporary
+  Expand-Archive -LiteralPath $archive -DestinationPath $Temporary -ErrorAction Stop
   $program = Join-Path (Join-Path $Temporary "$Product-$($Release.Version)-$Target") "$Product.exe"
   $tried = Invoke-Quietly $program @('--version')
   if ($tried.ExitCode -ne 0 -or $tried.Output -ne $Release.Version) {

@@ -130,7 +130,8 @@ function flagsOf(args: Args): FlagModel[] {
     const flag = { name, letter, description, value, repeatable };
     // What is on anyway can only be switched off.
     if (definition.type !== "boolean" || definition.default !== true) return [flag];
-    return [flag, { ...flag, name: `no-${name}`, letter: null, description: `Not --${name}` }];
+    const negative = definition.negativeDescription ?? `Not --${name}`;
+    return [flag, { ...flag, name: `no-${name}`, letter: null, description: negative }];
   });
 }
 

@@ -68,6 +68,18 @@ const commands: Record<string, Lazy | Group> = {
       status: lazy("Show where the hook is registered", () => import("./commands/hooks-status.ts")),
     },
   },
+  service: {
+    description: "Let systemd, launchd or the Task Scheduler run the server",
+    commands: {
+      install: lazy("Install the service and start it", () => import("./commands/service-install.ts")),
+      uninstall: lazy("Stop the service and remove it", () => import("./commands/service-uninstall.ts")),
+      start: lazy("Start the service", () => import("./commands/service-start.ts")),
+      stop: lazy("Stop the service", () => import("./commands/service-stop.ts")),
+      status: lazy("Show whether the service runs", () => import("./commands/service-status.ts")),
+    },
+  },
+  install: lazy("The same as service install", () => import("./commands/service-install.ts")),
+  uninstall: lazy("The same as service uninstall", () => import("./commands/service-uninstall.ts")),
   config: {
     description: "Show, check and make the configuration",
     commands: {
@@ -83,6 +95,7 @@ const commands: Record<string, Lazy | Group> = {
   },
   completions: lazy("Print the completion script of a shell", () => import("./commands/completions.ts")),
   version: lazy("Show the versions of everything", () => import("./commands/version.ts")),
+  upgrade: lazy("Replace this program by a newer release", () => import("./commands/upgrade.ts")),
   "install-deps": lazy(
     "For old scripts: nothing has to be installed",
     () => import("./commands/install-deps.ts"),

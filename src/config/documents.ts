@@ -12,11 +12,13 @@ export function jsonSchema(): Record<string, unknown> {
   };
 }
 
-/** A file that changes nothing: every key with its description and default, commented out. */
-export function starterFile(): string {
+/** Every key with its description and default, commented out; those that are given are set. */
+export function starterFile(given: Partial<Record<Key, unknown>> = {}): string {
   const entries = KEYS.map((key) => {
     const field = fieldOf(key);
-    return `  // ${field.description}; ${describeAllowed(field)}.\n  // "${key}": ${JSON.stringify(field.default)},\n`;
+    const set = key in given;
+    const pair = `${set ? "" : "// "}"${key}": ${JSON.stringify(set ? given[key] : field.default)},`;
+    return `  // ${field.description}; ${describeAllowed(field)}.\n  ${pair}\n`;
   });
   return `// Configuration of claude-mpm-socketio. Remove the // in front of what you change.\n{\n${entries.join("\n")}}\n`;
 }

@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { childEnv } from "../config/env.ts";
 import { BOOT_ID_PATH, parseLinuxProcess, statPath } from "./linux-process.ts";
+import { windowsProcess } from "./windows-process.ts";
 
 export interface ProcessIdentity {
   /** ISO 8601, for people. */
@@ -23,13 +24,9 @@ export function identifyProcess(pid: number): ProcessIdentity | null {
     case "linux":
       return identifyOnLinux(pid);
     case "win32":
-      return identifyByCommand("powershell", [
-        "-NoProfile",
-        "-Command",
-        `(Get-Process -Id ${pid} -ErrorAction Stop).StartTime.ToUniversalTime().ToString("o")`,
-      ]);
+      return identifyOnWindows(pid);
     default:
-      return identifyByCommand("ps", ["-o", "lstart=", "-p", `${pid}`]);
+      return identifyByPs(pid);
   }
 }
 
@@ -39,20 +36,24 @@ export function isSameProcess({ pid, process_token }: { pid: number; process_tok
   return identity !== null && identity.token === process_token;
 }
 
-/** The command line of a process, as far as this user may see it. */
+/** The command line of a process, as far as this user may see it; on Windows its program. */
 export function commandOf(pid: number): string | null {
+  switch (process.platform) {
+    case "linux":
+      return commandOnLinux(pid);
+    case "win32":
+      return windowsProcess(pid)?.program ?? null;
+    default:
+      return run("ps", ["-o", "command=", "-p", `${pid}`])?.trim() || null;
+  }
+}
+
+function commandOnLinux(pid: number): string | null {
   try {
-    if (process.platform === "linux") {
-      return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim() || null;
-    }
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim() || null;
   } catch {
     return null;
   }
-  const [command, args] =
-    process.platform === "win32"
-      ? (["tasklist", ["/FI", `PID eq ${pid}`, "/FO", "CSV", "/NH"]] as const)
-      : (["ps", ["-o", "command=", "-p", `${pid}`]] as const);
-  return run(command, args)?.trim() || null;
 }
 
 /** Output of a command, or null when it fails; in English and UTC, whatever the user's settings. */
@@ -82,9 +83,13 @@ function identifyOnLinux(pid: number): ProcessIdentity | null {
   }
 }
 
-function identifyByCommand(command: string, args: readonly string[]): ProcessIdentity | null {
-  const text = run(command, args)?.trim();
-  if (!text) return null;
-  const time = Date.parse(process.platform === "win32" ? text : `${text} UTC`);
-  return Number.isNaN(time) ? null : { startTime: new Date(time).toISOString(), token: text };
+function identifyOnWindows(pid: number): ProcessIdentity | null {
+  const found = windowsProcess(pid);
+  return found && { startTime: found.startTime, token: `${found.createdAt}` };
+}
+
+function identifyByPs(pid: number): ProcessIdentity | null {
+  const text = run("ps", ["-o", "lstart=", "-p", `${pid}`])?.trim();
+  const time = Date.parse(`${text} UTC`);
+  return !text || Number.isNaN(time) ? null : { startTime: new Date(time).toISOString(), token: text };
 }

@@ -28,10 +28,13 @@ const STEPS: readonly string[] = [
   `,
 ];
 
+/** The newest form of a log that this release knows; it brings every older one up to it. */
+export const LOG_VERSION = STEPS.length;
+
 /** A log written by a newer release; nothing has been touched. */
 export class NewerLogError extends Error {
   constructor(version: number) {
-    super(`the log has schema version ${version}, and this release knows ${STEPS.length}`);
+    super(`the log has schema version ${version}, and this release knows ${LOG_VERSION}`);
     this.name = "NewerLogError";
   }
 }
@@ -39,7 +42,7 @@ export class NewerLogError extends Error {
 /** Brings a database up to this release's schema, each step in a transaction of its own. */
 export function migrate(database: Database): void {
   const { user_version: version } = database.query("PRAGMA user_version").get() as { user_version: number };
-  if (version > STEPS.length) throw new NewerLogError(version);
+  if (version > LOG_VERSION) throw new NewerLogError(version);
   for (const [index, step] of STEPS.entries()) {
     if (index < version) continue;
     database.transaction(() => {

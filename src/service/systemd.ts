@@ -74,7 +74,7 @@ LogsDirectoryMode=0750
 NoNewPrivileges=yes
 CapabilityBoundingSet=${capability}
 AmbientCapabilities=${capability}
-${lowPort ? "" : "PrivateUsers=yes\n"}ProtectSystem=strict
+ProtectSystem=strict
 ProtectHome=yes
 PrivateTmp=yes
 PrivateDevices=yes
@@ -100,10 +100,14 @@ SystemCallErrorNumber=EPERM
 
 /**
  * A command line by systemd.service(5), "Command lines". In the path of the program only `%` means something; in
- * arguments `$` does too.
+ * arguments `$` does too. A program with a quotation mark or a backslash in its path systemd does not run at all, so
+ * that the shell has to become it.
  */
 export function commandLine(program: string, args: readonly string[]): string {
-  return [quote(program), ...args.map((arg) => quote(arg.replaceAll("$", "$$$$")))].join(" ");
+  const [command, ...rest] = /["'\\]/.test(program)
+    ? ["/bin/sh", "-c", 'exec "$0" "$@"', program, ...args]
+    : [program, ...args];
+  return [quote(command ?? ""), ...rest.map((arg) => quote(arg.replaceAll("$", "$$$$")))].join(" ");
 }
 
 function quote(word: string): string {

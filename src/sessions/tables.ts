@@ -1,7 +1,7 @@
 /** What a session's calls add up to: by tool, and by file. */
 import { EDIT_TOOLS } from "./calls.ts";
+import { percentile } from "./percentile.ts";
 import type { FileRow, Lane, Span, ToolRow } from "./story.ts";
-import { percentile } from "./view.ts";
 
 /** In the order of their first calls. */
 export function countTools(spans: readonly Span[]): ToolRow[] {

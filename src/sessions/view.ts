@@ -1,6 +1,7 @@
 /** A session as it is told to those who ask. */
 import type * as wire from "../protocol/messages.ts";
 import { SILENCE_MS } from "./machine.ts";
+import { percentile } from "./percentile.ts";
 import type { Agent, Call, Session, Tool, Wait } from "./state.ts";
 
 /** At most so many agents, tools and files in a list of sessions; one session alone comes whole. */
@@ -108,12 +109,6 @@ function viewTool(name: string, tool: Tool, abandoned: readonly Call[]): wire.Se
     total_ms: totalMs,
     p95_ms: percentile(durations, 0.95),
   };
-}
-
-/** By nearest rank; null of nothing. */
-export function percentile(values: readonly number[], share: number): number | null {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.ceil(sorted.length * share) - 1] ?? null;
 }
 
 function isoTime(milliseconds: number): string {

@@ -19,6 +19,7 @@ import { intoReadme, type Results } from "./report.ts";
 import { benchResume } from "./resume.ts";
 import { benchStart } from "./start.ts";
 import type { SubjectName } from "./subjects.ts";
+import { benchUpgrade } from "./upgrade.ts";
 
 const README = join(import.meta.dir, "../../README.md");
 const RESULTS = join(import.meta.dir, "../../dist/bench.json");
@@ -57,6 +58,7 @@ const parts: Record<string, () => Promise<unknown>> = {
   resume: () => benchResume(say),
   growth: () => benchGrowth(say),
   dashboard: () => benchDashboard(say),
+  upgrade: () => benchUpgrade(say),
 };
 
 try {

@@ -3,10 +3,11 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { AxeResults } from "axe-core";
-import { CHROMIUM, type OpenPage } from "../support/browser.ts";
+import { CHROMIUM, openPage, type OpenPage } from "../support/browser.ts";
 import { connect } from "../support/clients.ts";
 import { type DashboardServer, startDashboardServer } from "../support/dashboard.ts";
 import { sceneEvents } from "../support/scene.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
 
 const AXE = readFileSync(join(import.meta.dir, "../../node_modules/axe-core/axe.min.js"), "utf8");
 const SESSION = "713a9c5d-9c0f-42e1-9048-173777c6bd06";
@@ -131,6 +132,30 @@ describe.skipIf(CHROMIUM === null)("the dashboard", () => {
       await page.getByRole("button", { name }).click();
       expect(await violations(page)).toEqual([]);
       await page.keyboard.press("Escape");
+    }
+  });
+
+  test("the page a session is exported as has nothing serious, and fits 360 pixels", async () => {
+    const page = await server.open(`#/session/${SESSION}`);
+    await page.getByRole("button", { name: "Export…" }).click();
+    const dialog = page.getByRole("dialog", { name: "Export this session" });
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      dialog.getByRole("button", { name: "Save HTML" }).click(),
+    ]);
+    const path = join(temporaryDirectory(), download.suggestedFilename());
+    await download.saveAs(path);
+    for (const options of [
+      { colorScheme: "light" },
+      { colorScheme: "dark" },
+      { viewport: { width: 360, height: 740 } },
+    ] as const) {
+      const file = await openPage(`file://${path}`, { offline: true, ...options });
+      await file.getByText("Timeline").first().waitFor();
+      expect(await violations(file)).toEqual([]);
+      const overflow = () => document.documentElement.scrollWidth - innerWidth;
+      expect(await file.evaluate(overflow)).toBe(0);
+      await file.context().close();
     }
   });
 

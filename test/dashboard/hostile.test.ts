@@ -1,5 +1,6 @@
 /** Events made to break the page, or to run in it. */
 import { beforeAll, describe, expect, test } from "bun:test";
+import type { Locator } from "playwright-core";
 import { CHROMIUM, type OpenPage } from "../support/browser.ts";
 import { type DashboardServer, startDashboardServer } from "../support/dashboard.ts";
 import { eventually } from "../support/eventually.ts";
@@ -7,6 +8,9 @@ import { eventually } from "../support/eventually.ts";
 const SCRIPT = '<script>globalThis.hacked=1</script><img src=x onerror="globalThis.hacked=1">';
 const OVERRIDE = "\u202Etxt.exe";
 const MEGABYTE = "x".repeat(1_000_000 - 5000);
+
+/** Of an object in a list, so many in `data` reach the limit of 200 levels. */
+const DEEPEST = 100;
 
 function nested(depth: number): unknown {
   return JSON.parse(`${'{"a":['.repeat(depth)}1${"]}".repeat(depth)}`);
@@ -61,7 +65,15 @@ const HOSTILE: [name: string, event: object][] = [
       },
     },
   ],
-  ["deep", { type: "deep", session_id: "deep", data: nested(4000) }],
+  ["deep", { type: "deep", session_id: "deep", data: nested(DEEPEST) }],
+  [
+    "a call with a deep input",
+    {
+      type: "hook.pre_tool_use",
+      session_id: "deep",
+      data: { tool_name: "Deep", tool_use_id: "d", tool_input: nested(DEEPEST - 1) },
+    },
+  ],
   [
     "wide",
     {
@@ -120,12 +132,34 @@ describe.skipIf(CHROMIUM === null)("hostile events in a browser", () => {
         method: "POST",
         body: JSON.stringify(event),
       });
-      // What the server itself refuses cannot reach a page.
-      if (response.ok) last = ((await response.json()) as { last_seq: number }).last_seq;
-      else if (name !== "deep") throw new Error(`${name}: ${await response.text()}`);
+      // What the server itself refuses would never be shown here.
+      if (!response.ok) throw new Error(`${name}: ${await response.text()}`);
+      last = ((await response.json()) as { last_seq: number }).last_seq;
     }
     await page.locator(`[data-seq="${last}"]`).waitFor();
   });
+
+  const seqOf = (wanted: string) => 1 + HOSTILE.findIndex(([name]) => name === wanted);
+  /** Opens branch after branch, until the value at the end of them can be read. */
+  const openDeepTree = async (detail: Locator) => {
+    await detail
+      .getByRole("button", { name: /…[\]}] 1 (item|field)$/ })
+      .first()
+      .click();
+    await detail.evaluate(async (element) => {
+      const next = () => element.querySelector<HTMLElement>(".json-toggle[aria-expanded=false]");
+      for (let branch = next(); branch; branch = next()) {
+        branch.click();
+        await new Promise((resolve) => requestAnimationFrame(resolve));
+      }
+    });
+    expect(await detail.locator(".json-branch").count()).toBeGreaterThan(2 * (DEEPEST - 1));
+    const innermost = detail.locator(".json-leaf", { hasText: "0: 1" }).last();
+    await innermost.scrollIntoViewIfNeeded();
+    // Without room of its own it would stand there letter below letter.
+    expect((await innermost.boundingBox())?.height).toBeLessThan(40);
+    expect((await detail.locator(".json-toggle").last().boundingBox())?.height).toBeLessThan(40);
+  };
 
   const unharmed = async () => {
     expect(await page.evaluate(() => (globalThis as { hacked?: number }).hacked)).toBeUndefined();
@@ -164,8 +198,7 @@ describe.skipIf(CHROMIUM === null)("hostile events in a browser", () => {
   }, 120_000);
 
   test("a text of a megabyte is shown in pieces", async () => {
-    const seq = 1 + HOSTILE.findIndex(([name]) => name === "a megabyte");
-    await page.goto(`${server.url}/#/events?seq=${seq}`);
+    await page.goto(`${server.url}/#/events?seq=${seqOf("a megabyte")}`);
     const detail = page.getByRole("complementary");
     const more = detail.getByRole("button", { name: /Show more of [\d,]+ other characters/ });
     await more.waitFor();
@@ -175,6 +208,30 @@ describe.skipIf(CHROMIUM === null)("hostile events in a browser", () => {
     await eventually(async () => (await detail.innerText()).length > before + 10_000);
     await page.locator("body").press("Escape");
   });
+
+  test("the deepest event that the server takes is opened down to its end", async () => {
+    const refused = { type: "deeper", data: nested(DEEPEST + 1) };
+    await expect(server.post(refused)).rejects.toThrow("nested more than");
+    for (const name of ["deep", "a call with a deep input"]) {
+      await page.goto(`${server.url}/#/events?seq=${seqOf(name)}`);
+      await openDeepTree(page.getByRole("complementary"));
+      await page.locator("body").press("Escape");
+    }
+    await unharmed();
+  }, 60_000);
+
+  test("the card of a deep session tells its call, and its page opens it", async () => {
+    await page.goto(`${server.url}/#/sessions`);
+    const card = page.getByRole("article").filter({ hasText: "Deep" });
+    expect(await card.innerText()).toMatch(/^Deep$/m);
+    await page.goto(`${server.url}/#/session/deep`);
+    await page
+      .getByRole("region", { name: "Timeline" })
+      .getByRole("button", { name: /^Deep, running/ })
+      .click();
+    await openDeepTree(page.getByRole("complementary"));
+    await unharmed();
+  }, 60_000);
 
   test("the sessions they made are cards like others", async () => {
     await isUsable();

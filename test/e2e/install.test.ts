@@ -174,13 +174,18 @@ interface Shell {
   argv: string[];
 }
 
-const shells: (Shell & { missing: boolean })[] = [
+const toolsObstacle = TOOLS.map(missing).find((obstacle) => obstacle !== null) ?? null;
+
+const shells: (Shell & { obstacle: string | null })[] = [
   { name: "dash", argv: ["dash"] },
   { name: "bash", argv: ["bash"] },
   { name: "busybox sh", argv: ["busybox", "sh"] },
 ].map(({ name, argv: [program = "", ...rest] }) => {
-  const path = Bun.which(program);
-  return { name, argv: [path ?? program, ...rest], missing: path === null };
+  return {
+    name,
+    argv: [Bun.which(program) ?? program, ...rest],
+    obstacle: missing(program) ?? toolsObstacle,
+  };
 });
 
 const SITE = releases(["1.0.0", "2.0.0"]);
@@ -200,11 +205,21 @@ function succeeds(command: string[]): boolean {
 }
 
 function skippedTest(name: string, obstacle: string | null, run: () => Promise<void>): void {
-  test.skipIf(obstacle !== null)(obstacle === null ? name : `${name} (not run: ${obstacle})`, run);
+  test.skipIf(obstacle !== null)(titled(name, obstacle), run);
+}
+
+/** Why something cannot run: the first word is a program that this machine lacks. */
+function missing(command: string): string | null {
+  const [program = ""] = command.split(" ");
+  return Bun.which(program) === null ? `${program} missing` : null;
+}
+
+function titled(name: string, obstacle: string | null): string {
+  return obstacle === null ? name : `${name} (not run: ${obstacle})`;
 }
 
 for (const shell of shells)
-  describe.skipIf(shell.missing)(`under ${shell.name}${shell.missing ? " (not run: missing)" : ""}`, () => {
+  describe.skipIf(shell.obstacle !== null)(titled(`under ${shell.name}`, shell.obstacle), () => {
     const run = (at: Place, args: readonly string[], way?: Way) => install(shell, at, args, way);
 
     /** Fails with these words; what was there before stays, and nothing is added. */
@@ -398,7 +413,7 @@ for (const shell of shells)
         const { exitCode } = await run(at, ["--base-url", SITE, "--service"]);
         expect({ exitCode, calls: calls(at.home) }).toEqual({
           exitCode: 0,
-          calls: ["2.0.0 service install"],
+          calls: ["2.0.0 service install --mode user"],
         });
       });
 
@@ -421,11 +436,15 @@ for (const shell of shells)
       const translated = '[ "$2" = sysctl.proc_translated ] && echo 1';
       const darwin = { ldd: "exit 127", getconf: "exit 1", grep: noAvx2 };
 
+      const hasMuslLoader =
+        existsSync("/lib") && readdirSync("/lib").some((name) => name.startsWith("ld-musl-"));
+
       const machines: [string, Record<string, string>, Target][] = [
         ["Linux on x64", {}, "linux-x64"],
         ["Linux on x64 without AVX2", { grep: noAvx2 }, "linux-x64-baseline"],
         ["Linux on x64 with musl", { ldd: muslLdd }, "linux-x64-musl"],
         ["Linux on x64 with musl without AVX2", { ldd: muslLdd, grep: noAvx2 }, "linux-x64-musl"],
+        ["Linux on x64 without ldd", { ldd: "exit 127" }, hasMuslLoader ? "linux-x64-musl" : "linux-x64"],
         ["Linux on arm64", { uname: uname("Linux", "aarch64"), grep: noAvx2 }, "linux-arm64"],
         ["macOS on arm64", { ...darwin, uname: uname("Darwin", "arm64") }, "darwin-arm64"],
         ["macOS on x64", { ...darwin, uname: uname("Darwin", "x86_64") }, "darwin-x64"],
@@ -481,46 +500,38 @@ for (const shell of shells)
       });
 
       for (const loader of ["curl", "wget"] as const)
-        skippedTest(
-          `the server breaks off in the middle, asked by ${loader}`,
-          Bun.which(loader) === null ? `${loader} missing` : null,
-          async () => {
-            const half = answerArchives((file, response) => {
-              response.writeHead(200, { "content-length": file.length });
-              response.write(file.subarray(0, file.length / 2), () => response.destroy());
-            });
-            const { url } = await serveFolder(SITE, half);
-            await refusesAlways(only(loader), ["--base-url", url], "Could not load");
-          },
-        );
+        skippedTest(`the server breaks off in the middle, asked by ${loader}`, missing(loader), async () => {
+          const half = answerArchives((file, response) => {
+            response.writeHead(200, { "content-length": file.length });
+            response.write(file.subarray(0, file.length / 2), () => response.destroy());
+          });
+          const { url } = await serveFolder(SITE, half);
+          await refusesAlways(only(loader), ["--base-url", url], "Could not load");
+        });
 
       for (const loader of ["curl", "wget", "busybox wget"] as const)
-        skippedTest(
-          `the server has nothing or fails, asked by ${loader}`,
-          Bun.which(loader.split(" ")[0] ?? "") === null ? `${loader} missing` : null,
-          async () => {
-            const setting = only(loader);
-            const answers = (status: number) =>
-              answerArchives((_, response) => response.writeHead(status).end("<h1>No</h1>"));
-            const gone = await serveFolder(SITE, answers(404));
-            await refusesAlways(setting, ["--base-url", gone.url], "but it is not there");
-            const failing = await serveFolder(SITE, answers(500));
-            await refusesAlways(setting, ["--base-url", failing.url], "answers with status 500");
-            const empty = await serveFolder(temporaryDirectory());
-            await refuses(place(setting), ["--base-url", empty.url], `There is no release at ${empty.url}`);
-            expect(empty.asked).toEqual([`/latest/download/${SUMS_FILE}`, `/${SUMS_FILE}`]);
-            // Only what is not there is looked for elsewhere.
-            const broken = await serveFolder(SITE, (_, response) => {
-              response.writeHead(503).end();
-              return true;
-            });
-            await refuses(place(setting), ["--base-url", broken.url], "answers with status 503");
-            expect(broken.asked).toEqual([`/latest/download/${SUMS_FILE}`]);
-            const dead = `http://127.0.0.1:${await freePort()}`;
-            const { stderr } = await refuses(place(setting), ["--base-url", dead], `Could not load ${dead}`);
-            expect(stderr).toContain("https_proxy");
-          },
-        );
+        skippedTest(`the server has nothing or fails, asked by ${loader}`, missing(loader), async () => {
+          const setting = only(loader);
+          const answers = (status: number) =>
+            answerArchives((_, response) => response.writeHead(status).end("<h1>No</h1>"));
+          const gone = await serveFolder(SITE, answers(404));
+          await refusesAlways(setting, ["--base-url", gone.url], "but it is not there");
+          const failing = await serveFolder(SITE, answers(500));
+          await refusesAlways(setting, ["--base-url", failing.url], "answers with status 500");
+          const empty = await serveFolder(temporaryDirectory());
+          await refuses(place(setting), ["--base-url", empty.url], `There is no release at ${empty.url}`);
+          expect(empty.asked).toEqual([`/latest/download/${SUMS_FILE}`, `/${SUMS_FILE}`]);
+          // Only what is not there is looked for elsewhere.
+          const broken = await serveFolder(SITE, (_, response) => {
+            response.writeHead(503).end();
+            return true;
+          });
+          await refuses(place(setting), ["--base-url", broken.url], "answers with status 503");
+          expect(broken.asked).toEqual([`/latest/download/${SUMS_FILE}`]);
+          const dead = `http://127.0.0.1:${await freePort()}`;
+          const { stderr } = await refuses(place(setting), ["--base-url", dead], `Could not load ${dead}`);
+          expect(stderr).toContain("https_proxy");
+        });
 
       test("the release has nothing for this machine, or not this version", async () => {
         const site = releases(["2.0.0"], { targets: ["darwin-arm64"] });
@@ -621,14 +632,14 @@ for (const shell of shells)
         await refuses(at, ["--base-url", SITE], "does not run from");
       });
 
-      const missing: [string[], string][] = [
+      const withoutTools: [string[], string][] = [
         [["tar"], "tar is missing"],
         [["gzip"], "gzip is missing"],
         [["mktemp"], "mktemp is missing"],
         [["curl", "wget"], "Install curl or wget"],
         [["sha256sum", "shasum", "openssl"], "Install one of sha256sum, shasum and openssl"],
       ];
-      for (const [tools, words] of missing)
+      for (const [tools, words] of withoutTools)
         skippedTest(
           `${tools.join(" and ")} are missing`,
           tools.some((tool) => hasBuiltIn(shell, tool)) ? "this shell has one built in" : null,
@@ -717,21 +728,17 @@ for (const shell of shells)
 
     describe("takes what the machine has:", () => {
       for (const loader of ["wget", "busybox wget"] as const)
-        skippedTest(
-          `${loader} without curl`,
-          Bun.which(loader.split(" ")[0] ?? "") === null ? "missing" : null,
-          async () => {
-            const at = place(only(loader));
-            const flat = temporaryDirectory();
-            publish(flat, "1.0.0");
-            const { url } = await serveFolder(flat);
-            expect(await run(at, ["--base-url", url])).toMatchObject({ stderr: "", exitCode: 0 });
-            expect(existsSync(programIn(at.home))).toBe(true);
-          },
-        );
+        skippedTest(`${loader} without curl`, missing(loader), async () => {
+          const at = place(only(loader));
+          const flat = temporaryDirectory();
+          publish(flat, "1.0.0");
+          const { url } = await serveFolder(flat);
+          expect(await run(at, ["--base-url", url])).toMatchObject({ stderr: "", exitCode: 0 });
+          expect(existsSync(programIn(at.home))).toBe(true);
+        });
 
       for (const tool of ["shasum", "openssl"])
-        skippedTest(`${tool} for the sums`, Bun.which(tool) === null ? "missing" : null, async () => {
+        skippedTest(`${tool} for the sums`, missing(tool), async () => {
           const setting = {
             without: ["sha256sum"],
             tools: {
@@ -744,7 +751,7 @@ for (const shell of shells)
         });
 
       for (const loader of ["curl", "wget"] as const)
-        skippedTest(`the proxy, with ${loader}`, Bun.which(loader) === null ? "missing" : null, async () => {
+        skippedTest(`the proxy, with ${loader}`, missing(loader), async () => {
           const at = place(only(loader));
           const proxy = await serveFolder(SITE);
           const { exitCode } = await run(at, ["--base-url", "http://releases.invalid"], {
@@ -791,8 +798,9 @@ for (const shell of shells)
             const lines = readFileSync(join(at.home, file), "utf8");
             expect(lines).toStartWith(before);
             expect(lines.slice(before.length)).toMatch(new RegExp(`^.*/\\.local/bin.* # ${PRODUCT}\n$`));
-            expect(stdout).toContain(join(at.home, file));
           }
+          const named = /^New terminals find it, by a line in (.*)$/m.exec(stdout)?.[1];
+          expect(named?.split(" and ").toSorted()).toEqual(changed.map((file) => join(at.home, file)));
           expect(startFilesIn(at.home)).toEqual([...new Set([...changed, ...Object.keys(files)])].toSorted());
 
           const removed = await run(at, ["--uninstall"], { env: { SHELL: "/bin/sh" } });
@@ -884,7 +892,7 @@ for (const shell of shells)
         const program = Bun.which(user);
         skippedTest(
           `${user} ${flags.join(" ")} finds the program afterwards, once, in a folder with any name`,
-          program === null ? `${user} missing` : null,
+          missing(user),
           async () => {
             const at = place({ home: join(temporaryDirectory(), 'o\'neil \\ $HOME `x` "y"') });
             mkdirSync(at.home);
@@ -928,16 +936,24 @@ for (const shell of shells)
         const { stdout, exitCode } = await run(at, ["--uninstall"]);
         expect(exitCode).toBe(0);
         expect(stdout).toContain(`Removed ${programIn(at.home)}\n`);
-        expect(calls(at.home)).toEqual(["2.0.0 stop --all", "2.0.0 uninstall"]);
+        expect(calls(at.home)).toEqual(["2.0.0 stop --all", "2.0.0 uninstall --mode user"]);
         expect(readdirSync(dirname(programIn(at.home)))).toEqual(["other"]);
         expect(startFilesIn(at.home)).toEqual([]);
+      });
+
+      test("is content when the program has removed itself", async () => {
+        const at = await installed();
+        const program = programIn(at.home);
+        writeFileSync(program, `${fakeProgram("2.0.0", "linux-x64")}[ "$1" != uninstall ] || rm "$0"\n`);
+        expect(await run(at, ["--uninstall"])).toMatchObject({ stderr: "", exitCode: 0 });
+        expect(existsSync(program)).toBe(false);
       });
 
       test("passes --purge on, and looks where --prefix says", async () => {
         const at = place();
         await run(at, ["--base-url", SITE, "--prefix", "p"]);
         expect((await run(at, ["--uninstall", "--purge", "--prefix", "p"])).exitCode).toBe(0);
-        expect(calls(at.home)).toEqual(["2.0.0 stop --all", "2.0.0 uninstall --purge"]);
+        expect(calls(at.home)).toEqual(["2.0.0 stop --all", "2.0.0 uninstall --mode user --purge"]);
         expect(readdirSync(join(at.home, "p/bin"))).toEqual([]);
       });
 
@@ -973,54 +989,56 @@ for (const shell of shells)
       });
     });
 
-    skippedTest("root gets it into /usr/local/bin", namespaceObstacle, async () => {
-      const at = place({ fakes: { id: "echo 0" } });
-      const { stdout, exitCode } = await run(at, ["--base-url", SITE], {
-        by: [
-          Bun.which("unshare") ?? "",
-          "-m",
-          "/bin/sh",
-          "-c",
-          '/bin/mount -t tmpfs none /usr/local && "$@" && /bin/ls /usr/local/bin',
-          "sh",
-        ],
-      });
-      expect(exitCode).toBe(0);
-      expect(stdout).toContain(`2.0.0: /usr/local/bin/${PRODUCT}\n`);
-      expect(stdout).toEndWith(`\n${PRODUCT}\n`);
-      expect(startFilesIn(at.home)).toEqual([".bashrc", ".profile"]);
-    });
-
     skippedTest(
-      "colours are for terminals, and never with NO_COLOR",
-      Bun.which("script") === null ? "script missing" : null,
+      "root gets it into /usr/local/bin, and a service of the machine",
+      namespaceObstacle,
       async () => {
-        const errorOn = async (env: Record<string, string>) => {
-          const at = place();
-          const command = [...shell.argv, SCRIPT, "--what"].map((word) => `'${word}'`).join(" ");
-          const child = Bun.spawn([Bun.which("script") ?? "", "-qec", command, "/dev/null"], {
-            env: { HOME: at.home, PATH: at.path, SHELL: "/bin/sh", TERM: "xterm", ...env },
-            stdin: "ignore",
-            stdout: "pipe",
-          });
-          return new Response(child.stdout).text();
-        };
-        expect(await errorOn({})).toContain("\x1b[31mError:\x1b[0m There is no flag");
-        expect(await errorOn({ NO_COLOR: "1" })).toStartWith("Error: There is no flag");
+        const at = place({ fakes: { id: "echo 0" } });
+        const steps = [
+          "/bin/mount -t tmpfs none /usr/local",
+          '"$@" --base-url "$SITE" --service',
+          "/bin/ls -A /usr/local/bin",
+          '"$@" --uninstall',
+          "/bin/ls -A /usr/local/bin",
+        ].join(" && ");
+        const { stdout, exitCode } = await run(at, [], {
+          by: [Bun.which("unshare") ?? "", "-m", "/bin/sh", "-c", steps, "sh"],
+          env: { SITE },
+        });
+        expect(exitCode).toBe(0);
+        expect(stdout).toContain(`2.0.0: /usr/local/bin/${PRODUCT}\n`);
+        expect(stdout.split("\n").filter((line) => line === PRODUCT)).toHaveLength(1);
+        expect(calls(at.home).filter((call) => !call.endsWith("stop --all"))).toEqual([
+          "2.0.0 service install --mode system",
+          "2.0.0 uninstall --mode system",
+          "2.0.0 uninstall --mode user",
+        ]);
+        expect(startFilesIn(at.home)).toEqual([]);
       },
     );
+
+    skippedTest("colours are for terminals, and never with NO_COLOR", missing("script"), async () => {
+      const errorOn = async (env: Record<string, string>) => {
+        const at = place();
+        const command = [...shell.argv, SCRIPT, "--what"].map((word) => `'${word}'`).join(" ");
+        const child = Bun.spawn([Bun.which("script") ?? "", "-qec", command, "/dev/null"], {
+          env: { HOME: at.home, PATH: at.path, SHELL: "/bin/sh", TERM: "xterm", ...env },
+          stdin: "ignore",
+          stdout: "pipe",
+        });
+        return new Response(child.stdout).text();
+      };
+      expect(await errorOn({})).toContain("\x1b[31mError:\x1b[0m There is no flag");
+      expect(await errorOn({ NO_COLOR: "1" })).toStartWith("Error: There is no flag");
+    });
   });
 
 describe("the script", () => {
   for (const dialect of ["sh", "dash"])
-    skippedTest(
-      `gives shellcheck no reason, as ${dialect}`,
-      Bun.which("shellcheck") === null ? "shellcheck missing" : null,
-      async () => {
-        const { stdout } = Bun.spawnSync(["shellcheck", "-s", dialect, SCRIPT]);
-        expect(String(stdout)).toBe("");
-      },
-    );
+    skippedTest(`gives shellcheck no reason, as ${dialect}`, missing("shellcheck"), async () => {
+      const { stdout } = Bun.spawnSync(["shellcheck", "-s", dialect, SCRIPT]);
+      expect(String(stdout)).toBe("");
+    });
 
   test("names the platforms of the table and the project's own releases", () => {
     expect(/^SHIPPED='(.*)'$/m.exec(SOURCE)?.[1]?.split(" ")).toEqual(TARGET_NAMES);
@@ -1085,47 +1103,64 @@ describe("the script for Windows", () => {
   }
 });
 
-test("the real program is installed over an older one, by any shell, and uninstalled with its server", async () => {
-  const user = account();
-  const port = await freePort();
-  const env = { ...user.env, CLAUDE_MPM_SOCKETIO_PORT: `${port}`, SHELL: "/bin/bash" };
-  const real = readFileSync(await binary());
-  const site = temporaryDirectory();
-  const target: Target =
-    process.platform === "darwin" ? `darwin-${process.arch as "x64"}` : `linux-${process.arch as "x64"}`;
-  publish(site, releaseVersion, { targets: [target], program: () => real });
-  const { url } = await serveFolder(site);
-  const prefix = join(user.home, "my programs");
-  const program = join(prefix, "bin", PRODUCT);
-  mkdirSync(dirname(program), { recursive: true });
-  writeFileSync(program, fakeProgram("0.0.1", target), { mode: 0o755 });
-  expect((await user.run(["start"], { env })).exitCode).toBe(0);
+/** The target that fits this machine, as the script should choose it. */
+function ownTarget(): Target {
+  const name = `${process.platform}-${process.arch}` as Target;
+  if (name !== "linux-x64" || readFileSync("/proc/cpuinfo", "utf8").includes("avx2")) return name;
+  return "linux-x64-baseline";
+}
 
-  const sh = async (args: string[]) => {
-    const child = Bun.spawn(["sh", SCRIPT, "--prefix", prefix, ...args], {
-      env,
-      stdin: "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
+skippedTest(
+  "the real program is installed over an older one, by any shell, and uninstalled with its server and hooks",
+  toolsObstacle,
+  async () => {
+    const user = account();
+    const port = await freePort();
+    const env = { ...user.env, CLAUDE_MPM_SOCKETIO_PORT: `${port}`, SHELL: "/bin/bash" };
+    const real = readFileSync(await binary());
+    const site = temporaryDirectory();
+    publish(site, releaseVersion, { targets: [ownTarget()], program: () => real });
+    const { url } = await serveFolder(site);
+    const prefix = join(user.home, "my programs");
+    const program = join(prefix, "bin", PRODUCT);
+    mkdirSync(dirname(program), { recursive: true });
+    writeFileSync(program, fakeProgram("0.0.1", ownTarget()), { mode: 0o755 });
+    expect((await user.run(["start"], { env })).exitCode).toBe(0);
+
+    const sh = async (args: string[]) => {
+      const child = Bun.spawn(["sh", SCRIPT, "--prefix", prefix, ...args], {
+        env,
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "pipe",
+      });
+      const [stdout, stderr, exitCode] = await Promise.all([
+        new Response(child.stdout).text(),
+        new Response(child.stderr).text(),
+        child.exited,
+      ]);
+      return { stdout, stderr, exitCode };
+    };
+    const { stdout, stderr, exitCode } = await sh(["--base-url", url]);
+    expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+    expect(stdout).toContain(`Upgraded from 0.0.1 to ${releaseVersion}: ${program}\n`);
+    expect(stdout).toContain(`to change over: '${program}' restart\n`);
+    expect(readFileSync(program).equals(real)).toBe(true);
+
+    const settings = join(user.home, ".claude", "settings.json");
+    const hooks = Bun.spawnSync([program, "hooks", "install"], { env, cwd: user.home });
+    expect({ exitCode: hooks.exitCode, settings: readFileSync(settings, "utf8") }).toEqual({
+      exitCode: 0,
+      settings: expect.stringContaining(program),
     });
-    const [stdout, stderr, exitCode] = await Promise.all([
-      new Response(child.stdout).text(),
-      new Response(child.stderr).text(),
-      child.exited,
-    ]);
-    return { stdout, stderr, exitCode };
-  };
-  const { stdout, stderr, exitCode } = await sh(["--base-url", url]);
-  expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
-  expect(stdout).toContain(`Upgraded from 0.0.1 to ${releaseVersion}: ${program}\n`);
-  expect(stdout).toContain(`to change over: '${program}' restart\n`);
-  expect(readFileSync(program).equals(real)).toBe(true);
 
-  expect((await sh(["--uninstall"])).exitCode).toBe(0);
-  expect(existsSync(program)).toBe(false);
-  expect((await user.run(["status"], { env })).exitCode).toBe(3);
-  expect(existsSync(user.stateDir)).toBe(true);
-});
+    expect(await sh(["--uninstall"])).toMatchObject({ stderr: "", exitCode: 0 });
+    expect(existsSync(settings) && readFileSync(settings, "utf8").includes(PRODUCT)).toBe(false);
+    expect(existsSync(program)).toBe(false);
+    expect((await user.run(["status"], { env })).exitCode).toBe(3);
+    expect(existsSync(user.stateDir)).toBe(true);
+  },
+);
 
 /** Only this program to load files with. */
 function only(loader: "curl" | "wget" | "busybox wget"): Setting {

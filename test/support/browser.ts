@@ -5,6 +5,27 @@ import { onEnd } from "./cleanup.ts";
 /** Null where there is none: tests that need it are skipped by name. */
 export const CHROMIUM = Bun.which("chromium") ?? Bun.which("google-chrome");
 
+/**
+ * With every window Chromium 156 opens pages of its own for the popup of its address bar: 400 requests, while the page
+ * under test is loaded. Of this flag only the last one counts, so what Playwright turns off is said again.
+ */
+const WITHOUT_FEATURES = [
+  "WebUIOmniboxPopup",
+  "WebUIOmniboxAimPopup",
+  "AimEnabled",
+  "AvoidUnnecessaryBeforeUnloadCheckSync",
+  "DestroyProfileOnBrowserClose",
+  "HttpsFirstBalancedModeAutoEnable",
+  "HttpsUpgrades",
+  "LensOverlay",
+  "MediaRouter",
+  "NetworkTimeServiceQuerying",
+  "OptimizationHints",
+  "PaintHolding",
+  "PreconnectToSearch",
+  "ThirdPartyStoragePartitioning",
+];
+
 /** As root it has no sandbox, in a container no GPU; nothing of it leaves the machine. */
 const ARGS = [
   "--no-sandbox",
@@ -14,6 +35,7 @@ const ARGS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
+  `--disable-features=${WITHOUT_FEATURES.join(",")}`,
 ];
 
 let launched: Promise<Browser> | null = null;

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { dirname, join } from "node:path";
+import { compile } from "../../build/compile.ts";
 import {
   archiveFolder,
   archiveName,
@@ -35,6 +36,16 @@ echo "${version} $*" >> "$HOME/${CALLS_FILE}"
 `;
 }
 
+/** This machine's. */
+export const OWN_TARGET = `${process.platform}-${process.arch}` as Target;
+
+/** A program of this version, compiled from the sources as they are. */
+export async function programOf(version: string): Promise<string> {
+  const outfile = join(temporaryDirectory(), programName(OWN_TARGET));
+  await compile({ outfile, version });
+  return outfile;
+}
+
 export interface Published {
   targets?: readonly Target[];
   program?: (version: string, target: Target) => string | Buffer;
@@ -65,11 +76,14 @@ function archiveOf(version: string, target: Target, program: Required<Published>
   const folder = archiveFolder(version, target);
   const file = join(directory, folder, programName(target));
   mkdirSync(dirname(file));
-  writeFileSync(file, program(version, target));
+  const content = program(version, target);
+  writeFileSync(file, content);
   chmodSync(file, 0o755);
   writeFileSync(join(directory, folder, "README.md"), `${PRODUCT}\n`);
   const { stdout } = Bun.spawnSync(["tar", "-C", directory, "-cf", "-", folder]);
-  const archive = Buffer.from(Bun.gzipSync(new Uint8Array(stdout), { level: 1 }));
+  // A hundred megabytes of real program take seconds to compress.
+  const level = typeof content === "string" ? 1 : 0;
+  const archive = Buffer.from(Bun.gzipSync(new Uint8Array(stdout), { level }));
   if (program === fakeProgram) fakes.set(key, archive);
   return archive;
 }

@@ -11,6 +11,7 @@ import {
   type Finding,
 } from "../doctor/checks.ts";
 import { checkHooks } from "../doctor/hook-checks.ts";
+import { checkService } from "../doctor/service-checks.ts";
 import { withTrialServer } from "../doctor/trial.ts";
 import { checkSpool, checkWay } from "../doctor/way-checks.ts";
 import { JSON_ARG, readServerFlags, SERVER_ARGS } from "../flags.ts";
@@ -18,6 +19,7 @@ import { EXIT, print, printJson, style, table } from "../output.ts";
 import { addressOf } from "../reach.ts";
 import type { Command } from "../tree.ts";
 import { surroundings } from "../scope.ts";
+import { machineOf } from "../service.ts";
 
 export default {
   description:
@@ -44,6 +46,7 @@ export async function examine(rawArgs: readonly string[]): Promise<Finding[]> {
     ...checkDamagedLogs(loaded),
     ...checkProxy(),
     ...checkHooks(inspectHooks(surroundings())),
+    ...checkService(machineOf()),
   );
   const port = await checkPort(loaded);
   findings.push(...port.findings);

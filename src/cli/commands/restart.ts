@@ -15,8 +15,10 @@ export default {
     const file = readInstance(stateDir, port);
     const before = file.found === "instance" && Array.isArray(file.instance.args) ? file.instance.args : [];
     // What was given last wins, so the flags of this command follow those of the running server.
-    const flags = [...before, ...serverArgs(rawArgs, asked)];
-    const loaded = loadForCommand(flags);
+    const given = [...before, ...serverArgs(rawArgs, asked)];
+    const loaded = loadForCommand(given);
+    // Each of them once: what was replaced needs no place in the next restart.
+    const flags = serverArgs(given, loaded);
     // Before anything is stopped: a server that runs is worth more than one that will not start.
     checkReach(loaded);
 

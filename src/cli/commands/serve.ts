@@ -15,7 +15,7 @@ export default {
     background: {
       type: "boolean",
       hidden: true,
-      description: "Used by start: log to the file, report on stdout, leave the directory",
+      description: "Used by start and by services: log to the file, report on stdout, leave the directory",
     },
   },
   async run({ args, rawArgs }) {

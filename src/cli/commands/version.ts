@@ -1,3 +1,4 @@
+import { LOG_VERSION } from "../../log/version.ts";
 import { COMPATIBILITY_MATRIX } from "../../protocol/compatibility.ts";
 import { BUN_VERSION, RELEASE_VERSION, SERVER_VERSION, SOCKETIO_VERSION } from "../../version.ts";
 import { JSON_ARG } from "../flags.ts";
@@ -15,6 +16,7 @@ export default {
         server_version: SERVER_VERSION,
         socketio_version: SOCKETIO_VERSION,
         bun_version: BUN_VERSION,
+        log_version: LOG_VERSION,
         claude_mpm_versions: range,
       });
       return EXIT.done;

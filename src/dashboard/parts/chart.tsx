@@ -1,7 +1,7 @@
 /** A line over time, said in words too. */
 import { effect, useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
-import uPlot from "uplot";
+import type uPlot from "uplot";
 import { theme } from "../state/settings.ts";
 import { clock } from "./words.ts";
 
@@ -12,6 +12,9 @@ export interface Line {
   /** A colour of `base.css`, as `--accent`. */
   colour: string;
 }
+
+/** Begun when a chart is drawn: it asks `Intl` at once, for which every other view would wait 20 ms. */
+const library = async () => (await import("uplot")).default;
 
 interface ChartProps {
   title: string;
@@ -47,14 +50,21 @@ export function Chart(props: ChartProps) {
   latest.current = props;
 
   useLayoutEffect(() => {
-    const element = host.current;
-    if (!element) return;
-    plot.current = makePlot(
-      element,
-      () => latest.current,
-      (index) => (pointed.value = index),
-    );
-    return () => plot.current?.destroy();
+    let isGone = false;
+    void library().then((UPlot) => {
+      const element = host.current;
+      if (isGone || !element) return;
+      plot.current = makePlot(
+        UPlot,
+        element,
+        () => latest.current,
+        (index) => (pointed.value = index),
+      );
+    });
+    return () => {
+      isGone = true;
+      plot.current?.destroy();
+    };
   }, []);
   useEffect(() => plot.current?.update(), [times, lines, from, to]);
   useEffect(() => plot.current?.recolour(), [isOld]);
@@ -141,13 +151,14 @@ interface Plot {
 }
 
 function makePlot(
+  UPlot: typeof uPlot,
   element: HTMLElement,
   props: () => ChartProps,
   onPoint: (index: number | null) => void,
 ): Plot {
   const colours = coloursOf(element);
   const data = () => dataOf(props().times, props().lines);
-  const made = new uPlot(optionsOf(element, props, colours, onPoint), data(), element);
+  const made = new UPlot(optionsOf(element, props, colours, onPoint), data(), element);
   const recolour = () => {
     colours.forget();
     made.redraw(false);

@@ -1,6 +1,7 @@
 /** Numbers, times and states as people read them. */
 import { duration } from "../../sessions/names.ts";
 import type { HistoryGap, SessionState } from "../../protocol/messages.ts";
+import { oneLine } from "./text.ts";
 
 export const STATE_WORDS: Record<SessionState, string> = {
   waiting: "waiting for you",
@@ -9,6 +10,13 @@ export const STATE_WORDS: Record<SessionState, string> = {
   failed: "failed",
   ended: "ended",
 };
+
+/** How a session ended: "ended: logout". */
+export function endedWords(reason: string): string {
+  return reason === "silence"
+    ? "nothing was heard of it for an hour"
+    : `ended: ${oneLine(reason).replaceAll("_", " ")}`;
+}
 
 const WHY: Record<HistoryGap["reason"], string> = {
   trimmed: "the log no longer holds them",
@@ -21,10 +29,10 @@ export function gapWords({ from_seq: from, to_seq: to, reason }: HistoryGap): st
   return `${from === to ? `event ${from} is` : `events ${from} to ${to} are`} missing: ${WHY[reason]}`;
 }
 
-const NUMBERS = new Intl.NumberFormat("en");
-
+/** Grouped by hand: whatever a page asks of `Intl` first takes 20 ms, and this would be asked before anything is seen. */
 export function count(value: number, one?: string, many = `${one}s`): string {
-  const number = NUMBERS.format(value);
+  const [whole = "", ...rest] = `${Math.round(value * 1000) / 1000}`.split(".");
+  const number = [whole.replace(/\B(?=(\d{3})+$)/g, ","), ...rest].join(".");
   return one === undefined ? number : `${number} ${value === 1 ? one : many}`;
 }
 

@@ -1,11 +1,11 @@
 /** What the server says of itself, asked again and again while somebody looks; and what it said in the last ten minutes. */
 import { effect, signal, untracked } from "@preact/signals";
 import type { ClientList, Health, Stats } from "../../protocol/messages.ts";
+import { percentileOfSorted } from "../../sessions/percentile.ts";
 import { getClients, getHealth, getStats, NoAnswer } from "./api.ts";
 import { type DeliveryDelays, measureDelays } from "./delivery-delays.ts";
 import type { Feed } from "./feed.ts";
 import type { Row } from "./row.ts";
-import { percentileOfSorted } from "./tool-report.ts";
 
 export const WINDOW_MS = 600_000;
 const POLL_MS = 2000;

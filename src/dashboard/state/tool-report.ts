@@ -5,6 +5,7 @@
  */
 import { matchesProject } from "../../protocol/event.ts";
 import { EDIT_TOOLS } from "../../sessions/calls.ts";
+import { percentileOfSorted } from "../../sessions/percentile.ts";
 import { createRecorder, type Recorder } from "../../sessions/recorder.ts";
 import { createSession, type Outcome } from "../../sessions/state.ts";
 import { silentEnd } from "../../sessions/view.ts";
@@ -275,11 +276,6 @@ function toolFigures({ figures, durations }: ToolTally, total: number): ToolFigu
     p95Ms: percentileOfSorted(sorted, 0.95),
     share: figures.calls / total,
   };
-}
-
-/** By nearest rank; null of nothing. */
-export function percentileOfSorted(sorted: ArrayLike<number>, share: number): number | null {
-  return sorted[Math.ceil(sorted.length * share) - 1] ?? null;
 }
 
 interface FileTally {

@@ -1,12 +1,12 @@
 /** One event, whole: what it changed, its JSON, and what it belongs to. */
 import { useSignal } from "@preact/signals";
-import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import type { JsonObject } from "../../../protocol/event.ts";
 import { lastSegment, shortSession } from "../../../sessions/names.ts";
 import { CopyButton } from "../../parts/copy-button.tsx";
 import { diffsOf } from "../../parts/diffs-of.ts";
 import { Diff } from "../../parts/diff.tsx";
+import { Fact } from "../../parts/fact.tsx";
 import { JsonTree } from "../../parts/json-tree.tsx";
 import { useKeys } from "../../parts/shortcuts.ts";
 import { oneLine } from "../../parts/text.ts";
@@ -158,15 +158,6 @@ export function EventBody({ event, row }: { event: JsonObject; row: Row }) {
       ))}
       <h3>JSON</h3>
       <JsonTree value={event} />
-    </div>
-  );
-}
-
-function Fact({ name, children }: { name: string; children: ComponentChildren }) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
     </div>
   );
 }

@@ -16,6 +16,8 @@ import type { Row } from "../../state/row.ts";
 const ROW_HEIGHT = 26;
 /** Rows drawn above and below what is seen. */
 const MARGIN = 12;
+/** Pixels of the list in a window of a common size. */
+const USUAL_HEIGHT = 600;
 /** So near the beginning older ones are loaded. */
 const NEAR_START = 60;
 
@@ -28,8 +30,9 @@ interface EventTableProps {
 
 export function EventTable({ list, isPaused, selected, onSelect }: EventTableProps) {
   const scroller = useRef<HTMLDivElement>(null);
-  const top = useSignal(0);
-  const height = useSignal(600);
+  // What will be seen, as far as it can be told before it is measured: other rows would be drawn for nothing.
+  const height = useSignal(USUAL_HEIGHT);
+  const top = useSignal(selected === null ? Math.max(0, list.rows.length * ROW_HEIGHT - USUAL_HEIGHT) : 0);
   const follows = useSignal(selected === null);
   const held = useRef<{ rows: readonly Row[]; appended: number; events: number } | null>(null);
   const seen = useRef({
@@ -45,18 +48,6 @@ export function EventTable({ list, isPaused, selected, onSelect }: EventTablePro
   else held.current = null;
   const rows = held.current?.rows ?? list.rows;
   const missed = list.appended - (held.current?.appended ?? list.appended);
-
-  useLayoutEffect(() => {
-    const element = scroller.current;
-    if (!element) return;
-    const { activeElement } = document;
-    if (activeElement === document.body || activeElement?.matches("main, a")) {
-      element.focus({ preventScroll: true });
-    }
-    const observer = new ResizeObserver(() => (height.value = element.clientHeight));
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
 
   // What was put before or cut off above must not move what somebody looks at.
   useLayoutEffect(() => {
@@ -81,6 +72,20 @@ export function EventTable({ list, isPaused, selected, onSelect }: EventTablePro
     seen.current.top = element.scrollTop;
     top.value = element.scrollTop;
   });
+
+  // Behind the one above, whose scrolling lays the page out: neither the height nor the focus then does so again.
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    if (!element) return;
+    height.value = element.clientHeight;
+    const { activeElement } = document;
+    if (activeElement === document.body || activeElement?.matches("main, a")) {
+      element.focus({ preventScroll: true });
+    }
+    const observer = new ResizeObserver(() => (height.value = element.clientHeight));
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
 
   const onScroll = () => {
     const element = scroller.current;

@@ -40,7 +40,7 @@ export function EventsView() {
   return (
     <div class={`events ${seq === null ? "" : "events-open"}`}>
       <h1 class="hidden">Events</h1>
-      <FilterBar filter={filter} list={list} isPaused={isPaused} />
+      <FilterBar filter={filter} isPaused={isPaused} />
       <div class="events-body">
         <EventTable key={`${log} ${key}`} list={list} isPaused={isPaused} selected={seq} onSelect={select} />
         {seq !== null && <EventDetail seq={seq} list={list} newest={feed.all.lastSeq} onSelect={select} />}

@@ -3,7 +3,6 @@ import type { Signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { agentOptions, Choice, projectOptions, sessionOptions } from "../../parts/choice.tsx";
 import { oneLine } from "../../parts/text.ts";
-import type { EventList } from "../../state/event-list.ts";
 import { type Filter, isEmpty, NO_FILTER } from "../../state/filter.ts";
 import { setParams } from "../../state/route.ts";
 import { useStore } from "../../state/store.ts";
@@ -13,7 +12,6 @@ const TYPING_MS = 250;
 
 interface FilterBarProps {
   filter: Filter;
-  list: EventList;
   isPaused: Signal<boolean>;
 }
 

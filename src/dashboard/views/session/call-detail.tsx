@@ -1,10 +1,10 @@
 /** What is open beside the timeline: a call with the events it began and ended with, or the one event of a mark. */
 import { useSignal } from "@preact/signals";
-import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import type { JsonObject } from "../../../protocol/event.ts";
 import type { Span, Story } from "../../../sessions/story.ts";
 import { CopyButton } from "../../parts/copy-button.tsx";
+import { Fact } from "../../parts/fact.tsx";
 import { oneLine, visible } from "../../parts/text.ts";
 import { clock, dayAndClock, span as spanWords } from "../../parts/words.ts";
 import { type Row, rowOf } from "../../state/row.ts";
@@ -161,15 +161,6 @@ function EventOf({ seq, source }: { seq: number; source: SessionSource }) {
       </p>
       <EventBody {...value} />
     </>
-  );
-}
-
-function Fact({ name, children }: { name: string; children: ComponentChildren }) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
   );
 }
 

@@ -8,7 +8,8 @@ import { Since } from "../../parts/since.tsx";
 import { StateBadge } from "../../parts/state-badge.tsx";
 import { oneLine } from "../../parts/text.ts";
 import { ViewLink } from "../../parts/view-link.tsx";
-import { age, count } from "../../parts/words.ts";
+import { Waiting } from "../../parts/waiting.tsx";
+import { age, count, endedWords } from "../../parts/words.ts";
 import { linkTo } from "../../state/route.ts";
 import { OpenTools } from "../sessions/open-tools.tsx";
 
@@ -54,19 +55,6 @@ export function SessionHead({ session, story, events, startedAt, actions }: Sess
   );
 }
 
-function Waiting({ wait, since }: { wait: NonNullable<Session["waiting_for"]>; since: string }) {
-  const { tool, kind, message } = wait;
-  return (
-    <p class="waiting" role="status">
-      <strong>
-        {tool === null ? "Claude" : oneLine(tool)}{" "}
-        {kind === "permission" ? "asks for permission" : "asks you"}, for <Since time={since} />
-      </strong>
-      {message !== null && message !== "" && <span>{oneLine(message)}</span>}
-    </p>
-  );
-}
-
 function Figures({ session, story, events, startedAt }: Omit<SessionHeadProps, "actions">) {
   const sum = (key: "calls" | "failures" | "denied") => story.tools.reduce((all, row) => all + row[key], 0);
   const [calls, failures, denied] = [sum("calls"), sum("failures"), sum("denied")];
@@ -108,10 +96,4 @@ function Figures({ session, story, events, startedAt }: Omit<SessionHeadProps, "
       </li>
     </ul>
   );
-}
-
-function endedWords(reason: string): string {
-  return reason === "silence"
-    ? "nothing was heard of it for an hour"
-    : `ended: ${oneLine(reason).replaceAll("_", " ")}`;
 }

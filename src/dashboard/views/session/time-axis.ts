@@ -144,7 +144,6 @@ export interface Scale {
   from: number;
   to: number;
   x(time: number): number;
-  timeAt(x: number): number;
 }
 
 export function createScale(axis: TimeAxis, { start, end }: Range, width: number): Scale {
@@ -154,7 +153,6 @@ export function createScale(axis: TimeAxis, { start, end }: Range, width: number
     from: axis.timeAt(start),
     to: axis.timeAt(end),
     x: (time) => (axis.at(time) - start) * factor,
-    timeAt: (x) => axis.timeAt(start + x / factor),
   };
 }
 

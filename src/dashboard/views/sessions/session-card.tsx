@@ -1,11 +1,12 @@
 /** One session: what a colleague has to know of it without being told. */
-import type { Session, SessionTool, SessionWait } from "../../../protocol/messages.ts";
+import type { Session, SessionTool } from "../../../protocol/messages.ts";
 import { useId } from "preact/hooks";
 import { lastSegment, shortSession } from "../../../sessions/names.ts";
 import { StateBadge } from "../../parts/state-badge.tsx";
 import { Since } from "../../parts/since.tsx";
 import { oneLine } from "../../parts/text.ts";
-import { count } from "../../parts/words.ts";
+import { Waiting } from "../../parts/waiting.tsx";
+import { count, endedWords } from "../../parts/words.ts";
 import { linkTo } from "../../state/route.ts";
 import { AgentTree } from "./agent-tree.tsx";
 import { OpenTools } from "./open-tools.tsx";
@@ -36,7 +37,9 @@ export function SessionCard({ session }: { session: Session }) {
       </header>
       {wait && <Waiting wait={wait} />}
       {state === "failed" && failure !== null && <p class="failure">{oneLine(failure)}</p>}
-      {state === "ended" && endedReason !== null && <p class="muted reason">{endedWords(endedReason)}</p>}
+      {state === "ended" && endedReason !== null && (
+        <p class="muted reason">{sentence(endedWords(endedReason))}</p>
+      )}
       {prompt !== null && (
         <p class="prompt">
           <span class="hidden">Last prompt: </span>
@@ -55,18 +58,6 @@ export function SessionCard({ session }: { session: Session }) {
         </span>
       </footer>
     </article>
-  );
-}
-
-function Waiting({ wait }: { wait: SessionWait }) {
-  const asked = wait.kind === "permission" ? "asks for permission" : "asks you";
-  return (
-    <p class="waiting">
-      <strong>
-        {wait.tool === null ? "Claude" : oneLine(wait.tool)} {asked}
-      </strong>
-      {wait.message !== null && wait.message !== "" && <span>{oneLine(wait.message)}</span>}
-    </p>
   );
 }
 
@@ -97,8 +88,6 @@ function ToolCounts({ tools, id }: { tools: readonly SessionTool[]; id: string }
   );
 }
 
-function endedWords(reason: string): string {
-  return reason === "silence"
-    ? "Nothing was heard of it for an hour"
-    : `Ended: ${oneLine(reason).replaceAll("_", " ")}`;
+function sentence(words: string): string {
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }

@@ -1,0 +1,300 @@
+import { existsSync, rmSync } from "node:fs";
+import { probe } from "../../client/http.ts";
+import { starterFile } from "../../config/documents.ts";
+import { processEnv } from "../../config/env.ts";
+import type { LoadedConfig } from "../../config/load.ts";
+import { KEYS } from "../../config/schema.ts";
+import { describeHolder } from "../../daemon/failure.ts";
+import { findSettledServer } from "../../daemon/find.ts";
+import { run as output } from "../../daemon/process.ts";
+import { displayUrl, localUrl } from "../../protocol/hosts.ts";
+import { copyProgram, writeWhole } from "../../service/file.ts";
+import { ServiceError, type ServiceManager, type ServiceState } from "../../service/manager.ts";
+import { chooseProgram, isSameContent, type ProgramChoice } from "../../service/program.ts";
+import { readReceipt, writeReceipt } from "../../service/receipt.ts";
+import { definitionFor, managerFor } from "../../service/service.ts";
+import { IS_COMPILED, RELEASE_VERSION } from "../../version.ts";
+import { JSON_ARG, SERVER_ARGS } from "../flags.ts";
+import { CommandError, EXIT, print, printError, printJson } from "../output.ts";
+import { addressOf } from "../reach.ts";
+import { selfCommand } from "../self.ts";
+import { machineOf, MODE_ARG, modeOf, type Plan, planOf, platformOf } from "../service.ts";
+import type { Command } from "../tree.ts";
+
+/** A server takes a fraction of a second to answer; a machine at its start is busy. */
+const ANSWER_LIMIT_MS = 15_000;
+const GIVE_UP_AFTER_MS = 1500;
+const POLL_MS = 100;
+
+export default {
+  description:
+    "Install the server as a service of systemd, launchd or the Task Scheduler, and start it. The program is put where " +
+    "it can stay; the server flags given here become the service's",
+  args: {
+    ...MODE_ARG,
+    ...SERVER_ARGS,
+    print: { type: "boolean", description: "Print the definition, and change nothing" },
+    platform: {
+      type: "string",
+      description: "Print that of another platform",
+      valueHint: "linux|darwin|windows",
+    },
+    service: {
+      type: "boolean",
+      default: true,
+      description: "Register and start the service",
+      negativeDescription: "Put the program and a configuration file in place, and register no service",
+    },
+    ...JSON_ARG,
+  },
+  async run({ args, rawArgs }) {
+    const mode = modeOf(args);
+    if (args.platform !== undefined && args.print !== true) {
+      throw new CommandError("--platform is for --print alone", "Add --print", EXIT.usage);
+    }
+    const plan = planOf(mode, machineOf(platformOf(args)), rawArgs);
+    if (args.print === true) {
+      print(definitionFor(plan.machine, { ...definitionOf(plan), program: programToPrint(plan) }).trimEnd());
+      return EXIT.done;
+    }
+    for (const warning of plan.warnings) printError(`Warning: ${warning}`);
+    const done = args.service === false ? installProgram(plan) : await installService(plan);
+    if (args.json === true) printJson({ mode, ...done.report });
+    else for (const line of done.lines) print(line);
+    return EXIT.done;
+  },
+} satisfies Command;
+
+interface Done {
+  lines: string[];
+  report: object;
+}
+
+/** Steps that were done, each with what undoes it. */
+class Steps {
+  readonly lines: string[] = [];
+  readonly #undo: (() => void)[] = [];
+
+  did(line: string, undo: () => void): void {
+    this.lines.push(line);
+    this.#undo.push(undo);
+  }
+
+  /** In the order of doing: a service is started again after the program it runs is back. */
+  undoAll(): void {
+    for (const undo of this.#undo) undo();
+  }
+}
+
+async function installService(plan: Plan): Promise<Done> {
+  const { mode, machine, places, loaded } = plan;
+  const manager = managerFor(mode, machine);
+  const choice = chooseProgram(self(), mode, places.program);
+  manager.check();
+  const before = manager.state();
+  await checkPort(loaded, before);
+
+  const definition = definitionFor(machine, { ...definitionOf(plan), program: choice.program });
+  const steps = new Steps();
+  const forget = await orUndo(steps, async () => {
+    const forgetOld = putProgram(choice, steps);
+    const config = putConfig(plan, {}, steps);
+    const undo = manager.install(definition);
+    steps.did(
+      `${before.installed ? "Renewed" : "Installed"} the service: ${manager.state().definition}`,
+      undo,
+    );
+    await answers(loaded, manager);
+    writeReceipt(places.receipt, receiptOf(plan, choice));
+    return { forgetOld, config };
+  });
+  forget.forgetOld();
+
+  const { pid, definition: where } = manager.state();
+  const { host, port } = loaded.values;
+  const url = displayUrl(host, port);
+  const undoIt = `claude-mpm-socketio service uninstall${mode === "user" ? "" : " --mode system"}`;
+  return {
+    lines: [
+      ...steps.lines,
+      `It runs at ${url}${pid === null ? "" : ` (PID ${pid})`}, and what it says: ${manager.logHint}`,
+      ...lingerHint(plan),
+      `To undo it: ${undoIt}`,
+    ],
+    report: {
+      manager: manager.name,
+      program: choice.program,
+      copied: choice.copy,
+      definition: where,
+      config_file: forget.config,
+      renewed: before.installed,
+      url,
+      pid,
+    },
+  };
+}
+
+/** For `--no-service`: the flags go into the configuration file, for there is no definition to hold them. */
+function installProgram(plan: Plan): Done {
+  const { places, loaded } = plan;
+  const choice = chooseProgram(self(), plan.mode, places.program);
+  const given = Object.fromEntries(
+    KEYS.filter((key) => loaded.origins[key].kind === "flag").map((key) => [key, loaded.values[key]]),
+  );
+  if (Object.keys(given).length > 0 && existsSync(places.configFile)) {
+    throw new CommandError(
+      `${places.configFile} is there already, and is left as it is`,
+      "Write the settings into it yourself, and leave the flags out",
+    );
+  }
+  const steps = new Steps();
+  const config = undoOnFailure(steps, () => {
+    const forgetOld = putProgram(choice, steps);
+    const written = putConfig(plan, given, steps);
+    writeReceipt(places.receipt, receiptOf(plan, choice));
+    forgetOld();
+    return written;
+  });
+  return {
+    lines: [...steps.lines, `The program is ${choice.program}; start it: claude-mpm-socketio start`],
+    report: { program: choice.program, copied: choice.copy, config_file: config },
+  };
+}
+
+/** Copies the program if need be; returns what forgets the one that was there. */
+function putProgram({ program, copy }: ProgramChoice, steps: Steps): () => void {
+  const [source = ""] = selfCommand();
+  if (!copy || isSameContent(source, program)) return () => {};
+  const old = existsSync(program)
+    ? (output(program, ["--version"])?.trim() ?? "one that does not run")
+    : null;
+  const copied = changing(program, () => copyProgram(source, program));
+  const line =
+    old === null
+      ? `Copied the program to ${program}`
+      : `Replaced the program ${program}: ${old} by ${RELEASE_VERSION}`;
+  steps.did(line, copied.undo);
+  return copied.done;
+}
+
+/** Writes a starter file where there is none; returns the file the service will read. */
+function putConfig({ mode, places, loaded }: Plan, given: object, steps: Steps): string {
+  const { configFile } = places;
+  if (loaded.file !== null || existsSync(configFile)) return loaded.file ?? configFile;
+  // The service of the machine runs as a user of its own.
+  changing(configFile, () => writeWhole(configFile, starterFile(given), mode === "user" ? 0o600 : 0o644));
+  steps.did(`Wrote a configuration file to fill in: ${configFile}`, () =>
+    rmSync(configFile, { force: true }),
+  );
+  return configFile;
+}
+
+/** Whoever is on the port already keeps the service from it. */
+async function checkPort(loaded: LoadedConfig, service: ServiceState): Promise<void> {
+  const { port } = loaded.values;
+  const found = await findSettledServer(addressOf(loaded));
+  const isService = (pid: number) => service.running && (service.pid === null || service.pid === pid);
+  switch (found.state) {
+    case "none":
+      return;
+    case "foreign":
+      throw new CommandError(
+        `Port ${port} is taken by ${describeHolder(found.holder)}, so the service could not listen on it`,
+        "End that, or choose another port: --port N",
+      );
+    case "busy":
+      throw new CommandError(`The server on port ${port} is starting or stopping`, "Try again in a moment");
+    default:
+      if (isService(found.pid)) return;
+      throw new CommandError(
+        `A server already runs on port ${port} (PID ${found.pid}), and it is not this service`,
+        `Stop it first: claude-mpm-socketio stop --port ${port}; or choose another port: --port N`,
+      );
+  }
+}
+
+/** Waits until the service's own server answers. */
+async function answers(loaded: LoadedConfig, manager: ServiceManager): Promise<void> {
+  const { host, port } = loaded.values;
+  const deadline = Date.now() + ANSWER_LIMIT_MS;
+  let lastSeen = Date.now();
+  while (Date.now() < deadline && Date.now() - lastSeen < GIVE_UP_AFTER_MS) {
+    const found = await probe(localUrl(host, port));
+    const { running, pid } = manager.state();
+    if (found.answer === "ours" && running && (pid === null || pid === found.health.pid)) return;
+    if (running) lastSeen = Date.now();
+    await Bun.sleep(POLL_MS);
+  }
+  throw new ServiceError(
+    `The service was started, but its server does not answer on port ${port}`,
+    `See why: ${manager.logHint}`,
+  );
+}
+
+async function orUndo<T>(steps: Steps, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    throw undone(steps, error);
+  }
+}
+
+function undoOnFailure<T>(steps: Steps, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw undone(steps, error);
+  }
+}
+
+function undone(steps: Steps, error: unknown): Error {
+  steps.undoAll();
+  const { message, hint = "Mend that, and try again" } = error as { message: string; hint?: string };
+  return new ServiceError(`${message}. What was done so far was undone`, hint);
+}
+
+function changing<T>(path: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const denied = code === "EACCES" || code === "EPERM";
+    const hint = denied ? "Run it with the rights for that, or use --mode user" : "Mend that, and try again";
+    throw new ServiceError(`${path} cannot be written: ${message}`, hint);
+  }
+}
+
+function self() {
+  const { PATH: path } = processEnv();
+  return { command: selfCommand(), compiled: IS_COMPILED, argv0: process.argv0, path, cwd: process.cwd() };
+}
+
+function definitionOf({ mode, args, loaded }: Plan) {
+  return { mode, args, port: loaded.values.port };
+}
+
+/** As it would be installed here; from a checkout, or for another platform, its place there. */
+function programToPrint({ mode, machine, places }: Plan): string {
+  const here = IS_COMPILED && machine.platform === process.platform;
+  return here ? chooseProgram(self(), mode, places.program).program : places.program;
+}
+
+function receiptOf({ places, loaded }: Plan, { program, copy }: ProgramChoice) {
+  const { state_dir: stateDir, host, port } = loaded.values;
+  const copied = copy || readReceipt(places.receipt)?.program === program;
+  return {
+    program: copied ? program : null,
+    configFile: loaded.file ?? places.configFile,
+    stateDir,
+    host,
+    port,
+  };
+}
+
+/** A user's services end with the last log-out, unless the user "lingers". */
+function lingerHint({ mode, machine }: Plan): string[] {
+  if (mode !== "user" || machine.platform !== "linux") return [];
+  const { USER: name } = processEnv();
+  if (name && existsSync(`/var/lib/systemd/linger/${name}`)) return [];
+  return ["It ends when you log out; to have it from the machine's start on: loginctl enable-linger"];
+}

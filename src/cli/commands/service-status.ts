@@ -1,0 +1,52 @@
+import { probe } from "../../client/http.ts";
+import { displayUrl, localUrl } from "../../protocol/hosts.ts";
+import type { Mode } from "../../service/manager.ts";
+import { placesOf } from "../../service/places.ts";
+import { readReceipt } from "../../service/receipt.ts";
+import { managerFor, MODES } from "../../service/service.ts";
+import { JSON_ARG } from "../flags.ts";
+import { EXIT, print, printJson, style, table } from "../output.ts";
+import { machineOf, MODE_ARG, modeOf, planOf } from "../service.ts";
+import type { Command } from "../tree.ts";
+
+export default {
+  description: "Show whether the service is installed and runs; exit 3 when it does not run",
+  args: { ...MODE_ARG, ...JSON_ARG },
+  async run({ args }) {
+    const mode = modeOf(args);
+    const machine = machineOf();
+    const manager = managerFor(mode, machine);
+    const state = manager.state();
+    const receipt = readReceipt(placesOf(mode, machine).receipt);
+    const { host, port } = receipt ?? planOf(mode, machine, []).loaded.values;
+    const found = state.running ? await probe(localUrl(host, port)) : null;
+    const health =
+      found?.answer === "ours" && (state.pid === null || found.health.pid === state.pid)
+        ? found.health.status
+        : null;
+    const url = displayUrl(host, port);
+    if (args.json === true) printJson({ mode, manager: manager.name, ...state, url, health });
+    else if (!state.installed) print(`No service is installed (mode ${mode})${elsewhere(mode)}`);
+    else {
+      const running = state.running ? style("running", "green") : "not running";
+      print(`The service (mode ${mode}) is ${running}`);
+      print(
+        table([
+          ["  manager", manager.name],
+          ["  definition", state.definition ?? "unknown"],
+          ...(state.program === null ? [] : [["  program", state.program]]),
+          ["  starts itself", state.enabled ? "yes" : "no"],
+          ...(state.pid === null ? [] : [["  PID", `${state.pid}`]]),
+          ...(state.running ? [["  health", health ?? `no answer at ${url}; see ${manager.logHint}`]] : []),
+        ]),
+      );
+    }
+    return state.running ? EXIT.done : EXIT.notRunning;
+  },
+} satisfies Command;
+
+function elsewhere(mode: Mode): string {
+  const machine = machineOf();
+  const other = MODES.find((one) => one !== mode && managerFor(one, machine).state().installed);
+  return other === undefined ? "" : `; there is one of mode ${other}: --mode ${other}`;
+}

@@ -1,0 +1,134 @@
+import { realpathSync } from "node:fs";
+import { checkReplaceable, programIn, type Staged, stageProgram } from "../../release/program.ts";
+import { findRelease, loadArchive, type Release } from "../../release/source.ts";
+import type { Target } from "../../release/targets.ts";
+import { placesOf } from "../../service/places.ts";
+import { MODES } from "../../service/service.ts";
+import { OWN_TARGET, RELEASE_VERSION, RELEASES_URL } from "../../version.ts";
+import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
+import { CommandError, EXIT, print, printJson } from "../output.ts";
+import { machineOf } from "../service.ts";
+import type { Command } from "../tree.ts";
+import { checkCandidate } from "../upgrade/candidate.ts";
+import { packageManagerOf } from "../upgrade/package-manager.ts";
+import { restartServer, type RunningServer, serversOf } from "../upgrade/servers.ts";
+
+const { config, "state-dir": stateDirFlag } = SERVER_ARGS as Record<string, { type: "string" }>;
+
+export default {
+  description:
+    "Replace this program by a newer release, checked by its SHA-256, and restart the servers that run it; " +
+    "clients reconnect and go on where they were",
+  args: {
+    version: {
+      type: "string",
+      description: "The release to take; the newest by default",
+      valueHint: "X.Y.Z",
+    },
+    "base-url": {
+      type: "string",
+      description: `Host or folder of the releases; ${RELEASES_URL} by default`,
+      valueHint: "PLACE",
+    },
+    check: { type: "boolean", description: "Only say whether there is a newer release" },
+    ...({ config, "state-dir": stateDirFlag } as typeof SERVER_ARGS),
+    ...JSON_ARG,
+  },
+  async run({ args, rawArgs }) {
+    if (OWN_TARGET === null) {
+      throw new CommandError(
+        "This program runs from a checkout, which upgrade does not replace",
+        "Take the newer sources, and build: npm ci && npm run build",
+      );
+    }
+    const program = realpathSync(process.execPath);
+    const release = await newerRelease(args, OWN_TARGET);
+    const report = { from: RELEASE_VERSION, to: release?.version ?? RELEASE_VERSION, program };
+    if (release === null) {
+      if (args.json === true) printJson({ outcome: "current", ...report, servers: [] });
+      else print(`Version ${RELEASE_VERSION} is the newest; nothing was changed`);
+      return EXIT.done;
+    }
+    if (args.check === true) {
+      if (args.json === true) printJson({ outcome: "available", ...report, servers: [] });
+      else print(`Version ${release.version} is there; this is ${RELEASE_VERSION}`);
+      return EXIT.done;
+    }
+    const manager = packageManagerOf(program);
+    if (manager !== null) {
+      throw new CommandError(`${program} belongs to ${manager.name}`, `Upgrade it there: ${manager.command}`);
+    }
+    checkReplaceable(program);
+    const { state_dir: stateDir } = loadForCommand(rawArgs).values;
+    const stateDirs = new Set([stateDir, ...MODES.map((mode) => placesOf(mode, machineOf()).stateDir)]);
+    const servers = await serversOf(program, stateDirs);
+    const say = args.json === true ? () => {} : print;
+    say(`Loading ${release.archive}`);
+    const staged = stageProgram(
+      program,
+      await programIn(await loadArchive(release), release.version, OWN_TARGET),
+    );
+    try {
+      await checkCandidate(staged.path, { version: release.version, stateDirs, servers });
+      await takeOver(program, staged, servers);
+    } finally {
+      staged.discard();
+    }
+    if (args.json === true) printJson({ outcome: "upgraded", ...report, servers });
+    else print(textOf(report, servers));
+    return EXIT.done;
+  },
+} satisfies Command;
+
+/** The release to take; null when it is this one. A release that is older is refused. */
+async function newerRelease(args: Record<string, unknown>, target: Target): Promise<Release | null> {
+  const version = typeof args.version === "string" ? args.version.replace(/^v/, "") : null;
+  if (version !== null && !/^\d+\.\d+\.\d+([+-][\w.+-]+)?$/.test(version)) {
+    throw new CommandError(`--version ${version} is no version`, "Write --version X.Y.Z", EXIT.usage);
+  }
+  const base = typeof args["base-url"] === "string" ? args["base-url"] : RELEASES_URL;
+  const release = await findRelease({ base, version, target });
+  const order = Bun.semver.order(release.version, RELEASE_VERSION);
+  if (order === 0) return null;
+  if (order > 0) return release;
+  if (version === null) return null;
+  throw new CommandError(
+    `Version ${version} is older than this one, ${RELEASE_VERSION}; nothing was changed`,
+    `An older release may not read the log: stop the server, keep a copy of the state directory, and use install.sh --version ${version}`,
+  );
+}
+
+/** Puts the new program in place and restarts the servers with it; puts the old one back when one does not start. */
+async function takeOver(program: string, staged: Staged, servers: readonly RunningServer[]): Promise<void> {
+  const replaced = staged.replace();
+  for (const [index, server] of servers.entries()) {
+    const problem = await restartServer(program, server);
+    if (problem === null) continue;
+    replaced.undo();
+    const back: string[] = [];
+    for (const one of servers.slice(0, index + 1)) {
+      const still = await restartServer(program, one);
+      if (still !== null) back.push(`port ${one.port}: ${still}`);
+    }
+    throw new CommandError(
+      `The new version does not start on port ${server.port}: ${problem}`,
+      back.length === 0
+        ? `Version ${RELEASE_VERSION} is back in place, and its servers run again`
+        : `Version ${RELEASE_VERSION} is back in place; start its servers by hand (${back.join("; ")})`,
+    );
+  }
+  replaced.keep();
+}
+
+function textOf(
+  { from, to, program }: { from: string; to: string; program: string },
+  servers: readonly RunningServer[],
+): string {
+  const ports = servers.map(({ port }) => port).join(", ");
+  return [
+    `Upgraded ${program} from ${from} to ${to}`,
+    servers.length === 0
+      ? "No server was running it"
+      : `Restarted the server${servers.length > 1 ? "s" : ""} on port ${ports}; clients reconnect by themselves`,
+  ].join("\n");
+}

@@ -1,0 +1,76 @@
+/** The servers that run a program, and their change to the one that has taken its place. */
+import { realpathSync } from "node:fs";
+import { findSettledServer } from "../../daemon/find.ts";
+import { instancePorts } from "../../daemon/instance.ts";
+import type { Mode } from "../../service/manager.ts";
+import { restartService, serviceRunning } from "../../service/service.ts";
+import { machineOf } from "../service.ts";
+import { runProgram } from "./run-program.ts";
+
+export interface RunningServer {
+  port: number;
+  pid: number;
+  stateDir: string;
+  /** The flags it was started with. */
+  args: readonly string[];
+  /** The service that runs it; null where somebody has started it. */
+  service: Mode | null;
+}
+
+/** A service takes its time to be started again, on Windows up to a minute. */
+const SERVICE_LIMIT_MS = 90_000;
+const POLL_MS = 20;
+
+/** The servers of these state directories that run this very program; others are not touched by its upgrade. */
+export async function serversOf(program: string, stateDirs: Iterable<string>): Promise<RunningServer[]> {
+  const addresses = [...stateDirs].flatMap((stateDir) =>
+    instancePorts(stateDir).map((port) => ({ stateDir, host: "localhost", port })),
+  );
+  const found = await Promise.all(
+    addresses.map(async (address) => {
+      const server = await findSettledServer(address);
+      if (server.state !== "running" || server.instance === null) return [];
+      const { pid, args, executable } = server.instance;
+      if (!isSameFile(executable, program)) return [];
+      const { stateDir, port } = address;
+      return [{ port, pid, stateDir, args, service: serviceRunning(pid, machineOf()) }];
+    }),
+  );
+  return found.flat();
+}
+
+/** Restarts a server with the program as it is now; resolves with what is wrong, or null. */
+export async function restartServer(program: string, server: RunningServer): Promise<string | null> {
+  if (server.service !== null) return restartByService(server, server.service);
+  const { stateDir, port, args } = server;
+  const address = ["--state-dir", stateDir, "--port", `${port}`];
+  // Its own flags as well: once it is stopped, nobody else remembers them.
+  const { exitCode, stderr } = await runProgram([program, "restart", ...args, ...address, "--json"]);
+  return exitCode === 0 ? null : (stderr.trim().split("\n")[0] ?? "").replace(/^Error: /, "");
+}
+
+async function restartByService(
+  { stateDir, port, pid }: RunningServer,
+  service: Mode,
+): Promise<string | null> {
+  try {
+    restartService(service, machineOf());
+  } catch (error) {
+    return (error as Error).message;
+  }
+  const deadline = Date.now() + SERVICE_LIMIT_MS;
+  while (Date.now() < deadline) {
+    const found = await findSettledServer({ stateDir, host: "localhost", port });
+    if (found.state === "running" && found.pid !== pid) return null;
+    await Bun.sleep(POLL_MS);
+  }
+  return `its service did not bring it back within ${SERVICE_LIMIT_MS / 1000} s`;
+}
+
+function isSameFile(one: string, other: string): boolean {
+  try {
+    return realpathSync(one) === realpathSync(other);
+  } catch {
+    return one === other;
+  }
+}

@@ -1,0 +1,122 @@
+/** systemd, by systemctl: the manager of the machine, or that of a user. */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { readText, writeWhole } from "./file.ts";
+import {
+  type Mode,
+  mustRun,
+  orUndo,
+  ServiceError,
+  type ServiceManager,
+  type ServiceState,
+} from "./manager.ts";
+import { UNIT } from "./systemd.ts";
+import type { Run } from "./tool.ts";
+
+const WITHOUT =
+  "Run it in the background: claude-mpm-socketio start; at boot by a line of `crontab -e`: " +
+  "@reboot claude-mpm-socketio start; in a container let its restart policy run claude-mpm-socketio serve";
+
+export interface SystemctlOptions {
+  mode: Mode;
+  /** The directory of units. */
+  directory: string;
+  /** Whether this user may manage the machine's services. */
+  privileged: boolean;
+  run: Run;
+}
+
+export function systemctlManager({ mode, directory, privileged, run }: SystemctlOptions): ServiceManager {
+  const path = join(directory, UNIT);
+  const scope = mode === "user" ? ["--user"] : [];
+  const shown = ["systemctl", ...scope].join(" ");
+  const logHint = `journalctl ${mode === "user" ? "--user-unit" : "--unit"} ${UNIT}`;
+  const systemctl = (...args: string[]) => {
+    return mustRun(run, "systemctl", [...scope, ...args], `See why: ${shown} status ${UNIT}; ${logHint}`);
+  };
+
+  const state = (): ServiceState => {
+    const names = "LoadState,UnitFileState,ActiveState,MainPID,FragmentPath,ExecStart";
+    const { status, stdout } = run("systemctl", [...scope, "show", `--property=${names}`, UNIT]);
+    const values = new Map(stdout.split("\n").map((line) => splitAt(line, "=")));
+    const pid = Number(values.get("MainPID"));
+    const there = readText(path) !== null;
+    return {
+      installed: there || (status === 0 && values.get("LoadState") === "loaded"),
+      enabled: values.get("UnitFileState") === "enabled",
+      running: ["active", "reloading"].includes(values.get("ActiveState") ?? ""),
+      pid: pid > 0 ? pid : null,
+      definition: values.get("FragmentPath") || (there ? path : null),
+      // Of a path that systemd cannot run itself it tells the shell's.
+      program: /path=(?!\/bin\/sh)(.*?) ; argv/.exec(values.get("ExecStart") ?? "")?.[1] ?? null,
+    };
+  };
+
+  return {
+    name: "systemd",
+    logHint,
+    check() {
+      // First, for without its bus the machine's manager answers nobody but root.
+      if (mode === "system" && !privileged) {
+        throw new ServiceError("The machine's services are for root", "Run it with sudo, or use --mode user");
+      }
+      if (answers(run, scope)) return;
+      if (mode === "system" || !answers(run, [])) {
+        throw new ServiceError("systemd does not run here, so there are no services", WITHOUT);
+      }
+      throw new ServiceError(
+        "systemd runs no services for this user here",
+        "Log in as this user itself, not by su or sudo; or install for the machine: --mode system",
+      );
+    },
+    state,
+    install(definition) {
+      const before = readText(path);
+      const { enabled: wasEnabled, running: wasRunning } = state();
+      const undo = () => {
+        if (before === null) {
+          run("systemctl", [...scope, "disable", "--now", UNIT]);
+          rmSync(path, { force: true });
+        } else {
+          writeWhole(path, before, 0o644);
+          if (!wasEnabled) run("systemctl", [...scope, "disable", UNIT]);
+        }
+        run("systemctl", [...scope, "daemon-reload"]);
+        run("systemctl", [...scope, "reset-failed", UNIT]);
+        if (before !== null && wasRunning) run("systemctl", [...scope, "restart", UNIT]);
+      };
+      orUndo(() => {
+        writeWhole(path, definition, 0o644);
+        systemctl("daemon-reload");
+        systemctl("enable", UNIT);
+        systemctl("restart", UNIT);
+      }, undo);
+      return undo;
+    },
+    remove() {
+      const { running, enabled } = state();
+      if (running || enabled) systemctl("disable", "--now", UNIT);
+      // One that waits for its next attempt is not running, and would come back.
+      else run("systemctl", [...scope, "stop", UNIT]);
+      const there = readText(path) !== null;
+      rmSync(path, { force: true });
+      systemctl("daemon-reload");
+      run("systemctl", [...scope, "reset-failed", UNIT]);
+      return there ? [path] : [];
+    },
+    start: () => void systemctl("start", UNIT),
+    stop: () => void systemctl("stop", UNIT),
+    restart: () => void systemctl("restart", UNIT),
+  };
+}
+
+/** systemd's own answer, and not a path: under a user without a session, in a chroot and in a container it is the right one. */
+function answers(run: Run, scope: readonly string[]): boolean {
+  const state = run("systemctl", [...scope, "is-system-running"]).stdout.trim();
+  return state !== "" && state !== "offline" && state !== "unknown";
+}
+
+function splitAt(line: string, mark: string): [before: string, after: string] {
+  const at = line.indexOf(mark);
+  return at === -1 ? [line, ""] : [line.slice(0, at), line.slice(at + 1)];
+}

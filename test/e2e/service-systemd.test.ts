@@ -1,0 +1,232 @@
+/** The service under the real systemd, on a machine of its own: installed, killed, misconfigured, taken away again. */
+import { beforeAll, describe, expect, test } from "bun:test";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { commandLine } from "../../src/service/systemd.ts";
+import { binary } from "../support/binary.ts";
+import { eventually } from "../support/eventually.ts";
+import { type Machine, obstacleToSystemd, startMachine } from "../support/systemd.ts";
+
+const obstacle = obstacleToSystemd();
+const DOWNLOADED = "/opt/download/claude-mpm-socketio";
+const INSTALLED = "/usr/local/bin/claude-mpm-socketio";
+const UNIT = "claude-mpm-socketio.service";
+const CONFIG = "/etc/claude-mpm/socketio_config.json";
+
+let machine: Machine;
+
+describe.skipIf(obstacle !== null)(`systemd${obstacle === null ? "" : ` (${obstacle})`}`, () => {
+  beforeAll(async () => {
+    machine = await startMachine(await binary());
+  });
+
+  const shown = async (...names: string[]) => {
+    const { stdout } = await machine.root("systemctl", "show", `--property=${names.join()}`, UNIT);
+    return Object.fromEntries(
+      stdout
+        .trim()
+        .split("\n")
+        .map((line) => line.split("=")),
+    );
+  };
+  const statusOf = async (port: number) => {
+    return JSON.parse((await machine.root("curl", "-s", `http://localhost:${port}/health`)).stdout);
+  };
+
+  test("install copies the program, writes the unit, starts it, and it answers with all its restrictions on", async () => {
+    const { stdout, stderr, exitCode } = await machine.root(
+      DOWNLOADED,
+      "service",
+      "install",
+      "--mode",
+      "system",
+    );
+    expect([exitCode, stderr]).toEqual([0, ""]);
+    expect(stdout).toContain(`Copied the program to ${INSTALLED}\n`);
+    expect(stdout).toContain(`Installed the service: /etc/systemd/system/${UNIT}\n`);
+    const { MainPID, UnitFileState } = await shown("MainPID", "UnitFileState");
+    expect(UnitFileState).toBe("enabled");
+    expect(stdout).toContain(`It runs at http://localhost:8765 (PID ${MainPID})`);
+    expect(await statusOf(8765)).toMatchObject({ status: "healthy", pid: Number(MainPID) });
+
+    const process = readFileSync(machine.path(`/proc/${MainPID}/status`), "utf8");
+    expect(process).toMatch(/^NoNewPrivs:\t1$/m);
+    expect(process).toMatch(/^Seccomp:\t2$/m);
+    expect(process).toMatch(/^CapEff:\t0+$/m);
+    expect(process).not.toMatch(/^Uid:\t0\t/m);
+    const log = readFileSync(machine.path("/var/log/claude-mpm-socketio/server.log"), "utf8");
+    expect(log).toContain("listening");
+  });
+
+  test("a kill is followed by a restart, and the history is still there; a reload keeps the process", async () => {
+    const body = '{"type":"kept"}';
+    await machine.root("curl", "-s", "-d", body, "http://localhost:8765/api/events");
+    const before = await shown("MainPID");
+    await machine.root("systemctl", "kill", "--signal=KILL", UNIT);
+    await eventually(async () => (await shown("NRestarts")).NRestarts === "1", { what: "the restart" });
+    const events = await eventually(
+      async () => {
+        const { stdout } = await machine.root("curl", "-s", "http://localhost:8765/api/events");
+        return stdout === "" ? null : JSON.parse(stdout);
+      },
+      { what: "the answer" },
+    );
+    expect(events.events.map(({ type }: { type: string }) => type)).toEqual(["kept"]);
+    const after = await shown("MainPID");
+    expect(after).not.toEqual(before);
+    expect((await machine.root("systemctl", "reload", UNIT)).exitCode).toBe(0);
+    expect(await shown("MainPID", "ActiveState")).toEqual({ ...after, ActiveState: "active" });
+  });
+
+  test("status tells of it, stop and start go through systemd", async () => {
+    const service = async (...args: string[]) =>
+      machine.root(INSTALLED, "service", ...args, "--mode", "system", "--json");
+    const running = await service("status");
+    expect(running.exitCode).toBe(0);
+    expect(JSON.parse(running.stdout)).toMatchObject({
+      manager: "systemd",
+      installed: true,
+      enabled: true,
+      running: true,
+      health: "healthy",
+      program: INSTALLED,
+    });
+    expect((await machine.root(INSTALLED, "doctor")).stdout).toMatch(
+      /^service +ok +runs \(PID \d+\), mode system$/m,
+    );
+    expect((await machine.root(DOWNLOADED, "doctor")).stdout).toMatch(
+      /^service +warning +runs \/usr\/local\/bin/m,
+    );
+    expect((await service("stop")).exitCode).toBe(0);
+    expect((await machine.root(INSTALLED, "doctor")).stdout).toMatch(/^service +warning .+does not run/m);
+    const stopped = await service("status");
+    expect(stopped.exitCode).toBe(3);
+    expect(JSON.parse(stopped.stdout)).toMatchObject({ installed: true, running: false, pid: null });
+    expect(await shown("Result")).toEqual({ Result: "success" });
+    expect((await service("start")).exitCode).toBe(0);
+    expect((await service("status")).exitCode).toBe(0);
+  });
+
+  test("install again with other flags renews it; one that cannot come up leaves the old one running", async () => {
+    const install = (...flags: string[]) =>
+      machine.root(INSTALLED, "service", "install", "--mode", "system", ...flags);
+    const { exitCode, stdout } = await install("--port", "9000", "--server-id", "a:b");
+    expect([exitCode, stdout]).toEqual([0, expect.stringContaining("Renewed the service")]);
+    expect(await statusOf(9000)).toMatchObject({ server_id: "a:b" });
+
+    // The configuration is for root alone: what root finds valid the service cannot read.
+    writeFileSync(machine.path("/etc/claude-mpm/other.json"), "{}", { mode: 0o600 });
+    const failed = await install("--port", "9001", "--config", "/etc/claude-mpm/other.json");
+    expect(failed.exitCode).toBe(1);
+    expect(failed.stderr).toContain("What was done so far was undone");
+    await eventually(async () => (await statusOf(9000).catch(() => null))?.status === "healthy", {
+      what: "the service as it was",
+    });
+    const unit = readFileSync(machine.path(`/etc/systemd/system/${UNIT}`), "utf8");
+    expect(unit).toContain("port=9000");
+  });
+
+  test("an invalid configuration is refused before anything changes", async () => {
+    writeFileSync(machine.path(CONFIG), '{"ping_timeout": "long"}');
+    const { exitCode } = await machine.root(INSTALLED, "service", "install", "--mode", "system");
+    expect(exitCode).toBe(78);
+    expect(await statusOf(9000)).toMatchObject({ status: "healthy" });
+    writeFileSync(machine.path(CONFIG), "{}");
+  });
+
+  test("doctor tells of a service whose program is gone", async () => {
+    renameSync(machine.path(INSTALLED), machine.path(`${INSTALLED}.away`));
+    const { stdout } = await machine.root(DOWNLOADED, "doctor");
+    renameSync(machine.path(`${INSTALLED}.away`), machine.path(INSTALLED));
+    expect(stdout).toMatch(
+      /^service +failed .+ which is not there \(mode system\)\n.+ service install --mode system$/m,
+    );
+  });
+
+  test("uninstall leaves the data, --purge nothing", async () => {
+    const uninstall = (...flags: string[]) =>
+      machine.root(DOWNLOADED, "uninstall", "--mode", "system", ...flags);
+    const first = await uninstall();
+    expect(first.exitCode).toBe(0);
+    expect(first.stdout).toContain(`Removed the program: ${INSTALLED}\n`);
+    expect(await shown("LoadState")).toEqual({ LoadState: "not-found" });
+    expect(existsSync(machine.path(INSTALLED))).toBe(false);
+    expect(existsSync(machine.path("/var/lib/private/claude-mpm-socketio/8765/events.db"))).toBe(true);
+
+    expect((await uninstall("--purge")).exitCode).toBe(0);
+    const left = ["/var/lib/private", "/var/log/private"].flatMap((path) => readdirSync(machine.path(path)));
+    expect(left).toEqual([]);
+    for (const path of ["/etc/claude-mpm/socketio_config.json", "/var/lib/claude-mpm-socketio"]) {
+      expect(lstatSync(machine.path(path), { throwIfNoEntry: false })).toBeUndefined();
+    }
+    const again = await uninstall();
+    expect([again.exitCode, again.stdout]).toEqual([
+      0,
+      "Nothing is installed (mode system), so nothing was removed\n",
+    ]);
+  });
+
+  test("a user's service runs under that user's own systemd, and without one is refused", async () => {
+    const place = "/home/somebody/.local/bin/claude-mpm-socketio";
+    const unit = `/home/somebody/.config/systemd/user/${UNIT}`;
+    const refused = await machine.user(DOWNLOADED, "service", "install");
+    expect(refused.exitCode).toBe(1);
+    expect(readdirSync(machine.path("/home/somebody"))).toEqual([]);
+
+    await machine.root("systemctl", "start", "somebody.service");
+    const { exitCode, stdout } = await machine.user(DOWNLOADED, "service", "install", "--port", "9100");
+    expect([exitCode, stdout]).toEqual([0, expect.stringContaining("loginctl enable-linger")]);
+    expect(await statusOf(9100)).toMatchObject({ status: "healthy" });
+    expect([place, unit].map((path) => existsSync(machine.path(path)))).toEqual([true, true]);
+    expect((await machine.user(place, "logs")).stdout).toBe("");
+    expect((await machine.user(place, "logs", "--port", "9100")).stdout).toContain("listening");
+
+    expect((await machine.user(place, "service", "uninstall")).exitCode).toBe(0);
+    expect([place, unit].map((path) => existsSync(machine.path(path)))).toEqual([false, false]);
+  });
+
+  test("paths and arguments come through whatever is in them", async () => {
+    const args = [
+      "",
+      "a b",
+      `'"`,
+      "\\",
+      "\\n",
+      "100%",
+      "%h",
+      "$HOME",
+      "${HOME}",
+      "$$",
+      ";",
+      "é",
+      "a\nb",
+      "@x",
+      "#",
+    ];
+    for (const directory of ["/opt/100% %h é", "/opt/$HOME ${HOME}", `/opt/it's "$HOME" \\x41`]) {
+      mkdirSync(machine.path(directory));
+      const script = "#!/bin/sh\nprintf '%s\\0' \"$@\" > /run/printed\n";
+      writeFileSync(machine.path(`${directory}/print`), script, { mode: 0o755 });
+      const unit = `[Service]\nType=oneshot\nExecStart=${commandLine(`${directory}/print`, args)}\n`;
+      writeFileSync(machine.path("/etc/systemd/system/print.service"), unit);
+      await machine.root("systemctl", "daemon-reload");
+      const started = await machine.root("systemctl", "start", "print.service");
+      expect([directory, started]).toEqual([directory, { exitCode: 0, stdout: "", stderr: "" }]);
+      expect(readFileSync(machine.path("/run/printed"), "utf8").split("\0").slice(0, -1)).toEqual(args);
+      rmSync(machine.path("/run/printed"));
+    }
+  });
+
+  test("the machine's service is for root", async () => {
+    const { exitCode, stderr } = await machine.user(DOWNLOADED, "service", "install", "--mode", "system");
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining("sudo")]);
+  });
+});
