@@ -1,6 +1,7 @@
 /**
  * Builds the binary: `bun run build` for this machine, `bun run build --all` for every target, with `--release` also all
- * that a release consists of; or, with `--library`, what other programs import.
+ * that a release consists of; or, with `--library`, what other programs import. `--base-url` is where the release will be
+ * loaded from, and `--compression 1` makes it quickly, to try it.
  */
 import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +9,7 @@ import { parseArgs } from "node:util";
 import { version as ownVersion } from "./package.json";
 import { compile } from "./build/compile.ts";
 import { buildLibrary } from "./build/library.ts";
-import { LEVELS } from "./build/release/archive.ts";
+import { type Level, LEVELS } from "./build/release/archive.ts";
 import { makeRelease } from "./build/release/release.ts";
 import { binaryName, PRODUCT, type Target, TARGET_NAMES } from "./src/release/targets.ts";
 
@@ -46,7 +47,7 @@ else {
       packages,
       version: version ?? ownVersion,
       baseUrl: values["base-url"]?.replace(/\/+$/, ""),
-      level: LEVELS.find((level) => String(level) === values.compression),
+      level: values.compression === undefined ? undefined : levelNamed(values.compression),
       folder,
       onMade: (made) =>
         say(join(folder, made.file), "bytes" in made ? mebibytes(made.bytes) : `left out: ${made.leftOut}`),
@@ -60,6 +61,13 @@ function targetNamed(name: string): Target {
   if (target === undefined)
     throw new Error(`There is no target ${name}; there are ${TARGET_NAMES.join(", ")}`);
   return target;
+}
+
+function levelNamed(name: string): Level {
+  const level = LEVELS.find((known) => String(known) === name);
+  if (level === undefined)
+    throw new Error(`There is no compression ${name}; it goes from 1, quick, to 9, small`);
+  return level;
 }
 
 function ownBinaryName(): string {
