@@ -26,7 +26,8 @@ const { values } = parseArgs({
     compression: { type: "string" },
   },
 });
-const { version, outdir = "dist" } = values;
+const { version, outdir = "dist", compression } = values;
+const level = compression === undefined ? undefined : levelNamed(compression);
 
 if (values.library) await buildLibrary(join(outdir, "library"));
 else {
@@ -47,7 +48,7 @@ else {
       packages,
       version: version ?? ownVersion,
       baseUrl: values["base-url"]?.replace(/\/+$/, ""),
-      level: values.compression === undefined ? undefined : levelNamed(values.compression),
+      level,
       folder,
       onMade: (made) =>
         say(join(folder, made.file), "bytes" in made ? mebibytes(made.bytes) : `left out: ${made.leftOut}`),
