@@ -65,10 +65,10 @@ function targetNamed(name: string): Target {
 }
 
 function levelNamed(name: string): Level {
-  const level = LEVELS.find((known) => String(known) === name);
-  if (level === undefined)
+  const found = LEVELS.find((known) => String(known) === name);
+  if (found === undefined)
     throw new Error(`There is no compression ${name}; it goes from 1, quick, to 9, small`);
-  return level;
+  return found;
 }
 
 function ownBinaryName(): string {
