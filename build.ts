@@ -1,6 +1,7 @@
 /**
  * Builds the binary: `bun run build` for this machine, `bun run build --all` for every target, with `--release` also all
- * that a release consists of; or, with `--library`, what other programs import.
+ * that a release consists of; or, with `--library`, what other programs import. `--base-url` is where the release will be
+ * loaded from, and `--compression 1` makes it quickly, to try it.
  */
 import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +9,7 @@ import { parseArgs } from "node:util";
 import { version as ownVersion } from "./package.json";
 import { compile } from "./build/compile.ts";
 import { buildLibrary } from "./build/library.ts";
-import { LEVELS } from "./build/release/archive.ts";
+import { type Level, LEVELS } from "./build/release/archive.ts";
 import { makeRelease } from "./build/release/release.ts";
 import { binaryName, PRODUCT, type Target, TARGET_NAMES } from "./src/release/targets.ts";
 
@@ -25,7 +26,8 @@ const { values } = parseArgs({
     compression: { type: "string" },
   },
 });
-const { version, outdir = "dist" } = values;
+const { version, outdir = "dist", compression } = values;
+const level = compression === undefined ? undefined : levelNamed(compression);
 
 if (values.library) await buildLibrary(join(outdir, "library"));
 else {
@@ -40,19 +42,17 @@ else {
     say(outfile, mebibytes(statSync(outfile).size));
   }
   if (values.release) {
-    const made = await makeRelease({
+    const folder = join(outdir, "release");
+    await makeRelease({
       programs: new Map(targets.map((target) => [target, join(outdir, binaryName(target))])),
       packages,
       version: version ?? ownVersion,
       baseUrl: values["base-url"]?.replace(/\/+$/, ""),
-      level: LEVELS.find((level) => String(level) === values.compression),
-      folder: join(outdir, "release"),
+      level,
+      folder,
+      onMade: (made) =>
+        say(join(folder, made.file), "bytes" in made ? mebibytes(made.bytes) : `left out: ${made.leftOut}`),
     });
-    for (const artefact of made)
-      say(
-        join(outdir, "release", artefact.file),
-        "bytes" in artefact ? mebibytes(artefact.bytes) : `left out: ${artefact.leftOut}`,
-      );
   }
 }
 
@@ -62,6 +62,13 @@ function targetNamed(name: string): Target {
   if (target === undefined)
     throw new Error(`There is no target ${name}; there are ${TARGET_NAMES.join(", ")}`);
   return target;
+}
+
+function levelNamed(name: string): Level {
+  const found = LEVELS.find((known) => String(known) === name);
+  if (found === undefined)
+    throw new Error(`There is no compression ${name}; it goes from 1, quick, to 9, small`);
+  return found;
 }
 
 function ownBinaryName(): string {

@@ -11,8 +11,7 @@ const program = find(target);
 if (program === null) {
   process.stderr.write(
     `There is no program for ${target}: the package @${PRODUCT}/${target} is missing\n` +
-      `Install ${PRODUCT} again with optional dependencies (without --omit=optional or --no-optional), ` +
-      "on the machine it is to run on; if it is none of npm's platforms, see the releases for other ways\n",
+      `Install ${PRODUCT} again on this machine, without --omit=optional; other ways: https://github.com/bobmatnyc/${PRODUCT}\n`,
   );
   process.exit(1);
 }

@@ -36,6 +36,8 @@ export interface ReleaseOptions {
   level?: Level | undefined;
   /** Emptied before: the sums name whatever lies in it. */
   folder: string;
+  /** Told of each as it is made: all of them take minutes. */
+  onMade?: (made: Made) => void;
 }
 
 /** A line of the table that a build prints. */
@@ -53,22 +55,26 @@ export async function makeRelease(options: ReleaseOptions): Promise<Made[]> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const made: Made[] = [];
-  const note = (file: string) => made.push({ file, bytes: statSync(join(folder, file)).size });
+  const note = (artefact: Made) => {
+    made.push(artefact);
+    options.onMade?.(artefact);
+  };
+  const noteFile = (file: string) => note({ file, bytes: statSync(join(folder, file)).size });
   const write = (file: string, content: string | Uint8Array) => {
     writeFileSync(join(folder, file), content);
-    note(file);
+    noteFile(file);
   };
   const writeUnless = (leftOut: string, file: string, content: string | null) => {
-    if (content === null) made.push({ file, leftOut });
+    if (content === null) note({ file, leftOut });
     else write(file, content);
   };
   const withTool = async (tool: string, file: string, make: () => unknown) => {
     if (Bun.which(tool) === null) {
-      made.push({ file, leftOut: `needs ${tool}` });
+      note({ file, leftOut: `needs ${tool}` });
       return;
     }
     await make();
-    note(file);
+    noteFile(file);
   };
 
   const sums: Partial<Record<Target, string>> = {};
