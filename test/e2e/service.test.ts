@@ -379,6 +379,32 @@ describe("uninstall", () => {
     rmSync(join(home, ".claude-mpm"), { recursive: true });
   });
 
+  test("says of a kept file or directory only where it is true that --purge would find it", async () => {
+    const { run, home, port } = await user();
+    const [stateDir, config] = [join(home, "elsewhere"), join(home, "mine.json")];
+    writeFileSync(config, "{}");
+    await run("install", "--port", `${port}`, "--state-dir", stateDir, "--config", config);
+    const { stdout } = await run("uninstall");
+    expect(stdout).toContain(`\nKept ${stateDir}\nKept ${config}\n`);
+
+    await run("install", "--port", `${port}`, "--state-dir", stateDir, "--config", config);
+    const purged = JSON.parse((await run("uninstall", "--purge", "--json")).stdout);
+    expect([purged.kept, existsSync(stateDir), existsSync(config)]).toEqual([[config], false, true]);
+  });
+
+  test("a program that cannot be removed at once is removed by the next attempt", async () => {
+    const { run, program, port } = await user();
+    await run("install", "--port", `${port}`);
+    rmSync(program);
+    mkdirSync(program);
+    const { exitCode, stderr } = await run("uninstall");
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining("The program cannot be removed")]);
+    rmSync(program, { recursive: true });
+    copyFileSync(await binary(), program);
+    expect((await run("uninstall")).stdout).toStartWith(`Removed the program: ${program}\n`);
+    expect(existsSync(program)).toBe(false);
+  });
+
   test("--purge is refused while another server works with the data", async () => {
     const { run, port, files } = await user();
     const other = await freePort();

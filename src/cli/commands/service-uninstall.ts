@@ -10,13 +10,25 @@ import { purgeStateDir, removeIfEmpty } from "../../service/purge.ts";
 import { placesOf } from "../../service/places.ts";
 import { readReceipt, type Receipt } from "../../service/receipt.ts";
 import { managerFor } from "../../service/service.ts";
+import { SECRETS_FILE } from "../../service/systemd.ts";
 import { JSON_ARG } from "../flags.ts";
 import { CommandError, EXIT, print, printError, printJson } from "../output.ts";
 import { surroundings } from "../scope.ts";
 import { machineOf, MODE_ARG, modeOf, planOf } from "../service.ts";
 import type { Command } from "../tree.ts";
 
-const LOGS_OF_SYSTEM_UNIT = ["/var/log/private/claude-mpm-socketio", "/var/log/claude-mpm-socketio"];
+/** Besides its state directory. */
+const DATA_OF_SYSTEM_UNIT = [
+  "/var/log/private/claude-mpm-socketio",
+  "/var/log/claude-mpm-socketio",
+  SECRETS_FILE,
+];
+
+const OTHERS_HOOKS = "Other users take their hooks out themselves: claude-mpm-socketio hooks uninstall";
+
+const OTHERS_DEAD_HOOKS =
+  "Hooks of other users, where there are any, fail at every event now: they take the lines with claude-mpm-socketio out of " +
+  "their ~/.claude/settings.json";
 
 export default {
   description:
@@ -35,7 +47,8 @@ export default {
     const manager = managerFor(mode, machine);
     const state = manager.state();
     const { installed } = state;
-    const stateDir = receipt?.stateDir ?? stateDirOf(args);
+    const usualStateDir = stateDirOf(args);
+    const stateDir = receipt?.stateDir ?? usualStateDir;
     if (installed) manager.check();
     if (args.purge === true) refuseWhileServed(stateDir, isServiceOf(state, receipt));
 
@@ -51,20 +64,22 @@ export default {
     removed.push(...hooks.files.map((path) => `our hooks in ${path}`));
     removed.push(...removeInstalled(receipt, places, said));
     if (args.purge === true) removed.push(...purge(stateDir, receipt?.configFile ?? null, places));
-    if (mode === "system" && installed) {
-      said.push("Other users take their hooks out themselves: claude-mpm-socketio hooks uninstall");
-    }
+    if (mode === "system" && installed)
+      said.push(existsSync(places.program) ? OTHERS_HOOKS : OTHERS_DEAD_HOOKS);
 
+    const kept = [stateDir, receipt?.configFile ?? null].filter((path) => path !== null).filter(existsSync);
     if (args.json === true) {
-      printJson({ mode, removed, kept: args.purge === true ? [] : kept(stateDir, receipt), warnings: said });
+      printJson({ mode, removed, kept, warnings: said });
       return EXIT.done;
     }
     for (const warning of said) printError(`Warning: ${warning}`);
     if (removed.length === 0) print(`Nothing is installed (mode ${mode}), so nothing was removed`);
     for (const what of removed) print(`Removed ${what}`);
-    if (args.purge !== true && removed.length > 0) {
-      for (const path of kept(stateDir, receipt)) print(`Kept ${path}; --purge removes it too`);
-    }
+    if (removed.length === 0) return EXIT.done;
+    // With the receipt gone, a later --purge looks in the usual places alone.
+    const findable = args.purge === true ? [] : [usualStateDir, places.configFile];
+    for (const path of kept)
+      print(`Kept ${path}${findable.includes(path) ? "; --purge removes it too" : ""}`);
     return EXIT.done;
   },
 } satisfies Command;
@@ -102,11 +117,20 @@ function removeInstalled(
   said: string[],
 ): string[] {
   if (receipt === null) return [];
+  const { program } = receipt;
+  const isThere = program === places.program && existsSync(program);
+  try {
+    const aside = isThere ? removeProgram(program) : null;
+    if (aside !== null) said.push(`${aside} is in use; remove it later`);
+  } catch (error) {
+    throw new CommandError(
+      `The program cannot be removed: ${(error as Error).message}`,
+      "Mend that, and uninstall again; the service and the hooks are gone already",
+    );
+  }
+  // Last, for without it nobody knows that the program is ours to remove.
   rmSync(places.receipt, { force: true });
-  if (receipt.program !== places.program || !existsSync(places.program)) return [];
-  const aside = removeProgram(places.program);
-  if (aside !== null) said.push(`${aside} is in use; remove it later`);
-  return [`the program: ${places.program}`];
+  return isThere ? [`the program: ${program}`] : [];
 }
 
 /** Tells the service's own server; by its port, where the manager tells no PIDs. */
@@ -136,7 +160,7 @@ function purge(
 ): string[] {
   const removed = purgeStateDir(stateDir);
   if (stateDir === places.stateDir && process.platform === "linux" && stateDir.startsWith("/var/lib/")) {
-    for (const path of LOGS_OF_SYSTEM_UNIT) {
+    for (const path of DATA_OF_SYSTEM_UNIT) {
       if (lstatSync(path, { throwIfNoEntry: false }) === undefined) continue;
       rmSync(path, { recursive: true, force: true });
       removed.push(path);
@@ -150,10 +174,4 @@ function purge(
     removeIfEmpty(dirname(places.configFile));
   }
   return removed;
-}
-
-function kept(stateDir: string, receipt: Receipt | null): string[] {
-  return [stateDir, receipt?.configFile ?? null]
-    .filter((path) => path !== null)
-    .filter((path) => existsSync(path));
 }
