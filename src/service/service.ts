@@ -3,8 +3,9 @@ import { posix } from "node:path";
 import type { Machine } from "../config/paths.ts";
 import { launchctlManager } from "./launchctl.ts";
 import { launchdPlist } from "./launchd.ts";
-import { type Mode, ServiceError, type ServiceManager } from "./manager.ts";
+import { type Mode, ServiceError, type ServiceManager, type ServiceState } from "./manager.ts";
 import { placesOf } from "./places.ts";
+import { readReceipt, type Receipt } from "./receipt.ts";
 import { schtasksManager } from "./schtasks.ts";
 import { systemctlManager } from "./systemctl.ts";
 import { systemdUnit } from "./systemd.ts";
@@ -63,15 +64,21 @@ export function managerFor(mode: Mode, machine: Machine): ServiceManager {
   }
 }
 
-/**
- * The mode of the service that runs the server with this PID, or null: then somebody has started it. A manager that
- * tells no PIDs is believed when its service runs.
- */
-export function serviceRunning(pid: number, machine: Machine): Mode | null {
+/** Whether the server is the service's own: by its PID, or where the manager tells none, by the port it was installed with. */
+export function runsServer(
+  { running, pid }: ServiceState,
+  receipt: Receipt | null,
+  server: { pid: number; port: number },
+): boolean {
+  return running && (pid === null ? receipt?.port === server.port : pid === server.pid);
+}
+
+/** The mode of the service that runs a server, or null: then somebody has started it. */
+export function serviceRunning(server: { pid: number; port: number }, machine: Machine): Mode | null {
   for (const mode of MODES) {
     try {
-      const state = managerFor(mode, machine).state();
-      if (state.running && (state.pid === pid || state.pid === null)) return mode;
+      const receipt = readReceipt(placesOf(mode, machine).receipt);
+      if (runsServer(managerFor(mode, machine).state(), receipt, server)) return mode;
     } catch {
       // There is no manager.
     }

@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { archiveName, SUMS_FILE } from "../../src/release/targets.ts";
 import { type Account, account, type Finished } from "../support/binary.ts";
 import { onEnd } from "../support/cleanup.ts";
+import { run } from "../support/command.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
 import { OWN_TARGET, programOf, publish } from "../support/release.ts";
@@ -24,6 +25,9 @@ import { temporaryDirectory } from "../support/temporary.ts";
 
 const OLD = "0.8.0";
 const NEW = "0.9.0";
+
+/** Runs what follows as another user; for root alone. */
+const NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
 let oldProgram: string;
 /** A folder with the new release. */
@@ -150,6 +154,37 @@ describe("upgrade", () => {
     const { exitCode, stdout } = await user.upgrade();
     expect([exitCode, stdout]).toEqual([0, expect.stringContaining("No server was running it")]);
     expect((await health(server.url)).pid).toBe(server.pid);
+  });
+
+  test.skipIf(process.getuid?.() !== 0)(
+    "as root leaves another user's server to that user, who wrote the flags it has (as root, which can be another user)",
+    async () => {
+      const user = installed();
+      Bun.spawnSync(["chown", "-R", "65534:65534", user.home]);
+      const theirs = (...args: string[]) => run([...NOBODY, user.program, ...args], user);
+      const port = await freePort();
+      const { pid } = JSON.parse((await theirs("start", "--port", `${port}`, "--json")).stdout);
+      const { exitCode, stdout } = await user.upgrade("--json");
+      expect([exitCode, JSON.parse(stdout)]).toEqual([
+        0,
+        expect.objectContaining({ servers: [], left: [{ port, pid, reason: "other_user" }] }),
+      ]);
+      expect((await health(`http://127.0.0.1:${port}`)).pid).toBe(pid);
+      expect((await theirs("restart", "--port", `${port}`)).exitCode).toBe(0);
+      expect((await theirs("stop", "--all")).exitCode).toBe(0);
+    },
+  );
+
+  test("leaves a server that does not answer, and says so", async () => {
+    const user = installed();
+    const { port, pid } = await start(user);
+    process.kill(pid, "SIGSTOP");
+    onEnd(() => process.kill(pid, "SIGKILL"));
+    const { exitCode, stdout } = await user.upgrade();
+    expect([exitCode, stdout]).toEqual([
+      0,
+      expect.stringContaining(`port ${port} (PID ${pid}) does not answer`),
+    ]);
   });
 
   test("under load loses no acknowledged event, doubles none, and every client goes on where it was", async () => {
@@ -340,8 +375,7 @@ describe("upgrade refuses, before anything is touched,", () => {
     async () => {
       const user = installed();
       chmodSync(user.home, 0o755);
-      const nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-      const child = Bun.spawn([...nobody, user.program, "upgrade", "--base-url", releases], {
+      const child = Bun.spawn([...NOBODY, user.program, "upgrade", "--base-url", releases], {
         cwd: "/",
         env: { ...user.env, HOME: "/nonexistent" },
         stdin: "ignore",

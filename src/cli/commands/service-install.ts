@@ -12,7 +12,7 @@ import { copyProgram, writeWhole } from "../../service/file.ts";
 import { ServiceError, type ServiceManager, type ServiceState } from "../../service/manager.ts";
 import { chooseProgram, isSameContent, type ProgramChoice } from "../../service/program.ts";
 import { readReceipt, writeReceipt } from "../../service/receipt.ts";
-import { definitionFor, managerFor } from "../../service/service.ts";
+import { definitionFor, managerFor, runsServer } from "../../service/service.ts";
 import { IS_COMPILED, RELEASE_VERSION } from "../../version.ts";
 import { JSON_ARG, SERVER_ARGS } from "../flags.ts";
 import { CommandError, EXIT, print, printError, printJson } from "../output.ts";
@@ -92,7 +92,7 @@ async function installService(plan: Plan): Promise<Done> {
   const choice = chooseProgram(self(), mode, places.program);
   manager.check();
   const before = manager.state();
-  await checkPort(loaded, before);
+  await checkPort(plan, before);
 
   const definition = definitionFor(machine, { ...definitionOf(plan), program: choice.program });
   const steps = new Steps();
@@ -190,10 +190,9 @@ function putConfig({ mode, places, loaded }: Plan, given: object, steps: Steps):
 }
 
 /** Whoever is on the port already keeps the service from it. */
-async function checkPort(loaded: LoadedConfig, service: ServiceState): Promise<void> {
+async function checkPort({ loaded, places }: Plan, service: ServiceState): Promise<void> {
   const { port } = loaded.values;
   const found = await findSettledServer(addressOf(loaded));
-  const isService = (pid: number) => service.running && (service.pid === null || service.pid === pid);
   switch (found.state) {
     case "none":
       return;
@@ -205,7 +204,7 @@ async function checkPort(loaded: LoadedConfig, service: ServiceState): Promise<v
     case "busy":
       throw new CommandError(`The server on port ${port} is starting or stopping`, "Try again in a moment");
     default:
-      if (isService(found.pid)) return;
+      if (runsServer(service, readReceipt(places.receipt), { pid: found.pid, port })) return;
       throw new CommandError(
         `A server already runs on port ${port} (PID ${found.pid}), and it is not this service`,
         `Stop it first: claude-mpm-socketio stop --port ${port}; or choose another port: --port N`,

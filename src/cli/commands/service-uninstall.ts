@@ -1,6 +1,6 @@
 import { existsSync, lstatSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
-import { type Instance, instancePorts, readInstance } from "../../daemon/instance.ts";
+import { instancePorts, readInstance } from "../../daemon/instance.ts";
 import { isSameProcess } from "../../daemon/process.ts";
 import { uninstallHooks } from "../../hooks/settings/install.ts";
 import { SCOPES, settingsPath } from "../../hooks/settings/scopes.ts";
@@ -9,7 +9,7 @@ import type { ServiceState } from "../../service/manager.ts";
 import { purgeStateDir, removeIfEmpty } from "../../service/purge.ts";
 import { placesOf } from "../../service/places.ts";
 import { readReceipt, type Receipt } from "../../service/receipt.ts";
-import { managerFor } from "../../service/service.ts";
+import { managerFor, runsServer } from "../../service/service.ts";
 import { SECRETS_FILE } from "../../service/systemd.ts";
 import { JSON_ARG } from "../flags.ts";
 import { CommandError, EXIT, print, printError, printJson } from "../output.ts";
@@ -50,7 +50,7 @@ export default {
     const usualStateDir = stateDirOf(args);
     const stateDir = receipt?.stateDir ?? usualStateDir;
     if (installed) manager.check();
-    if (args.purge === true) refuseWhileServed(stateDir, isServiceOf(state, receipt));
+    if (args.purge === true) refuseWhileServed(stateDir, state, receipt);
 
     const said: string[] = [];
     const removed = installed ? manager.remove().map((what) => `the service: ${what}`) : [];
@@ -133,19 +133,12 @@ function removeInstalled(
   return isThere ? [`the program: ${program}`] : [];
 }
 
-/** Tells the service's own server; by its port, where the manager tells no PIDs. */
-function isServiceOf(
-  { running, pid }: ServiceState,
-  receipt: Receipt | null,
-): (instance: Instance) => boolean {
-  return (instance) => running && (pid === null ? instance.port === receipt?.port : instance.pid === pid);
-}
-
 /** The service's own server is about to be stopped; another one would lose what it works with. */
-function refuseWhileServed(stateDir: string, isService: (instance: Instance) => boolean): void {
+function refuseWhileServed(stateDir: string, state: ServiceState, receipt: Receipt | null): void {
   for (const port of instancePorts(stateDir)) {
     const file = readInstance(stateDir, port);
-    if (file.found !== "instance" || isService(file.instance) || !isSameProcess(file.instance)) continue;
+    if (file.found !== "instance" || runsServer(state, receipt, file.instance)) continue;
+    if (!isSameProcess(file.instance)) continue;
     throw new CommandError(
       `A server that is not the service runs from ${stateDir} (port ${port}, PID ${file.instance.pid})`,
       "Stop it first: claude-mpm-socketio stop --all; nothing was removed",

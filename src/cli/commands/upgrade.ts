@@ -11,7 +11,7 @@ import { machineOf } from "../service.ts";
 import type { Command } from "../tree.ts";
 import { checkCandidate } from "../upgrade/candidate.ts";
 import { packageManagerOf } from "../upgrade/package-manager.ts";
-import { restartServer, type RunningServer, serversOf } from "../upgrade/servers.ts";
+import { type LeftServer, restartServer, type RunningServer, serversOf } from "../upgrade/servers.ts";
 
 const { config, "state-dir": stateDirFlag } = SERVER_ARGS as Record<string, { type: "string" }>;
 
@@ -61,7 +61,7 @@ export default {
     checkReplaceable(program);
     const { state_dir: stateDir } = loadForCommand(rawArgs).values;
     const stateDirs = new Set([stateDir, ...MODES.map((mode) => placesOf(mode, machineOf()).stateDir)]);
-    const servers = await serversOf(program, stateDirs);
+    const { restarted: servers, left } = await serversOf(program, stateDirs);
     const say = args.json === true ? () => {} : print;
     say(`Loading ${release.archive}`);
     const staged = stageProgram(
@@ -74,8 +74,8 @@ export default {
     } finally {
       staged.discard();
     }
-    if (args.json === true) printJson({ outcome: "upgraded", ...report, servers });
-    else print(textOf(report, servers));
+    if (args.json === true) printJson({ outcome: "upgraded", ...report, servers, left });
+    else print(textOf(report, servers, left));
     return EXIT.done;
   },
 } satisfies Command;
@@ -123,12 +123,24 @@ async function takeOver(program: string, staged: Staged, servers: readonly Runni
 function textOf(
   { from, to, program }: { from: string; to: string; program: string },
   servers: readonly RunningServer[],
+  left: readonly LeftServer[],
 ): string {
   const ports = servers.map(({ port }) => port).join(", ");
-  return [
-    `Upgraded ${program} from ${from} to ${to}`,
-    servers.length === 0
-      ? "No server was running it"
-      : `Restarted the server${servers.length > 1 ? "s" : ""} on port ${ports}; clients reconnect by themselves`,
-  ].join("\n");
+  const lines = [`Upgraded ${program} from ${from} to ${to}`, ...left.map(textOfLeft)];
+  if (servers.length > 0) {
+    lines.push(
+      `Restarted the server${servers.length > 1 ? "s" : ""} on port ${ports}; clients reconnect by themselves`,
+    );
+  } else if (left.length === 0) lines.push("No server was running it");
+  // Their state directories are not root's.
+  if (process.getuid?.() === 0)
+    lines.push("Other users restart their servers themselves: claude-mpm-socketio restart");
+  return lines.join("\n");
+}
+
+function textOfLeft({ port, pid, reason }: LeftServer): string {
+  const restart = `claude-mpm-socketio restart --port ${port}`;
+  return reason === "hung"
+    ? `The server on port ${port} (PID ${pid}) does not answer, and still runs ${RELEASE_VERSION}; to end it and start it anew: ${restart}`
+    : `The server on port ${port} (PID ${pid}) is another user's, and still runs ${RELEASE_VERSION}; that user changes it over: ${restart}`;
 }

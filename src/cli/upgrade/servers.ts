@@ -1,6 +1,7 @@
 /** The servers that run a program, and their change to the one that has taken its place. */
-import { realpathSync } from "node:fs";
-import { findSettledServer } from "../../daemon/find.ts";
+import { lstatSync, realpathSync } from "node:fs";
+import { serverPaths } from "../../config/paths.ts";
+import { findSettledServer, type ServerAddress } from "../../daemon/find.ts";
 import { instancePorts } from "../../daemon/instance.ts";
 import type { Mode } from "../../service/manager.ts";
 import { restartService, serviceRunning } from "../../service/service.ts";
@@ -21,22 +22,47 @@ export interface RunningServer {
 const SERVICE_LIMIT_MS = 90_000;
 const POLL_MS = 20;
 
-/** The servers of these state directories that run this very program; others are not touched by its upgrade. */
-export async function serversOf(program: string, stateDirs: Iterable<string>): Promise<RunningServer[]> {
+/** A server that runs the program, and that an upgrade does not restart. */
+export interface LeftServer {
+  port: number;
+  pid: number;
+  reason: "hung" | "other_user";
+}
+
+export interface Servers {
+  restarted: RunningServer[];
+  left: LeftServer[];
+}
+
+/**
+ * The servers of these state directories that run this very program. Of another user's only those are restarted that a
+ * service runs: with the flags in that user's own file, ours would run with the rights of whoever calls this, often root.
+ */
+export async function serversOf(program: string, stateDirs: Iterable<string>): Promise<Servers> {
+  const servers: Servers = { restarted: [], left: [] };
   const addresses = [...stateDirs].flatMap((stateDir) =>
     instancePorts(stateDir).map((port) => ({ stateDir, host: "localhost", port })),
   );
-  const found = await Promise.all(
-    addresses.map(async (address) => {
-      const server = await findSettledServer(address);
-      if (server.state !== "running" || server.instance === null) return [];
-      const { pid, args, executable } = server.instance;
-      if (!isSameFile(executable, program)) return [];
-      const { stateDir, port } = address;
-      return [{ port, pid, stateDir, args, service: serviceRunning(pid, machineOf()) }];
-    }),
-  );
-  return found.flat();
+  const found = await Promise.all(addresses.map(findSettledServer));
+  for (const [index, server] of found.entries()) {
+    const { stateDir, port } = addresses[index] as ServerAddress;
+    if (server.state !== "running" && server.state !== "hung") continue;
+    if (server.instance === null || !isSameFile(server.instance.executable, program)) continue;
+    const { pid, args } = server.instance;
+    const service = serviceRunning({ pid, port }, machineOf());
+    if (server.state === "hung") servers.left.push({ port, pid, reason: "hung" });
+    else if (service === null && !isOwn(stateDir, port))
+      servers.left.push({ port, pid, reason: "other_user" });
+    else servers.restarted.push({ port, pid, stateDir, args, service });
+  }
+  return servers;
+}
+
+/** Whether it is a server of this user. Windows has a state directory of each user's own. */
+function isOwn(stateDir: string, port: number): boolean {
+  const { directory, instance } = serverPaths(stateDir, port);
+  const own = process.getuid?.();
+  return own === undefined || [directory, instance].every((path) => lstatSync(path).uid === own);
 }
 
 /** Restarts a server with the program as it is now; resolves with what is wrong, or null. */
