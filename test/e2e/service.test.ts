@@ -97,7 +97,7 @@ describe("install", () => {
     const { run, installed, port, program, files } = await user();
     await run("install", "--port", `${port}`);
     const before = await healthOf(port);
-    writeFileSync(`${program}.new`, "#!/bin/sh\necho 0.0.1\n", { mode: 0o755 });
+    writeFileSync(`${program}.new`, "#!/bin/sh\necho 0.0.1 # CLAUDE_MPM_SOCKETIO_\n", { mode: 0o755 });
     rmSync(program);
     copyFileSync(`${program}.new`, program);
     rmSync(`${program}.new`);
@@ -121,9 +121,19 @@ describe("install", () => {
   test("says which version replaces which", async () => {
     const { run, port, program } = await user();
     mkdirSync(dirname(program), { recursive: true });
-    writeFileSync(program, "#!/bin/sh\necho 0.0.1\n", { mode: 0o755 });
+    writeFileSync(program, "#!/bin/sh\necho 0.0.1 # CLAUDE_MPM_SOCKETIO_\n", { mode: 0o755 });
     const { stdout } = await run("install", "--port", `${port}`);
     expect(stdout).toMatch(/^Replaced the program \S+: 0\.0\.1 by \d+\.\d+\.\d+\n/);
+  });
+
+  test("another program of that name in its place is left alone", async () => {
+    const { run, port, program, files } = await user();
+    mkdirSync(dirname(program), { recursive: true });
+    writeFileSync(program, "#!/bin/sh\ntouch ~/run\n", { mode: 0o755 });
+    const { exitCode, stderr } = await run("install", "--port", `${port}`);
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining("is another program of that name")]);
+    expect(files()).toEqual([".local/bin/claude-mpm-socketio"]);
+    expect(readFileSync(program, "utf8")).toContain("touch");
   });
 
   for (const verb of ["daemon-reload", "enable", "restart"]) {
@@ -143,14 +153,14 @@ describe("install", () => {
     const { run, fail, program, unit, port } = await user();
     await run("install", "--port", `${port}`);
     const before = readFileSync(unit, "utf8");
-    writeFileSync(`${program}.older`, "an older program", { mode: 0o755 });
+    writeFileSync(`${program}.older`, "an older program: CLAUDE_MPM_SOCKETIO_", { mode: 0o755 });
     rmSync(program);
     copyFileSync(`${program}.older`, program);
     fail("enable");
     const { exitCode } = await run("install", "--port", `${await freePort()}`);
     expect(exitCode).toBe(1);
     expect(readFileSync(unit, "utf8")).toBe(before);
-    expect(readFileSync(program, "utf8")).toBe("an older program");
+    expect(readFileSync(program, "utf8")).toBe("an older program: CLAUDE_MPM_SOCKETIO_");
   });
 
   test("a place that cannot be written to changes nothing", async () => {

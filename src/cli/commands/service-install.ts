@@ -1,14 +1,15 @@
-import { existsSync, rmSync } from "node:fs";
+import { constants, copyFileSync, existsSync, readFileSync, rmSync } from "node:fs";
 import { probe } from "../../client/http.ts";
 import { starterFile } from "../../config/documents.ts";
 import { processEnv } from "../../config/env.ts";
 import type { LoadedConfig } from "../../config/load.ts";
-import { KEYS } from "../../config/schema.ts";
+import { ENV_PREFIX, KEYS } from "../../config/schema.ts";
 import { describeHolder } from "../../daemon/failure.ts";
 import { findSettledServer } from "../../daemon/find.ts";
 import { run as output } from "../../daemon/process.ts";
 import { displayUrl, localUrl } from "../../protocol/hosts.ts";
-import { copyProgram, writeWhole } from "../../service/file.ts";
+import { stageProgram } from "../../release/place.ts";
+import { writeWhole } from "../../service/file.ts";
 import { ServiceError, type ServiceManager, type ServiceState } from "../../service/manager.ts";
 import { chooseProgram, isSameContent, type ProgramChoice } from "../../service/program.ts";
 import { readReceipt, writeReceipt } from "../../service/receipt.ts";
@@ -90,6 +91,7 @@ async function installService(plan: Plan): Promise<Done> {
   const { mode, machine, places, loaded } = plan;
   const manager = managerFor(mode, machine);
   const choice = chooseProgram(self(), mode, places.program);
+  refuseStranger(choice);
   manager.check();
   const before = manager.state();
   await checkPort(plan, before);
@@ -138,6 +140,7 @@ async function installService(plan: Plan): Promise<Done> {
 function installProgram(plan: Plan): Done {
   const { places, loaded } = plan;
   const choice = chooseProgram(self(), plan.mode, places.program);
+  refuseStranger(choice);
   const given = Object.fromEntries(
     KEYS.filter((key) => loaded.origins[key].kind === "flag").map((key) => [key, loaded.values[key]]),
   );
@@ -168,13 +171,23 @@ function putProgram({ program, copy }: ProgramChoice, steps: Steps): () => void 
   const old = existsSync(program)
     ? (output(program, ["--version"])?.trim() ?? "one that does not run")
     : null;
-  const copied = changing(program, () => copyProgram(source, program));
+  const write = (path: string) => copyFileSync(source, path, constants.COPYFILE_EXCL);
+  const copied = changing(program, () => stageProgram(program, { mode: 0o755, write }).replace());
   const line =
     old === null
       ? `Copied the program to ${program}`
       : `Replaced the program ${program}: ${old} by ${RELEASE_VERSION}`;
   steps.did(line, copied.undo);
-  return copied.done;
+  return copied.keep;
+}
+
+/** By its text, as install.sh does: who knows what a stranger would do when it is run. */
+function refuseStranger({ program, copy }: ProgramChoice): void {
+  if (!copy || !existsSync(program) || readFileSync(program).includes(ENV_PREFIX)) return;
+  throw new CommandError(
+    `${program} is another program of that name`,
+    "Move it away, and install again; nothing was changed",
+  );
 }
 
 /** Writes a starter file where there is none; returns the file the service will read. */

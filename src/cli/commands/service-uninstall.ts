@@ -4,7 +4,7 @@ import { instancePorts, readInstance } from "../../daemon/instance.ts";
 import { isSameProcess } from "../../daemon/process.ts";
 import { uninstallHooks } from "../../hooks/settings/install.ts";
 import { SCOPES, settingsPath } from "../../hooks/settings/scopes.ts";
-import { removeProgram } from "../../service/file.ts";
+import { removeProgram } from "../../release/place.ts";
 import type { ServiceState } from "../../service/manager.ts";
 import { purgeStateDir, removeIfEmpty } from "../../service/purge.ts";
 import { placesOf } from "../../service/places.ts";

@@ -1,5 +1,6 @@
 import { realpathSync } from "node:fs";
-import { checkReplaceable, programIn, type Staged, stageProgram } from "../../release/program.ts";
+import type { Staged } from "../../release/place.ts";
+import { checkReplaceable, programIn, stageRelease } from "../../release/program.ts";
 import { findRelease, loadArchive, type Release } from "../../release/source.ts";
 import type { Target } from "../../release/targets.ts";
 import { placesOf } from "../../service/places.ts";
@@ -64,7 +65,7 @@ export default {
     const { restarted: servers, left } = await serversOf(program, stateDirs);
     const say = args.json === true ? () => {} : print;
     say(`Loading ${release.archive}`);
-    const staged = stageProgram(
+    const staged = stageRelease(
       program,
       await programIn(await loadArchive(release), release.version, OWN_TARGET),
     );
