@@ -217,6 +217,52 @@ describe("upgrade", () => {
   });
 });
 
+describe("upgrade that is interrupted from the terminal", () => {
+  /** A release whose program waits at one of the steps; Ctrl-C is pressed as soon as it does. */
+  async function interruptAt(step: "version" | "restart") {
+    const user = installed();
+    const server = await start(user);
+    const folder = temporaryDirectory();
+    const waits = join(folder, "waits");
+    publishScript(
+      folder,
+      NEW,
+      `[ "$1" != ${step} ] || { touch "${waits}"; sleep 1; }
+case "$1" in
+  --version) echo ${NEW} ;;
+  version) echo '{"version":"${NEW}","log_version":2}' ;;
+  restart) "${oldProgram}" "$@" ;;
+esac`,
+    );
+    const child = Bun.spawn([user.program, "upgrade", "--base-url", folder], {
+      env: user.env,
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "pipe",
+      // A group of processes of its own, as a shell gives a terminal's.
+      detached: true,
+    });
+    await eventually(() => existsSync(waits), { what: "the step" });
+    process.kill(-child.pid, "SIGINT");
+    const stderr = await new Response(child.stderr).text();
+    return { user, server, exitCode: await child.exited, stderr };
+  }
+
+  test("before it has changed anything leaves all as it was", async () => {
+    const { user, server, exitCode, stderr } = await interruptAt("version");
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining("Interrupted; nothing was changed")]);
+    await expectUntouched(user, server);
+  });
+
+  test("while a server is restarted goes through with it", async () => {
+    const { user, server, exitCode, stderr } = await interruptAt("restart");
+    expect([exitCode, stderr]).toEqual([0, ""]);
+    expect([await versionOf(user), user.beside()]).toEqual([NEW, ["claude-mpm-socketio"]]);
+    expect((await health(server.url)).pid).not.toBe(server.pid);
+    await user.run(["stop", "--all"]);
+  });
+});
+
 describe("upgrade finds a release", () => {
   const get = async (paths: Record<string, string>, ...args: string[]) => {
     const asked: string[] = [];

@@ -12,6 +12,7 @@ import { machineOf } from "../service.ts";
 import type { Command } from "../tree.ts";
 import { checkCandidate } from "../upgrade/candidate.ts";
 import { packageManagerOf } from "../upgrade/package-manager.ts";
+import { holdSignals } from "../upgrade/signals.ts";
 import { type LeftServer, restartServer, type RunningServer, serversOf } from "../upgrade/servers.ts";
 
 const { config, "state-dir": stateDirFlag } = SERVER_ARGS as Record<string, { type: "string" }>;
@@ -65,15 +66,17 @@ export default {
     const { restarted: servers, left } = await serversOf(program, stateDirs);
     const say = args.json === true ? () => {} : print;
     say(`Loading ${release.archive}`);
-    const staged = stageRelease(
-      program,
-      await programIn(await loadArchive(release), release.version, OWN_TARGET),
-    );
+    const bytes = await programIn(await loadArchive(release), release.version, OWN_TARGET);
+    const signals = holdSignals();
+    const staged = stageRelease(program, bytes);
     try {
-      await checkCandidate(staged.path, { version: release.version, stateDirs, servers });
+      const check = checkCandidate(staged.path, { version: release.version, stateDirs, servers });
+      await Promise.race([check, signals.interrupted]);
+      // It takes seconds, and is gone through with: a server that is stopped has to be started again.
       await takeOver(program, staged, servers);
     } finally {
       staged.discard();
+      signals.release();
     }
     if (args.json === true) printJson({ outcome: "upgraded", ...report, servers, left });
     else print(textOf(report, servers, left));

@@ -1,8 +1,9 @@
 import { childEnv } from "../../config/env.ts";
 
-/** Runs a program to its end, in this one's environment. */
+/** Runs a program to its end, in this one's environment; a `detached` one does not hear the terminal's Ctrl-C. */
 export async function runProgram(
   command: readonly string[],
+  { detached = false } = {},
 ): Promise<{ exitCode: number; stdout: string; stderr: string }> {
   const child = Bun.spawn([...command], {
     env: childEnv(),
@@ -10,6 +11,7 @@ export async function runProgram(
     stdout: "pipe",
     stderr: "pipe",
     windowsHide: true,
+    detached,
   });
   const [stdout, stderr, exitCode] = await Promise.all([
     new Response(child.stdout).text(),
