@@ -4,7 +4,8 @@ import { processEnv } from "../config/env.ts";
 import { checkReach, flagFor, loadConfig, type LoadedConfig } from "../config/load.ts";
 import type { Machine } from "../config/paths.ts";
 import { ENV_PREFIX, fieldOf, isKey, type Key, SCHEMA } from "../config/schema.ts";
-import type { Mode, ServiceManager } from "../service/manager.ts";
+import { findSettledServer, type Found } from "../daemon/find.ts";
+import { type Mode, ServiceError, type ServiceManager } from "../service/manager.ts";
 import { type Places, placesOf } from "../service/places.ts";
 import { managerFor, MODES, PLATFORMS } from "../service/service.ts";
 import { SECRETS_FILE } from "../service/systemd.ts";
@@ -147,6 +148,29 @@ function oneOf<T extends string>(value: string | boolean, choices: readonly T[],
     `${flag} ${value} is none`,
     `Write ${flag} ${choices.join(`, or ${flag} `)}`,
     EXIT.usage,
+  );
+}
+
+/** A service takes its time to be started again, on Windows up to a minute. */
+const RESTART_LIMIT_MS = 90_000;
+const RESTART_POLL_MS = 20;
+
+/** Lets its manager restart a server; resolves once the new one answers. Throws a `ServiceError`. */
+export async function restartByService(
+  service: Mode,
+  { stateDir, port, pid }: { stateDir: string; port: number; pid: number },
+): Promise<Found & { state: "running" }> {
+  const manager = managerFor(service, machineOf());
+  manager.restart();
+  const deadline = Date.now() + RESTART_LIMIT_MS;
+  while (Date.now() < deadline) {
+    const found = await findSettledServer({ stateDir, host: "localhost", port });
+    if (found.state === "running" && found.pid !== pid) return found;
+    await Bun.sleep(RESTART_POLL_MS);
+  }
+  throw new ServiceError(
+    `Its service did not bring it back within ${RESTART_LIMIT_MS / 1000} s`,
+    `See why: ${manager.logHint}`,
   );
 }
 

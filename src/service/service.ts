@@ -86,11 +86,6 @@ export function serviceRunning(server: { pid: number; port: number }, machine: M
   return null;
 }
 
-/** Lets the manager stop the service and start it with the program as it is now. Throws a `ServiceError`. */
-export function restartService(mode: Mode, machine: Machine): void {
-  managerFor(mode, machine).restart();
-}
-
 function windowsUser({ env }: Machine): string {
   const { USERDOMAIN: domain, USERNAME: name = "" } = env;
   return domain ? `${domain}\\${name}` : name;

@@ -337,6 +337,21 @@ describe("status, start and stop", () => {
   });
 });
 
+test("restart lets the service restart its server, which keeps the flags it was installed with", async () => {
+  const { run, port } = await user();
+  await run("service", "install", "--port", `${port}`);
+  const before = await healthOf(port);
+  const other = await run("restart", "--port", `${port}`, "--log-level", "DEBUG");
+  expect([other.exitCode, other.stderr]).toEqual([2, expect.stringContaining("run by its service")]);
+  expect((await healthOf(port)).pid).toBe(before.pid);
+
+  const { exitCode, stdout } = await run("restart", "--port", `${port}`, "--json");
+  const { pid } = await healthOf(port);
+  expect([exitCode, JSON.parse(stdout)]).toEqual([0, expect.objectContaining({ outcome: "started", pid })]);
+  expect(pid).not.toBe(before.pid);
+  expect(JSON.parse((await run("service", "status", "--json")).stdout)).toMatchObject({ running: true, pid });
+});
+
 describe("uninstall", () => {
   test("removes what install put there and the hooks, keeps the data, and a second time has nothing to do", async () => {
     const { run, installed, home, port, files } = await user();

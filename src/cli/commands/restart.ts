@@ -1,13 +1,18 @@
 import { checkReach } from "../../config/load.ts";
 import { readInstance } from "../../daemon/instance.ts";
+import { isSameProcess } from "../../daemon/process.ts";
 import { stopServer } from "../../daemon/stop.ts";
-import { JSON_ARG, loadForCommand, SERVER_ARGS, serverArgs } from "../flags.ts";
-import { CommandError } from "../output.ts";
+import type { Mode } from "../../service/manager.ts";
+import { serviceRunning } from "../../service/service.ts";
+import { JSON_ARG, loadForCommand, readServerFlags, SERVER_ARGS, serverArgs } from "../flags.ts";
+import { CommandError, EXIT } from "../output.ts";
+import { machineOf, restartByService } from "../service.ts";
 import type { Command } from "../tree.ts";
-import { startAndReport } from "./start.ts";
+import { reportStart, startAndReport } from "./start.ts";
 
 export default {
-  description: "Stop the server and start it again with the flags it had, and those given here",
+  description:
+    "Stop the server and start it again with the flags it had, and those given here; one that a service runs is restarted by it",
   args: { ...SERVER_ARGS, ...JSON_ARG },
   async run({ args, rawArgs }) {
     const asked = loadForCommand(rawArgs);
@@ -19,6 +24,13 @@ export default {
     const loaded = loadForCommand(given);
     // Each of them once: what was replaced needs no place in the next restart.
     const flags = serverArgs(given, loaded);
+    const running = file.found === "instance" && isSameProcess(file.instance) ? file.instance : null;
+    const service = running && serviceRunning(running, machineOf());
+    if (running && service) {
+      refuseFlags(rawArgs, service);
+      const { pid, health } = await restartByService(service, { stateDir, port, pid: running.pid });
+      return reportStart({ outcome: "started", pid, health }, asked, args.json === true);
+    }
     // Before anything is stopped: a server that runs is worth more than one that will not start.
     checkReach(loaded);
 
@@ -27,3 +39,15 @@ export default {
     return startAndReport(loaded, flags, args.json === true);
   },
 } satisfies Command;
+
+/** A service starts its server with the flags of its definition, and no others. */
+function refuseFlags(rawArgs: readonly string[], service: Mode): void {
+  const { flags, configFile } = readServerFlags(rawArgs);
+  const others = Object.keys(flags).filter((key) => !["host", "port", "state_dir"].includes(key));
+  if (others.length === 0 && configFile === undefined) return;
+  throw new CommandError(
+    "The server is run by its service, with the flags that one was installed with",
+    `Install it anew with those it is to have: claude-mpm-socketio service install --mode ${service}`,
+    EXIT.usage,
+  );
+}

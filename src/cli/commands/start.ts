@@ -23,7 +23,15 @@ export async function startAndReport(loaded: LoadedConfig, args: string[], json:
   const { host, port, state_dir } = loaded.values;
   const started = await startServer({ command: selfCommand(), args, stateDir: state_dir, host, port });
   if (started.outcome === "failed") throw new CommandError(started.message, started.hint, started.exitCode);
+  return reportStart(started, loaded, json);
+}
 
+/** Says that a server runs, and how it differs from the one that was asked for. */
+export function reportStart(
+  started: Exclude<Started, { outcome: "failed" }>,
+  loaded: LoadedConfig,
+  json: boolean,
+): number {
   const differences = started.outcome === "already_running" ? differencesFrom(started.instance, loaded) : [];
   const { pid, health } = started;
   const url = displayUrl(health.host, health.port);
@@ -33,7 +41,9 @@ export async function startAndReport(loaded: LoadedConfig, args: string[], json:
   }
   print(textOf(started, url));
   if (started.outcome === "already_running" && started.instance === null) {
-    print(`It was not started from ${state_dir}: it belongs to another user, container or state directory`);
+    print(
+      `It was not started from ${loaded.values.state_dir}: it belongs to another user, container or state directory`,
+    );
   }
   if (differences.length > 0) {
     print("It runs with other settings than these:");

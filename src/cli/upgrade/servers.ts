@@ -4,8 +4,8 @@ import { serverPaths } from "../../config/paths.ts";
 import { findSettledServer, type ServerAddress } from "../../daemon/find.ts";
 import { instancePorts } from "../../daemon/instance.ts";
 import type { Mode } from "../../service/manager.ts";
-import { restartService, serviceRunning } from "../../service/service.ts";
-import { machineOf } from "../service.ts";
+import { serviceRunning } from "../../service/service.ts";
+import { machineOf, restartByService } from "../service.ts";
 import { runProgram } from "./run-program.ts";
 
 export interface RunningServer {
@@ -17,10 +17,6 @@ export interface RunningServer {
   /** The service that runs it; null where somebody has started it. */
   service: Mode | null;
 }
-
-/** A service takes its time to be started again, on Windows up to a minute. */
-const SERVICE_LIMIT_MS = 90_000;
-const POLL_MS = 20;
 
 /** A server that runs the program, and that an upgrade does not restart. */
 export interface LeftServer {
@@ -67,7 +63,12 @@ function isOwn(stateDir: string, port: number): boolean {
 
 /** Restarts a server with the program as it is now; resolves with what is wrong, or null. */
 export async function restartServer(program: string, server: RunningServer): Promise<string | null> {
-  if (server.service !== null) return restartByService(server, server.service);
+  if (server.service !== null) {
+    return restartByService(server.service, server).then(
+      () => null,
+      (error: Error) => error.message,
+    );
+  }
   const { stateDir, port, args } = server;
   const address = ["--state-dir", stateDir, "--port", `${port}`];
   // Its own flags as well: once it is stopped, nobody else remembers them.
@@ -75,24 +76,6 @@ export async function restartServer(program: string, server: RunningServer): Pro
     detached: true,
   });
   return exitCode === 0 ? null : (stderr.trim().split("\n")[0] ?? "").replace(/^Error: /, "");
-}
-
-async function restartByService(
-  { stateDir, port, pid }: RunningServer,
-  service: Mode,
-): Promise<string | null> {
-  try {
-    restartService(service, machineOf());
-  } catch (error) {
-    return (error as Error).message;
-  }
-  const deadline = Date.now() + SERVICE_LIMIT_MS;
-  while (Date.now() < deadline) {
-    const found = await findSettledServer({ stateDir, host: "localhost", port });
-    if (found.state === "running" && found.pid !== pid) return null;
-    await Bun.sleep(POLL_MS);
-  }
-  return `its service did not bring it back within ${SERVICE_LIMIT_MS / 1000} s`;
 }
 
 function isSameFile(one: string, other: string): boolean {
