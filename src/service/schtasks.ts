@@ -29,9 +29,13 @@ export function schtasksManager({ mode, stateDir, run }: SchtasksOptions): Servi
   const schtasks = (...args: string[]) => mustRun(run, "schtasks.exe", args, hint);
   // Both modes have one name: what is triggered by a log-on is the user's.
   const isOfMode = (xml: string) => xml.includes("<LogonTrigger>") === (mode === "user");
-  const definition = () => {
+  const anyDefinition = () => {
     const { status, stdout } = run("schtasks.exe", ["/Query", "/TN", TASK, "/XML"]);
-    return status === 0 && isOfMode(stdout) ? stdout : null;
+    return status === 0 ? stdout : null;
+  };
+  const definition = () => {
+    const xml = anyDefinition();
+    return xml !== null && isOfMode(xml) ? xml : null;
   };
   const create = (xml: string) => {
     const directory = mkdtempSync(join(tmpdir(), "claude-mpm-socketio-"));
@@ -81,7 +85,14 @@ export function schtasksManager({ mode, stateDir, run }: SchtasksOptions): Servi
       };
     },
     install(xml) {
-      const before = definition();
+      const before = anyDefinition();
+      if (before !== null && !isOfMode(before)) {
+        const other = mode === "user" ? "system" : "user";
+        throw new ServiceError(
+          `The task ${TASK} is there already, of mode ${other}, and there can be only one`,
+          `Take that out first: claude-mpm-socketio service uninstall --mode ${other}`,
+        );
+      }
       const undo = () => {
         run("schtasks.exe", ["/End", "/TN", TASK]);
         if (before === null) run("schtasks.exe", ["/Delete", "/F", "/TN", TASK]);

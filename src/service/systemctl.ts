@@ -35,6 +35,9 @@ export function systemctlManager({ mode, directory, privileged, run }: Systemctl
     return mustRun(run, "systemctl", [...scope, ...args], `See why: ${shown} status ${UNIT}; ${logHint}`);
   };
 
+  /** One that has failed too often systemd would not try again for a minute, whatever has been mended since. */
+  const forgetFailures = () => void run("systemctl", [...scope, "reset-failed", UNIT]);
+
   const state = (): ServiceState => {
     const names = "LoadState,UnitFileState,ActiveState,MainPID,FragmentPath,ExecStart";
     const { status, stdout } = run("systemctl", [...scope, "show", `--property=${names}`, UNIT]);
@@ -82,13 +85,14 @@ export function systemctlManager({ mode, directory, privileged, run }: Systemctl
           if (!wasEnabled) run("systemctl", [...scope, "disable", UNIT]);
         }
         run("systemctl", [...scope, "daemon-reload"]);
-        run("systemctl", [...scope, "reset-failed", UNIT]);
+        forgetFailures();
         if (before !== null && wasRunning) run("systemctl", [...scope, "restart", UNIT]);
       };
       orUndo(() => {
         writeWhole(path, definition, 0o644);
         systemctl("daemon-reload");
         systemctl("enable", UNIT);
+        forgetFailures();
         systemctl("restart", UNIT);
       }, undo);
       return undo;
@@ -101,12 +105,18 @@ export function systemctlManager({ mode, directory, privileged, run }: Systemctl
       const there = readText(path) !== null;
       rmSync(path, { force: true });
       systemctl("daemon-reload");
-      run("systemctl", [...scope, "reset-failed", UNIT]);
+      forgetFailures();
       return there ? [path] : [];
     },
-    start: () => void systemctl("start", UNIT),
+    start() {
+      forgetFailures();
+      systemctl("start", UNIT);
+    },
     stop: () => void systemctl("stop", UNIT),
-    restart: () => void systemctl("restart", UNIT),
+    restart() {
+      forgetFailures();
+      systemctl("restart", UNIT);
+    },
   };
 }
 

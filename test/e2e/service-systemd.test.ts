@@ -172,6 +172,17 @@ describe.skipIf(obstacle !== null)(`systemd${obstacle === null ? "" : ` (${obsta
     writeFileSync(machine.path(CONFIG), "{}");
   });
 
+  test("once its configuration is mended, start works at once, however often systemd has tried", async () => {
+    writeFileSync(machine.path(CONFIG), '{"ping_timeout": "long"}');
+    for (let attempt = 1; attempt <= 6; attempt += 1) await machine.root("systemctl", "restart", UNIT);
+    writeFileSync(machine.path(CONFIG), "{}");
+    const { exitCode, stderr } = await machine.root(INSTALLED, "service", "start", "--mode", "system");
+    expect([exitCode, stderr]).toEqual([0, ""]);
+    await eventually(async () => (await statusOf(9000).catch(() => null))?.status === "healthy", {
+      what: "the service",
+    });
+  });
+
   test("doctor tells of a service whose program is gone", async () => {
     renameSync(machine.path(INSTALLED), machine.path(`${INSTALLED}.away`));
     const { stdout } = await machine.root(DOWNLOADED, "doctor");

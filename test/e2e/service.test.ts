@@ -85,6 +85,7 @@ describe("install", () => {
     expect(calls().filter((call) => !/show|is-system/.test(call))).toEqual([
       "--user daemon-reload",
       "--user enable claude-mpm-socketio.service",
+      "--user reset-failed claude-mpm-socketio.service",
       "--user restart claude-mpm-socketio.service",
     ]);
     expect(readFileSync(unit, "utf8")).toContain(`\nExecStart=${program} serve --set port=${port}\n`);

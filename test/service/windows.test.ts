@@ -106,6 +106,13 @@ describe("schtasks", () => {
     expect(manager.state().installed).toBe(false);
   });
 
+  test("the machine's does not take the place of the user's, which has the same name", () => {
+    const { managerOf } = scheduler();
+    managerOf("user").install(userTask);
+    expect(() => managerOf("system").install(systemTask)).toThrow("of mode user");
+    expect(managerOf("user").state()).toMatchObject({ installed: true });
+  });
+
   test("stop keeps the trigger from starting it again", () => {
     const { managerOf, calls } = scheduler();
     managerOf("user").stop();
