@@ -113,7 +113,7 @@ More: /${DOC_FOLDER}/README.Debian
 EOF
 elif ${RUNS_SYSTEMD}; then
   # After an upgrade the new program takes over; what does not run is left alone.
-  deb-systemd-invoke restart ${UNIT} >/dev/null || true
+  deb-systemd-invoke try-restart ${UNIT} >/dev/null || true
 fi
 `;
 
