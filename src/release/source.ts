@@ -30,6 +30,8 @@ const SILENCE_LIMIT_MS = 30_000;
 /** Sums are some 2 KiB, archives some 40 MiB: what is far larger is none of ours. */
 const MAX_BYTES = 512 * 1024 * 1024;
 
+const MAX_REDIRECTS = 10;
+
 /** Finds a release and its archive for a target. Throws a `ReleaseError` when there is none. */
 export async function findRelease({ base, version, target }: ReleaseQuery): Promise<Release> {
   const root = normalize(base);
@@ -115,7 +117,7 @@ async function load(place: string): Promise<Uint8Array<ArrayBuffer> | null> {
   const silence = new AbortController();
   let timer = setTimeout(() => silence.abort(), SILENCE_LIMIT_MS);
   try {
-    const response = await fetch(place, { signal: silence.signal });
+    const response = await request(place, silence.signal);
     if (response.status === 404 || response.status === 410) return null;
     if (!response.ok) throw new Error(`the host answered ${response.status}`);
     const chunks: Uint8Array[] = [];
@@ -139,4 +141,26 @@ async function load(place: string): Promise<Uint8Array<ArrayBuffer> | null> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Follows the host to where it sends us, but from https to nothing else, as install.sh does: sums prove nothing there. */
+async function request(url: string, signal: AbortSignal): Promise<Response> {
+  let place = url;
+  for (let sent = 0; sent <= MAX_REDIRECTS; sent += 1) {
+    const response = await fetch(place, {
+      signal,
+      redirect: "manual",
+      // A host that calls an archive's own compression its encoding would have it taken off.
+      decompress: false,
+      headers: { "Accept-Encoding": "identity" },
+    });
+    const location = response.headers.get("Location");
+    if (response.status < 300 || response.status > 399 || location === null) return response;
+    const next = new URL(location, place).href;
+    if (/^https:/i.test(place) && !/^https:/i.test(next)) {
+      throw new Error(`it leads on to ${next}, which is not encrypted`);
+    }
+    place = next;
+  }
+  throw new Error(`it leads on more than ${MAX_REDIRECTS} times`);
 }

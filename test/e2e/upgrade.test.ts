@@ -306,6 +306,61 @@ describe("upgrade finds a release", () => {
     expect(await versionOf(user)).toBe(NEW);
   });
 
+  test("at a host that calls the archive's compression its encoding", async () => {
+    const host = Bun.serve({
+      port: 0,
+      fetch({ url }) {
+        const file = Bun.file(join(releases, url.slice(url.lastIndexOf("/"))));
+        return new Response(file, url.endsWith(".gz") ? { headers: { "Content-Encoding": "gzip" } } : {});
+      },
+    });
+    onEnd(() => host.stop(true));
+    const user = installed();
+    const { exitCode, stderr } = await user.call("upgrade", "--base-url", `http://localhost:${host.port}`);
+    expect([exitCode, stderr]).toEqual([0, ""]);
+  });
+
+  test.skipIf(Bun.which("openssl") === null)(
+    "where its host sends it, but never from https to what is not encrypted (needs openssl)",
+    async () => {
+      const [key, cert] = ["key", "cert"].map((name) => join(temporaryDirectory(), `${name}.pem`)) as [
+        string,
+        string,
+      ];
+      const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
+      Bun.spawnSync([
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        key,
+        "-out",
+        cert,
+        ...subject,
+      ]);
+      const tls = { key: Bun.file(key), cert: Bun.file(cert) };
+      const files = ({ url }: Request) =>
+        new Response(Bun.file(join(releases, url.slice(url.lastIndexOf("/")))));
+      const hosts = [Bun.serve({ port: 0, fetch: files }), Bun.serve({ port: 0, tls, fetch: files })];
+      const upgradeBy = async (to: string) => {
+        const redirect = ({ url }: Request) => Response.redirect(new URL(new URL(url).pathname, to).href);
+        const first = Bun.serve({ port: 0, tls, fetch: redirect });
+        onEnd(() => [first, ...hosts].map((host) => host.stop(true)));
+        const user = installed();
+        const argv = [user.program, "upgrade", "--base-url", `https://localhost:${first.port}`];
+        return { user, ...(await run(argv, { env: { ...user.env, NODE_EXTRA_CA_CERTS: cert } })) };
+      };
+      const plain = await upgradeBy(`http://localhost:${hosts[0]?.port}`);
+      expect([plain.exitCode, plain.stderr]).toEqual([1, expect.stringContaining("which is not encrypted")]);
+      await expectUntouched(plain.user);
+      const encrypted = await upgradeBy(`https://localhost:${hosts[1]?.port}`);
+      expect([encrypted.exitCode, encrypted.stderr]).toEqual([0, ""]);
+    },
+  );
+
   test("and says so where there is none", async () => {
     const { user, result } = await get({});
     expect([result.exitCode, result.stdout]).toEqual([1, ""]);
