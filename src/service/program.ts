@@ -23,7 +23,7 @@ export function chooseProgram(self: Self, mode: Mode, installed: string): Progra
       "Build the program first, and install with that: bun run build && dist/claude-mpm-socketio service install",
     );
   }
-  if (isSame(executable, installed)) return { program: installed, copy: false };
+  if (isSameFile(executable, installed)) return { program: installed, copy: false };
   const { command, warnings } = stableProgram(self);
   const [stable = executable] = command;
   const onPath = (self.path ?? "").split(delimiter).includes(dirname(stable));
@@ -40,7 +40,8 @@ export function isSameContent(one: string, other: string): boolean {
   }
 }
 
-function isSame(one: string, other: string): boolean {
+/** Whether both paths lead to one file that is there. */
+export function isSameFile(one: string, other: string): boolean {
   try {
     return realpathSync(one) === realpathSync(other);
   } catch {

@@ -418,6 +418,15 @@ describe("uninstall", () => {
     expect([purged.kept, existsSync(stateDir), existsSync(config)]).toEqual([[config], false, true]);
   });
 
+  test("tells of a server that runs on without its program, which nobody can stop by that any more", async () => {
+    const { run, installed, port } = await user({ state: "offline" });
+    await run("install", "--no-service");
+    const { pid } = JSON.parse((await installed("start", "--port", `${port}`, "--json")).stdout);
+    const { exitCode, stderr } = await run("uninstall");
+    expect([exitCode, stderr]).toEqual([0, expect.stringContaining(`port ${port}, PID ${pid}`)]);
+    await run("stop", "--all");
+  });
+
   test("a program that cannot be removed at once is removed by the next attempt", async () => {
     const { run, program, port } = await user();
     await run("install", "--port", `${port}`);

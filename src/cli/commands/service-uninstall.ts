@@ -1,11 +1,12 @@
 import { existsSync, lstatSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
-import { instancePorts, readInstance } from "../../daemon/instance.ts";
+import { type Instance, instancePorts, readInstance } from "../../daemon/instance.ts";
 import { isSameProcess } from "../../daemon/process.ts";
 import { uninstallHooks } from "../../hooks/settings/install.ts";
 import { SCOPES, settingsPath } from "../../hooks/settings/scopes.ts";
 import { removeProgram } from "../../release/place.ts";
 import type { ServiceState } from "../../service/manager.ts";
+import { isSameFile } from "../../service/program.ts";
 import { purgeStateDir, removeIfEmpty } from "../../service/purge.ts";
 import { placesOf } from "../../service/places.ts";
 import { readReceipt, type Receipt } from "../../service/receipt.ts";
@@ -53,6 +54,9 @@ export default {
     if (args.purge === true) refuseWhileServed(stateDir, state, receipt);
 
     const said: string[] = [];
+    const orphans = otherServers(stateDir, state, receipt).filter(({ executable }) => {
+      return receipt?.program === places.program && isSameFile(executable, places.program);
+    });
     const removed = installed ? manager.remove().map((what) => `the service: ${what}`) : [];
     if (installed && removed.length === 0) {
       said.push(
@@ -63,6 +67,9 @@ export default {
     said.push(...hooks.failures);
     removed.push(...hooks.files.map((path) => `our hooks in ${path}`));
     removed.push(...removeInstalled(receipt, places, said));
+    said.push(
+      ...orphans.map(({ port, pid }) => `A server runs on without its program: port ${port}, PID ${pid}`),
+    );
     if (args.purge === true) removed.push(...purge(stateDir, receipt?.configFile ?? null, places));
     if (mode === "system" && installed)
       said.push(existsSync(places.program) ? OTHERS_HOOKS : OTHERS_DEAD_HOOKS);
@@ -133,17 +140,23 @@ function removeInstalled(
   return isThere ? [`the program: ${program}`] : [];
 }
 
-/** The service's own server is about to be stopped; another one would lose what it works with. */
-function refuseWhileServed(stateDir: string, state: ServiceState, receipt: Receipt | null): void {
-  for (const port of instancePorts(stateDir)) {
+/** Servers of this state directory that are not the service's, which is about to be stopped. */
+function otherServers(stateDir: string, state: ServiceState, receipt: Receipt | null): Instance[] {
+  return instancePorts(stateDir).flatMap((port) => {
     const file = readInstance(stateDir, port);
-    if (file.found !== "instance" || runsServer(state, receipt, file.instance)) continue;
-    if (!isSameProcess(file.instance)) continue;
-    throw new CommandError(
-      `A server that is not the service runs from ${stateDir} (port ${port}, PID ${file.instance.pid})`,
-      "Stop it first: claude-mpm-socketio stop --all; nothing was removed",
-    );
-  }
+    if (file.found !== "instance" || runsServer(state, receipt, file.instance)) return [];
+    return isSameProcess(file.instance) ? [file.instance] : [];
+  });
+}
+
+/** Another server would lose what it works with. */
+function refuseWhileServed(stateDir: string, state: ServiceState, receipt: Receipt | null): void {
+  const [other] = otherServers(stateDir, state, receipt);
+  if (other === undefined) return;
+  throw new CommandError(
+    `A server that is not the service runs from ${stateDir} (port ${other.port}, PID ${other.pid})`,
+    "Stop it first: claude-mpm-socketio stop --all; nothing was removed",
+  );
 }
 
 function purge(

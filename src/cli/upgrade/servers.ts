@@ -1,9 +1,10 @@
 /** The servers that run a program, and their change to the one that has taken its place. */
-import { lstatSync, realpathSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { serverPaths } from "../../config/paths.ts";
 import { findSettledServer, type ServerAddress } from "../../daemon/find.ts";
 import { instancePorts } from "../../daemon/instance.ts";
 import type { Mode } from "../../service/manager.ts";
+import { isSameFile } from "../../service/program.ts";
 import { serviceRunning } from "../../service/service.ts";
 import { machineOf, restartByService } from "../service.ts";
 import { runProgram } from "./run-program.ts";
@@ -76,12 +77,4 @@ export async function restartServer(program: string, server: RunningServer): Pro
     detached: true,
   });
   return exitCode === 0 ? null : (stderr.trim().split("\n")[0] ?? "").replace(/^Error: /, "");
-}
-
-function isSameFile(one: string, other: string): boolean {
-  try {
-    return realpathSync(one) === realpathSync(other);
-  } catch {
-    return one === other;
-  }
 }
