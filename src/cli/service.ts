@@ -161,6 +161,7 @@ export async function restartByService(
   { stateDir, port, pid }: { stateDir: string; port: number; pid: number },
 ): Promise<Found & { state: "running" }> {
   const manager = managerFor(service, machineOf());
+  manager.check();
   manager.restart();
   const deadline = Date.now() + RESTART_LIMIT_MS;
   while (Date.now() < deadline) {

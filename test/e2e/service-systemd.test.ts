@@ -122,6 +122,16 @@ describe.skipIf(obstacle !== null)(`systemd${obstacle === null ? "" : ` (${obsta
     expect((await service("status")).exitCode).toBe(0);
   });
 
+  test("restart goes through systemd as well, for root alone", async () => {
+    const before = await shown("MainPID");
+    expect((await machine.user(INSTALLED, "restart")).exitCode).toBe(1);
+    expect(await shown("MainPID")).toEqual(before);
+    const { exitCode, stdout } = await machine.root(INSTALLED, "restart", "--json");
+    const { MainPID, ActiveState } = await shown("MainPID", "ActiveState");
+    expect([exitCode, JSON.parse(stdout).pid, ActiveState]).toEqual([0, Number(MainPID), "active"]);
+    expect(MainPID).not.toBe(before.MainPID);
+  });
+
   test("upgrade lets systemd restart it with the newer program, and its history goes on", async () => {
     const releases = temporaryDirectory();
     const newer = readFileSync(await programOf("9.9.9"));

@@ -1,6 +1,6 @@
 import { checkReach } from "../../config/load.ts";
+import { findSettledServer } from "../../daemon/find.ts";
 import { readInstance } from "../../daemon/instance.ts";
-import { isSameProcess } from "../../daemon/process.ts";
 import { stopServer } from "../../daemon/stop.ts";
 import type { Mode } from "../../service/manager.ts";
 import { serviceRunning } from "../../service/service.ts";
@@ -24,11 +24,13 @@ export default {
     const loaded = loadForCommand(given);
     // Each of them once: what was replaced needs no place in the next restart.
     const flags = serverArgs(given, loaded);
-    const running = file.found === "instance" && isSameProcess(file.instance) ? file.instance : null;
-    const service = running && serviceRunning(running, machineOf());
-    if (running && service) {
+    // The machine's service keeps its files where a user, and root as well, does not look for them: it is known by its PID.
+    const found = await findSettledServer({ stateDir, host, port });
+    const running = found.state === "running" || found.state === "hung" ? found.pid : null;
+    const service = running === null ? null : serviceRunning({ pid: running, port }, machineOf());
+    if (running !== null && service !== null) {
       refuseFlags(rawArgs, service);
-      const { pid, health } = await restartByService(service, { stateDir, port, pid: running.pid });
+      const { pid, health } = await restartByService(service, { stateDir, port, pid: running });
       return reportStart({ outcome: "started", pid, health }, asked, args.json === true);
     }
     // Before anything is stopped: a server that runs is worth more than one that will not start.
