@@ -25,7 +25,7 @@ const SYSTEM_PARTS = [
   { name: "Wine", ...tools({ wine: "wine", "x86_64-w64-mingw32-gcc": "gcc-mingw-w64-x86-64-win32" }) },
   {
     name: "systemd",
-    ...tools({ "systemd-analyze": "systemd", "dbus-daemon": "dbus", setpriv: "util-linux" }),
+    ...tools({ "systemd-analyze": "systemd", setpriv: "util-linux", xmllint: "libxml2-utils" }),
   },
   {
     name: "shells and manuals",

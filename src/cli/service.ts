@@ -7,6 +7,7 @@ import { ENV_PREFIX, fieldOf, isKey, type Key, SCHEMA } from "../config/schema.t
 import type { Mode, ServiceManager } from "../service/manager.ts";
 import { type Places, placesOf } from "../service/places.ts";
 import { managerFor, MODES, PLATFORMS } from "../service/service.ts";
+import { SECRETS_FILE } from "../service/systemd.ts";
 import { readServerFlags, serverArgs } from "./flags.ts";
 import { CommandError, EXIT } from "./output.ts";
 
@@ -28,6 +29,10 @@ export function platformOf({ platform }: Record<string, string | boolean | undef
   if (platform === undefined) return process.platform;
   return PLATFORMS[oneOf(platform, Object.keys(PLATFORMS) as (keyof typeof PLATFORMS)[], "--platform")];
 }
+
+/** A hook tells its server by a file of its own user. */
+const NO_HOOKS =
+  "Claude Code's hooks send to a server of their own user alone, and not to the machine's; for them use --mode user";
 
 /** Variables that tell where things are. */
 const PLACE_VARIABLES =
@@ -54,7 +59,7 @@ export interface Plan {
 export function planOf(mode: Mode, machine: Machine, rawArgs: readonly string[]): Plan {
   const places = placesOf(mode, machine);
   const given = readServerFlags(rawArgs);
-  refuseSecrets(Object.keys(given.flags).filter(isKey));
+  refuseSecrets(Object.keys(given.flags).filter(isKey), mode === "system" && machine.platform === "linux");
   const loaded = loadConfig({
     ...given,
     compiled: true,
@@ -73,7 +78,11 @@ export function planOf(mode: Mode, machine: Machine, rawArgs: readonly string[])
     places,
     loaded,
     args: serverArgs(rawArgs, loaded),
-    warnings: [...loaded.warnings, ...variableWarnings(given.configFile)],
+    warnings: [
+      ...loaded.warnings,
+      ...variableWarnings(given.configFile),
+      ...(mode === "system" ? [NO_HOOKS] : []),
+    ],
   };
 }
 
@@ -84,12 +93,15 @@ function serviceEnv(mode: Mode, { platform, env }: Machine, places: Places): Mac
 }
 
 /** Definitions are for everybody to read. */
-function refuseSecrets(keys: readonly Key[]): void {
+function refuseSecrets(keys: readonly Key[], ofUnit: boolean): void {
   const secret = keys.find((key) => fieldOf(key).secret);
   if (secret === undefined) return;
+  const variable = `${ENV_PREFIX}${fieldOf(secret).env}=…`;
   throw new CommandError(
     `${flagFor(secret)} would stand in the service's definition, where every user can read it`,
-    "Write it into the configuration file: claude-mpm-socketio config path",
+    ofUnit
+      ? `Write ${variable} into ${SECRETS_FILE}, which systemd reads, with mode 600`
+      : "Write it into the configuration file: claude-mpm-socketio config path",
     EXIT.usage,
   );
 }

@@ -110,7 +110,7 @@ function start(
   { env = {}, cwd, stdin, by = [] }: Way = {},
 ) {
   const argv = [...by, ...shell.argv, ...(stdin === undefined ? [SCRIPT] : ["-s", "--"]), ...args];
-  const all = { HOME: at.home, PATH: at.path, SHELL: "/bin/bash", ...env };
+  const all = { HOME: at.home, PATH: at.path, SHELL: "/bin/bash", TERM: "xterm", ...env };
   const child = Bun.spawn(argv, {
     cwd: cwd ?? at.home,
     env: Object.fromEntries(
@@ -303,18 +303,21 @@ for (const shell of shells)
           ["./e/", "e"],
           ["~/f", "f"],
         ] as const) {
+          const bin = join(at.home, where, "bin");
           expect(await run(at, ["--prefix", prefix, "--base-url", SITE])).toMatchObject({
+            stdout: expect.stringContaining(`Installed ${PRODUCT} 2.0.0: ${join(bin, PRODUCT)}\n`),
             stderr: "",
             exitCode: 0,
           });
-          expect(readdirSync(join(at.home, where, "bin"))).toEqual([PRODUCT]);
+          expect(readdirSync(bin)).toEqual([PRODUCT]);
         }
       });
 
       test("as one command at the end of a pipe, of which nothing that it runs reads", async () => {
         const at = place();
         const { stdout, exitCode } = await run(at, ["--base-url", SITE], {
-          stdin: `${SOURCE}\necho the rest of the pipe\n`,
+          // Far beyond what a shell reads at once.
+          stdin: `${SOURCE}\n${"#\n".repeat(100_000)}echo the rest of the pipe\n`,
         });
         expect(exitCode).toBe(0);
         expect(stdout).toEndWith("the rest of the pipe\n");
@@ -499,7 +502,7 @@ for (const shell of shells)
         await refusesAlways({}, ["--base-url", site], "is not what was released");
       });
 
-      for (const loader of ["curl", "wget"] as const)
+      for (const loader of ["curl", "wget", "busybox wget"] as const)
         skippedTest(`the server breaks off in the middle, asked by ${loader}`, missing(loader), async () => {
           const half = answerArchives((file, response) => {
             response.writeHead(200, { "content-length": file.length });
@@ -545,8 +548,13 @@ for (const shell of shells)
 
       test("the sums name a file elsewhere, or are none", async () => {
         const site = temporaryDirectory();
-        writeFileSync(join(site, SUMS_FILE), `${"0".repeat(64)}  ../${archiveName("2.0.0", "linux-x64")}\n`);
-        await refuses(place(), ["--base-url", site], "no archives");
+        for (const name of [
+          `../${archiveName("2.0.0", "linux-x64")}`,
+          archiveName("2.0.0/../x", "linux-x64"),
+        ]) {
+          writeFileSync(join(site, SUMS_FILE), `${"0".repeat(64)}  ${name}\n`);
+          await refuses(place(), ["--base-url", site], "no archives");
+        }
         writeFileSync(join(site, SUMS_FILE), "<html>Please log in</html>");
         await refuses(place(), ["--base-url", site], "no archives");
       });
@@ -832,13 +840,16 @@ for (const shell of shells)
         mkdirSync(join(at.home, "dotfiles"));
         writeFileSync(join(at.home, "dotfiles", "rc"), "alias a=b");
         symlinkSync("dotfiles/rc", join(at.home, ".bashrc"));
+        writeFileSync(join(at.home, "dotfiles", "empty"), "");
+        symlinkSync(join(at.home, "dotfiles", "empty"), join(at.home, ".profile"));
         await run(at, ["--base-url", SITE]);
         expect(lstatSync(join(at.home, ".bashrc")).isSymbolicLink()).toBe(true);
         expect(readFileSync(join(at.home, "dotfiles", "rc"), "utf8")).toStartWith("alias a=b\ncase ");
         await run(at, ["--uninstall"]);
         expect(lstatSync(join(at.home, ".bashrc")).isSymbolicLink()).toBe(true);
         expect(readFileSync(join(at.home, "dotfiles", "rc"), "utf8")).toBe("alias a=b\n");
-        expect(readdirSync(join(at.home, "dotfiles"))).toEqual(["rc"]);
+        expect(lstatSync(join(at.home, ".profile")).isSymbolicLink()).toBe(true);
+        expect(readdirSync(join(at.home, "dotfiles")).toSorted()).toEqual(["empty", "rc"]);
       });
 
       test("a start file that cannot be changed is said, with the line to add", async () => {

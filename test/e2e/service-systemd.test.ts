@@ -1,6 +1,7 @@
 /** The service under the real systemd, on a machine of its own: installed, killed, misconfigured, taken away again. */
 import { beforeAll, describe, expect, test } from "bun:test";
 import {
+  cpSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -10,10 +11,13 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { commandLine } from "../../src/service/systemd.ts";
+import { dirname } from "node:path";
+import { commandLine, systemdUnit } from "../../src/service/systemd.ts";
 import { binary } from "../support/binary.ts";
 import { eventually } from "../support/eventually.ts";
+import { OWN_TARGET, programOf, publish } from "../support/release.ts";
 import { type Machine, obstacleToSystemd, startMachine } from "../support/systemd.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
 
 const obstacle = obstacleToSystemd();
 const DOWNLOADED = "/opt/download/claude-mpm-socketio";
@@ -49,7 +53,10 @@ describe.skipIf(obstacle !== null)(`systemd${obstacle === null ? "" : ` (${obsta
       "--mode",
       "system",
     );
-    expect([exitCode, stderr]).toEqual([0, ""]);
+    expect([exitCode, stderr]).toEqual([
+      0,
+      expect.stringMatching(/^Warning: Claude Code's hooks .+ --mode user\n$/),
+    ]);
     expect(stdout).toContain(`Copied the program to ${INSTALLED}\n`);
     expect(stdout).toContain(`Installed the service: /etc/systemd/system/${UNIT}\n`);
     const { MainPID, UnitFileState } = await shown("MainPID", "UnitFileState");
@@ -113,6 +120,29 @@ describe.skipIf(obstacle !== null)(`systemd${obstacle === null ? "" : ` (${obsta
     expect(await shown("Result")).toEqual({ Result: "success" });
     expect((await service("start")).exitCode).toBe(0);
     expect((await service("status")).exitCode).toBe(0);
+  });
+
+  test("upgrade lets systemd restart it with the newer program, and its history goes on", async () => {
+    const releases = temporaryDirectory();
+    const newer = readFileSync(await programOf("9.9.9"));
+    publish(releases, "9.9.9", { targets: [OWN_TARGET], program: () => newer });
+    cpSync(releases, machine.path("/opt/release"), { recursive: true });
+    const before = await shown("MainPID");
+    const { exitCode, stdout, stderr } = await machine.root(
+      INSTALLED,
+      "upgrade",
+      "--base-url",
+      "/opt/release",
+    );
+    expect([exitCode, stderr]).toEqual([0, ""]);
+    expect(stdout).toContain("Restarted the server on port 8765");
+    expect((await machine.root(INSTALLED, "--version")).stdout).toBe("9.9.9\n");
+
+    const { MainPID, ActiveState } = await shown("MainPID", "ActiveState");
+    expect([MainPID === before.MainPID, ActiveState]).toEqual([false, "active"]);
+    expect(await statusOf(8765)).toMatchObject({ status: "healthy", pid: Number(MainPID) });
+    const { stdout: events } = await machine.root("curl", "-s", "http://localhost:8765/api/events");
+    expect(JSON.parse(events).events[0]).toMatchObject({ type: "kept", seq: 1 });
   });
 
   test("install again with other flags renews it; one that cannot come up leaves the old one running", async () => {
@@ -191,6 +221,32 @@ describe.skipIf(obstacle !== null)(`systemd${obstacle === null ? "" : ` (${obsta
 
     expect((await machine.user(place, "service", "uninstall")).exitCode).toBe(0);
     expect([place, unit].map((path) => existsSync(machine.path(path)))).toEqual([false, false]);
+  });
+
+  test("on a disk that is full nothing is left behind", async () => {
+    const directory = dirname(INSTALLED);
+    await machine.root("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", directory);
+    const { exitCode, stderr } = await machine.root(DOWNLOADED, "service", "install", "--mode", "system");
+    expect([exitCode, stderr]).toEqual([
+      1,
+      expect.stringContaining(`${INSTALLED} cannot be written: ENOSPC`),
+    ]);
+    expect(readdirSync(machine.path(directory))).toEqual([]);
+    await machine.root("umount", directory);
+    expect(existsSync(machine.path(`/etc/systemd/system/${UNIT}`))).toBe(false);
+  });
+
+  test("a package's unit is left to the package", async () => {
+    const unit = machine.path(`/usr/lib/systemd/system/${UNIT}`);
+    writeFileSync(unit, systemdUnit({ mode: "system", program: DOWNLOADED, args: [] }));
+    await machine.root("systemctl", "daemon-reload");
+    expect((await machine.root(DOWNLOADED, "service", "start", "--mode", "system")).exitCode).toBe(0);
+    const { exitCode, stderr } = await machine.root(DOWNLOADED, "uninstall", "--mode", "system");
+    expect([exitCode, stderr]).toEqual([
+      0,
+      expect.stringContaining(`/lib/systemd/system/${UNIT} goes with the package`),
+    ]);
+    expect([existsSync(unit), await shown("ActiveState")]).toEqual([true, { ActiveState: "inactive" }]);
   });
 
   test("paths and arguments come through whatever is in them", async () => {

@@ -219,6 +219,7 @@ describe("what keeps a service from being installed", () => {
         /--redis-url would stand .* every user can read it\n.*config path/,
       ],
       [["--set", "token=secret"], /--set token would stand/],
+      [["--mode", "system", "--set", "token=secret"], /CLAUDE_MPM_SOCKETIO_TOKEN=… into .*\.env.*mode 600/],
       [["--port", "0"], /needs a port/],
       [["--mode", "both"], /--mode both is none/],
       [["--platform", "darwin"], /--print/],

@@ -2,7 +2,16 @@
  * A small machine that systemd runs: namespaces of their own, as a container has them, in which systemd is the first
  * process. Nothing of it is left once that is ended.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  statSync,
+} from "node:fs";
 import { join } from "node:path";
 import { onEnd } from "./cleanup.ts";
 import { eventually } from "./eventually.ts";
@@ -27,6 +36,13 @@ export function obstacleToSystemd(): string | null {
   if (process.platform !== "linux") return "not Linux";
   if (process.getuid?.() !== 0) return "not root";
   if (!existsSync(SYSTEMD)) return "no systemd";
+  const missing = ["unshare", "nsenter", "setpriv", "curl"].filter((tool) => Bun.which(tool) === null);
+  if (missing.length > 0) return `no ${missing.join(", no ")}`;
+  try {
+    for (const root of cgroupRoots()) accessSync(root, constants.W_OK);
+  } catch {
+    return "no cgroups of its own";
+  }
   const tried = Bun.spawnSync(["unshare", ...NAMESPACES, "--fork", "mount", "--make-rprivate", "/"]);
   return tried.exitCode === 0 ? null : "no namespaces";
 }
@@ -100,17 +116,18 @@ function childOf(pid: number): number | null {
 
 /** systemd makes its services' cgroups below its own: in a new one these are out of everybody's way. */
 function makeCgroups(): string[] {
+  return cgroupRoots().map((root) => {
+    const cgroup = join(root, `cms-test-${process.pid}`);
+    mkdirSync(cgroup);
+    return cgroup;
+  });
+}
+
+/** Of the one hierarchy, or where there are several, of those that systemd keeps its services in. */
+function cgroupRoots(): string[] {
   const top = "/sys/fs/cgroup";
-  const roots = existsSync(join(top, "cgroup.controllers"))
-    ? [top]
-    : [join(top, "systemd"), join(top, "unified")];
-  return roots
-    .filter((root) => existsSync(root))
-    .map((root) => {
-      const cgroup = join(root, `cms-test-${process.pid}`);
-      mkdirSync(cgroup);
-      return cgroup;
-    });
+  if (existsSync(join(top, "cgroup.controllers"))) return [top];
+  return [join(top, "systemd"), join(top, "unified")];
 }
 
 function removeCgroup(cgroup: string): boolean {

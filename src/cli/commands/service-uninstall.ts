@@ -1,11 +1,11 @@
 import { existsSync, lstatSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
-import { instancePorts, readInstance } from "../../daemon/instance.ts";
+import { type Instance, instancePorts, readInstance } from "../../daemon/instance.ts";
 import { isSameProcess } from "../../daemon/process.ts";
 import { uninstallHooks } from "../../hooks/settings/install.ts";
 import { SCOPES, settingsPath } from "../../hooks/settings/scopes.ts";
 import { removeProgram } from "../../service/file.ts";
-import { ServiceError, type ServiceManager } from "../../service/manager.ts";
+import type { ServiceState } from "../../service/manager.ts";
 import { purgeStateDir, removeIfEmpty } from "../../service/purge.ts";
 import { placesOf } from "../../service/places.ts";
 import { readReceipt, type Receipt } from "../../service/receipt.ts";
@@ -33,14 +33,21 @@ export default {
     const places = placesOf(mode, machine);
     const receipt = readReceipt(places.receipt);
     const manager = managerFor(mode, machine);
-    const { installed, pid, definition } = manager.state();
+    const state = manager.state();
+    const { installed } = state;
     const stateDir = receipt?.stateDir ?? stateDirOf(args);
     if (installed) manager.check();
-    if (args.purge === true) refuseWhileServed(stateDir, pid);
+    if (args.purge === true) refuseWhileServed(stateDir, isServiceOf(state, receipt));
 
-    const removed = installed ? removeService(manager, definition) : [];
+    const said: string[] = [];
+    const removed = installed ? manager.remove().map((what) => `the service: ${what}`) : [];
+    if (installed && removed.length === 0) {
+      said.push(
+        `The service was stopped; its definition ${state.definition} goes with the package it belongs to`,
+      );
+    }
     const hooks = removeHooks();
-    const said = [...hooks.failures];
+    said.push(...hooks.failures);
     removed.push(...hooks.files.map((path) => `our hooks in ${path}`));
     removed.push(...removeInstalled(receipt, places, said));
     if (args.purge === true) removed.push(...purge(stateDir, receipt?.configFile ?? null, places));
@@ -73,15 +80,6 @@ function stateDirOf(args: Record<string, string | boolean | undefined>): string 
   }
 }
 
-function removeService(manager: ServiceManager, definition: string | null): string[] {
-  const removed = manager.remove();
-  if (removed.length > 0) return removed.map((what) => `the service: ${what}`);
-  throw new ServiceError(
-    `The service was stopped; its definition ${definition} belongs to a package`,
-    "Remove it with the package: apt remove, or dnf remove, claude-mpm-socketio",
-  );
-}
-
 /** A hook of which the program is gone would fail at every event. */
 function removeHooks(): { files: string[]; failures: string[] } {
   const around = surroundings();
@@ -111,12 +109,19 @@ function removeInstalled(
   return [`the program: ${places.program}`];
 }
 
-/** Its own server is about to be stopped; another one would lose what it works with. */
-function refuseWhileServed(stateDir: string, servicePid: number | null): void {
+/** Tells the service's own server; by its port, where the manager tells no PIDs. */
+function isServiceOf(
+  { running, pid }: ServiceState,
+  receipt: Receipt | null,
+): (instance: Instance) => boolean {
+  return (instance) => running && (pid === null ? instance.port === receipt?.port : instance.pid === pid);
+}
+
+/** The service's own server is about to be stopped; another one would lose what it works with. */
+function refuseWhileServed(stateDir: string, isService: (instance: Instance) => boolean): void {
   for (const port of instancePorts(stateDir)) {
     const file = readInstance(stateDir, port);
-    if (file.found !== "instance" || file.instance.pid === servicePid || !isSameProcess(file.instance))
-      continue;
+    if (file.found !== "instance" || isService(file.instance) || !isSameProcess(file.instance)) continue;
     throw new CommandError(
       `A server that is not the service runs from ${stateDir} (port ${port}, PID ${file.instance.pid})`,
       "Stop it first: claude-mpm-socketio stop --all; nothing was removed",
