@@ -84,7 +84,8 @@ export function restartService(mode: Mode, machine: Machine): void {
   managerFor(mode, machine).restart();
 }
 
+/** Printed on another platform it is for the reader to fill in: the Task Scheduler expands no variable there. */
 function windowsUser({ env }: Machine): string {
-  const { USERDOMAIN: domain, USERNAME: name = "" } = env;
+  const { USERDOMAIN: domain, USERNAME: name = "YOUR-NAME" } = env;
   return domain ? `${domain}\\${name}` : name;
 }
