@@ -86,7 +86,8 @@ export function serviceRunning(server: { pid: number; port: number }, machine: M
   return null;
 }
 
+/** Printed on another platform it is for the reader to fill in: the Task Scheduler expands no variable there. */
 function windowsUser({ env }: Machine): string {
-  const { USERDOMAIN: domain, USERNAME: name = "" } = env;
+  const { USERDOMAIN: domain, USERNAME: name = "YOUR-NAME" } = env;
   return domain ? `${domain}\\${name}` : name;
 }

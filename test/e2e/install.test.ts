@@ -28,6 +28,7 @@ import {
   type Target,
 } from "../../src/release/targets.ts";
 import { account, binary, type Finished } from "../support/binary.ts";
+import { run as runCommand } from "../support/command.ts";
 import { onEnd } from "../support/cleanup.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
@@ -1138,20 +1139,7 @@ skippedTest(
     writeFileSync(program, fakeProgram("0.0.1", ownTarget()), { mode: 0o755 });
     expect((await user.run(["start"], { env })).exitCode).toBe(0);
 
-    const sh = async (args: string[]) => {
-      const child = Bun.spawn(["sh", SCRIPT, "--prefix", prefix, ...args], {
-        env,
-        stdin: "ignore",
-        stdout: "pipe",
-        stderr: "pipe",
-      });
-      const [stdout, stderr, exitCode] = await Promise.all([
-        new Response(child.stdout).text(),
-        new Response(child.stderr).text(),
-        child.exited,
-      ]);
-      return { stdout, stderr, exitCode };
-    };
+    const sh = (args: string[]) => runCommand(["sh", SCRIPT, "--prefix", prefix, ...args], { env });
     const { stdout, stderr, exitCode } = await sh(["--base-url", url]);
     expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
     expect(stdout).toContain(`Upgraded from 0.0.1 to ${releaseVersion}: ${program}\n`);

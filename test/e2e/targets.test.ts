@@ -16,6 +16,7 @@ import { version } from "../../package.json" with { type: "json" };
 import { KEYS, SCHEMA } from "../../src/config/schema.ts";
 import { binaryName, type Target, TARGET_NAMES } from "../../src/release/targets.ts";
 import { type Cpu, missingIn, readElf, readMachO, readPe } from "../support/executables.ts";
+import { run } from "../support/command.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
 interface Machine {
@@ -113,19 +114,8 @@ for (const target of Object.keys(MACHINES) as Target[]) {
       `prints its version${obstacle === null ? "" : ` (${obstacle})`}`,
       async () => {
         const home = temporaryDirectory();
-        const child = Bun.spawn([fileOf(target), "--version"], {
-          cwd: home,
-          env: { HOME: home },
-          stdin: "ignore",
-          stdout: "pipe",
-          stderr: "pipe",
-        });
-        const [stdout, stderr, exitCode] = await Promise.all([
-          new Response(child.stdout).text(),
-          new Response(child.stderr).text(),
-          child.exited,
-        ]);
-        expect({ stdout, stderr, exitCode }).toEqual({ stdout: `${version}\n`, stderr: "", exitCode: 0 });
+        const ended = await run([fileOf(target), "--version"], { cwd: home, env: { HOME: home } });
+        expect(ended).toEqual({ stdout: `${version}\n`, stderr: "", exitCode: 0 });
       },
     );
   });

@@ -14,8 +14,8 @@ import {
 import { join } from "node:path";
 import { archiveName, SUMS_FILE } from "../../src/release/targets.ts";
 import { type Account, account, type Finished } from "../support/binary.ts";
-import { onEnd } from "../support/cleanup.ts";
 import { run } from "../support/command.ts";
+import { onEnd } from "../support/cleanup.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
 import { OWN_TARGET, programOf, publish } from "../support/release.ts";
@@ -63,21 +63,7 @@ function installed(): Installed {
   const program = join(bin, "claude-mpm-socketio");
   copyFileSync(oldProgram, program);
   chmodSync(program, 0o755);
-  const call = async (...args: string[]): Promise<Finished> => {
-    const child = Bun.spawn([program, ...args], {
-      cwd: user.home,
-      env: user.env,
-      stdin: "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
-    });
-    const [stdout, stderr, exitCode] = await Promise.all([
-      new Response(child.stdout).text(),
-      new Response(child.stderr).text(),
-      child.exited,
-    ]);
-    return { stdout, stderr, exitCode };
-  };
+  const call = (...args: string[]) => run([program, ...args], { cwd: user.home, env: user.env });
   onEnd(() => call("stop", "--all"));
   return {
     ...user,
@@ -150,7 +136,10 @@ describe("upgrade", () => {
     const user = installed();
     const other = join(temporaryDirectory(), "claude-mpm-socketio");
     copyFileSync(oldProgram, other);
-    const server = await start({ ...user, call: (...args) => spawnOther(other, args, user) });
+    const server = await start({
+      ...user,
+      call: (...args) => run([other, ...args], { env: user.env, cwd: user.home }),
+    });
     const { exitCode, stdout } = await user.upgrade();
     expect([exitCode, stdout]).toEqual([0, expect.stringContaining("No server was running it")]);
     expect((await health(server.url)).pid).toBe(server.pid);
@@ -524,22 +513,6 @@ esac`,
   expect(existsSync(user.program)).toBe(true);
   expect(await post(server.url, { type: "after" })).toMatchObject({ first_seq: 2 });
 });
-
-async function spawnOther(program: string, args: string[], { env, home }: Account): Promise<Finished> {
-  const child = Bun.spawn([program, ...args], {
-    env,
-    cwd: home,
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [stdout, stderr, exitCode] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  return { stdout, stderr, exitCode };
-}
 
 async function stats(url: string): Promise<{ events: { total_processed: number } } | null> {
   const response = await fetch(`${url}/stats`).catch(() => null);

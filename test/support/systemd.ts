@@ -13,6 +13,7 @@ import {
   statSync,
 } from "node:fs";
 import { join } from "node:path";
+import { run } from "./command.ts";
 import { onEnd } from "./cleanup.ts";
 import { eventually } from "./eventually.ts";
 import { temporaryDirectory } from "./temporary.ts";
@@ -94,16 +95,6 @@ export async function startMachine(program: string): Promise<Machine> {
     { what: "systemd" },
   );
   return { root, user, path: (absolute) => `/proc/${first}/root${absolute}` };
-}
-
-async function run(command: string[]): Promise<Finished> {
-  const child = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-  const [stdout, stderr, exitCode] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  return { stdout, stderr, exitCode };
 }
 
 function childOf(pid: number): number | null {
