@@ -8,6 +8,8 @@ export interface Instance {
   process_token: string;
   server_id: string;
   server_version: string;
+  /** Of the program; early builds do not say. */
+  release_version?: string;
   host: string;
   port: number;
   url: string;

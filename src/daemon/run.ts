@@ -2,7 +2,7 @@
 import { createApp, type App } from "../app.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { type Config, fieldOf, type Key, KEYS } from "../config/schema.ts";
-import { SERVER_VERSION } from "../version.ts";
+import { RELEASE_VERSION, SERVER_VERSION } from "../version.ts";
 import { readInstance, removeInstance, temporaryFiles, writeInstance, type Instance } from "./instance.ts";
 import { identifyProcess } from "./process.ts";
 import { rmSync } from "node:fs";
@@ -98,6 +98,7 @@ function instanceOf(app: App, config: Config, args: string[]): Omit<Instance, "s
     process_token: identity?.token ?? "",
     server_id: app.serverId,
     server_version: SERVER_VERSION,
+    release_version: RELEASE_VERSION,
     host: config.host,
     port: app.port,
     url: app.url,

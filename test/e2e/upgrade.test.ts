@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
+  renameSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -30,6 +31,7 @@ const NEW = "0.9.0";
 const NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
 let oldProgram: string;
+let newProgram: string;
 /** A folder with the new release. */
 let releases: string;
 
@@ -37,7 +39,8 @@ beforeAll(async () => {
   oldProgram = await programOf(OLD);
   releases = temporaryDirectory();
   chmodSync(releases, 0o755);
-  const program = readFileSync(await programOf(NEW));
+  newProgram = await programOf(NEW);
+  const program = readFileSync(newProgram);
   publish(releases, NEW, { targets: [OWN_TARGET], program: () => program });
 }, 60_000);
 
@@ -485,6 +488,45 @@ describe("upgrade refuses, before anything is touched,", () => {
     expect([exitCode, stderr]).toEqual([1, expect.stringContaining("is no place to load from")]);
     expect((await user.upgrade("--version", "banana")).exitCode).toBe(2);
   });
+});
+
+test("a server that still runs an older program than the one in place is restarted, though there is no newer", async () => {
+  const user = installed();
+  const server = await start(user);
+  copyFileSync(newProgram, `${user.program}.new`);
+  renameSync(`${user.program}.new`, user.program);
+  expect((await user.upgrade("--check")).stdout).toContain("is the newest; nothing was changed");
+  expect((await health(server.url)).pid).toBe(server.pid);
+
+  const { exitCode, stdout } = await user.upgrade();
+  expect([exitCode, stdout]).toEqual([
+    0,
+    `Version ${NEW} is the newest; restarted the server on port ${server.port}, which still ran ${OLD}\n`,
+  ]);
+  expect((await health(server.url)).pid).not.toBe(server.pid);
+  expect((await user.upgrade()).stdout).toContain("nothing was changed");
+});
+
+test("an upgrade that gives the log a new form is not taken back: the old version could not read it", async () => {
+  const user = installed();
+  const server = await start(user);
+  const folder = temporaryDirectory();
+  publishScript(
+    folder,
+    NEW,
+    `case "$1" in
+  version) echo '{"version":"${NEW}","log_version":99}' ;;
+  --version) echo ${NEW} ;;
+  restart) echo "Error: it explodes" >&2; exit 1 ;;
+esac`,
+  );
+  const { exitCode, stderr } = await user.call("upgrade", "--base-url", folder);
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain(`The new version does not start on port ${server.port}: it explodes`);
+  expect(stderr).toContain("It stays in place");
+  expect(await versionOf(user)).toBe(NEW);
+  expect(user.beside()).toEqual(["claude-mpm-socketio"]);
+  process.kill(server.pid);
 });
 
 test("an upgrade whose server does not start is taken back, and the old version runs as before", async () => {

@@ -46,9 +46,12 @@ export default {
     const program = realpathSync(process.execPath);
     const release = await newerRelease(args, OWN_TARGET);
     const report = { from: RELEASE_VERSION, to: release?.version ?? RELEASE_VERSION, program };
+    const { state_dir: stateDir } = loadForCommand(rawArgs).values;
+    const stateDirs = new Set([stateDir, ...MODES.map((mode) => placesOf(mode, machineOf()).stateDir)]);
     if (release === null) {
-      if (args.json === true) printJson({ outcome: "current", ...report, servers: [] });
-      else print(`Version ${RELEASE_VERSION} is the newest; nothing was changed`);
+      const servers = args.check === true ? [] : await bringUpToDate(program, stateDirs);
+      if (args.json === true) printJson({ outcome: "current", ...report, servers });
+      else print(currentText(servers));
       return EXIT.done;
     }
     if (args.check === true) {
@@ -61,8 +64,6 @@ export default {
       throw new CommandError(`${program} belongs to ${manager.name}`, `Upgrade it there: ${manager.command}`);
     }
     checkReplaceable(program);
-    const { state_dir: stateDir } = loadForCommand(rawArgs).values;
-    const stateDirs = new Set([stateDir, ...MODES.map((mode) => placesOf(mode, machineOf()).stateDir)]);
     const { restarted: servers, left } = await serversOf(program, stateDirs);
     const say = args.json === true ? () => {} : print;
     say(`Loading ${release.archive}`);
@@ -71,9 +72,9 @@ export default {
     const staged = stageRelease(program, bytes);
     try {
       const check = checkCandidate(staged.path, { version: release.version, stateDirs, servers });
-      await Promise.race([check, signals.interrupted]);
+      const { newLog } = await Promise.race([check, signals.interrupted]);
       // It takes seconds, and is gone through with: a server that is stopped has to be started again.
-      await takeOver(program, staged, servers);
+      await takeOver(program, staged, { servers, newLog });
     } finally {
       staged.discard();
       signals.release();
@@ -102,12 +103,41 @@ async function newerRelease(args: Record<string, unknown>, target: Target): Prom
   );
 }
 
-/** Puts the new program in place and restarts the servers with it; puts the old one back when one does not start. */
-async function takeOver(program: string, staged: Staged, servers: readonly RunningServer[]): Promise<void> {
+/** Restarts the servers that still run an older release: an upgrade was cut short, or an installer has replaced the program. */
+async function bringUpToDate(program: string, stateDirs: Iterable<string>): Promise<RunningServer[]> {
+  const { restarted } = await serversOf(program, stateDirs);
+  const older = restarted.filter(({ version }) => Bun.semver.order(version, RELEASE_VERSION) < 0);
+  for (const server of older) {
+    const problem = await restartServer(program, server);
+    if (problem === null) continue;
+    throw new CommandError(
+      `The server on port ${server.port} does not start with version ${RELEASE_VERSION}: ${problem}`,
+      `See what it said: claude-mpm-socketio logs --port ${server.port}`,
+    );
+  }
+  return older;
+}
+
+/**
+ * Puts the new program in place and restarts the servers with it; puts the old one back when one does not start, unless
+ * the new one has given the logs a form that the old one cannot read.
+ */
+async function takeOver(
+  program: string,
+  staged: Staged,
+  { servers, newLog }: { servers: readonly RunningServer[]; newLog: boolean },
+): Promise<void> {
   const replaced = staged.replace();
   for (const [index, server] of servers.entries()) {
     const problem = await restartServer(program, server);
     if (problem === null) continue;
+    if (newLog) {
+      replaced.keep();
+      throw new CommandError(
+        `The new version does not start on port ${server.port}: ${problem}`,
+        `It stays in place, for it keeps the logs in a new form; see what it said: claude-mpm-socketio logs --port ${server.port}`,
+      );
+    }
     replaced.undo();
     const back: string[] = [];
     for (const one of servers.slice(0, index + 1)) {
@@ -122,6 +152,14 @@ async function takeOver(program: string, staged: Staged, servers: readonly Runni
     );
   }
   replaced.keep();
+}
+
+function currentText(servers: readonly RunningServer[]): string {
+  const newest = `Version ${RELEASE_VERSION} is the newest`;
+  if (servers.length === 0) return `${newest}; nothing was changed`;
+  return servers
+    .map(({ port, version }) => `${newest}; restarted the server on port ${port}, which still ran ${version}`)
+    .join("\n");
 }
 
 function textOf(

@@ -13,11 +13,16 @@ export interface Expectation {
   servers: readonly RunningServer[];
 }
 
+export interface CandidateReport {
+  /** Whether it gives logs a newer form than this program's. */
+  newLog: boolean;
+}
+
 /** Throws a `CommandError` unless the program runs, is the version it should be, and takes the logs and configurations. */
 export async function checkCandidate(
   program: string,
   { version, stateDirs, servers }: Expectation,
-): Promise<void> {
+): Promise<CandidateReport> {
   const report = await reportOf(program);
   if (report.version !== version) {
     throw refusal(
@@ -45,6 +50,7 @@ export async function checkCandidate(
       );
     }
   }
+  return { newLog: report.log_version > LOG_VERSION };
 }
 
 async function reportOf(path: string): Promise<{ version: string; log_version: number }> {

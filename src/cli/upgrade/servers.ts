@@ -13,6 +13,8 @@ export interface RunningServer {
   port: number;
   pid: number;
   stateDir: string;
+  /** Its release. */
+  version: string;
   /** The flags it was started with. */
   args: readonly string[];
   /** The service that runs it; null where somebody has started it. */
@@ -45,12 +47,12 @@ export async function serversOf(program: string, stateDirs: Iterable<string>): P
     const { stateDir, port } = addresses[index] as ServerAddress;
     if (server.state !== "running" && server.state !== "hung") continue;
     if (server.instance === null || !isSameFile(server.instance.executable, program)) continue;
-    const { pid, args } = server.instance;
+    const { pid, args, release_version: version = "0.0.0" } = server.instance;
     const service = serviceRunning({ pid, port }, machineOf());
     if (server.state === "hung") servers.left.push({ port, pid, reason: "hung" });
     else if (service === null && !isOwn(stateDir, port))
       servers.left.push({ port, pid, reason: "other_user" });
-    else servers.restarted.push({ port, pid, stateDir, args, service });
+    else servers.restarted.push({ port, pid, stateDir, version, args, service });
   }
   return servers;
 }
