@@ -135,6 +135,19 @@ describe("upgrade", () => {
     expect((await user.upgrade()).stdout).toBe(`Version ${NEW} is the newest; nothing was changed\n`);
   });
 
+  test("finds a server wherever it keeps its state", async () => {
+    const user = installed();
+    const stateDir = join(user.home, "my state 'q' %h");
+    const server = await start(user, "--state-dir", stateDir);
+    const { exitCode, stdout } = await user.upgrade();
+    expect([exitCode, stdout]).toEqual([
+      0,
+      expect.stringContaining(`Restarted the server on port ${server.port}`),
+    ]);
+    expect((await health(server.url)).pid).not.toBe(server.pid);
+    expect((await user.call("stop", "--port", `${server.port}`, "--state-dir", stateDir)).exitCode).toBe(0);
+  });
+
   test("leaves a server that runs another program alone", async () => {
     const user = installed();
     const other = join(temporaryDirectory(), "claude-mpm-socketio");
@@ -496,6 +509,10 @@ test("a server that still runs an older program than the one in place is restart
   copyFileSync(newProgram, `${user.program}.new`);
   renameSync(`${user.program}.new`, user.program);
   expect((await user.upgrade("--check")).stdout).toContain("is the newest; nothing was changed");
+  const { stdout: status } = await user.call("status", "-v", "--port", `${server.port}`);
+  expect(status).toContain(`${NEW} (this command); the server is ${OLD}, to change it over`);
+  const { stdout: doctor } = await user.call("doctor", "--port", `${server.port}`);
+  expect(doctor).toContain(`of release ${OLD}`);
   expect((await health(server.url)).pid).toBe(server.pid);
 
   const { exitCode, stdout } = await user.upgrade();

@@ -65,7 +65,7 @@ export default {
     if (details) {
       print(
         table([
-          ["  release", `${RELEASE_VERSION} (this command)`],
+          ["  release", releaseText(instance)],
           ["  server", health.server_version],
           ["  Socket.IO", health.dependencies.socketio_version],
           ["  Bun", health.dependencies.bun_version],
@@ -94,6 +94,14 @@ export default {
     return EXIT.done;
   },
 } satisfies Command;
+
+/** The server's own release, where its file tells: it may be older than the program that is there now. */
+function releaseText(instance: Instance | null): string {
+  const own = `${RELEASE_VERSION} (this command)`;
+  const running = instance?.release_version;
+  if (running === undefined || running === RELEASE_VERSION) return own;
+  return `${own}; the server is ${running}, to change it over: claude-mpm-socketio restart`;
+}
 
 function summaryRows(health: Health): string[][] {
   const { events_processed, errors, last_activity } = health.health_stats;

@@ -3,17 +3,15 @@ import type { Staged } from "../../release/place.ts";
 import { checkReplaceable, programIn, stageRelease } from "../../release/program.ts";
 import { findRelease, loadArchive, type Release } from "../../release/source.ts";
 import type { Target } from "../../release/targets.ts";
-import { placesOf } from "../../service/places.ts";
-import { MODES } from "../../service/service.ts";
 import { OWN_TARGET, RELEASE_VERSION, RELEASES_URL } from "../../version.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
 import { CommandError, EXIT, print, printJson } from "../output.ts";
-import { machineOf } from "../service.ts";
 import type { Command } from "../tree.ts";
 import { checkCandidate } from "../upgrade/candidate.ts";
 import { packageManagerOf } from "../upgrade/package-manager.ts";
 import { holdSignals } from "../upgrade/signals.ts";
 import { type LeftServer, restartServer, type RunningServer, serversOf } from "../upgrade/servers.ts";
+import { stateDirsOf } from "../upgrade/state-dirs.ts";
 
 const { config, "state-dir": stateDirFlag } = SERVER_ARGS as Record<string, { type: "string" }>;
 
@@ -47,7 +45,7 @@ export default {
     const release = await newerRelease(args, OWN_TARGET);
     const report = { from: RELEASE_VERSION, to: release?.version ?? RELEASE_VERSION, program };
     const { state_dir: stateDir } = loadForCommand(rawArgs).values;
-    const stateDirs = new Set([stateDir, ...MODES.map((mode) => placesOf(mode, machineOf()).stateDir)]);
+    const stateDirs = stateDirsOf(program, stateDir);
     if (release === null) {
       const servers = args.check === true ? [] : await bringUpToDate(program, stateDirs);
       if (args.json === true) printJson({ outcome: "current", ...report, servers });

@@ -156,10 +156,11 @@ function portFinding(name: string, port: number, found: Found): Finding {
       const { health, pid } = found;
       const what = `${port} is held by our server (PID ${pid}, ${health.server_id}), ${health.status}`;
       if (health.status !== "healthy") return warning(name, what, "See why: claude-mpm-socketio health");
-      if (health.server_version !== SERVER_VERSION) {
+      const release = found.instance?.release_version ?? RELEASE_VERSION;
+      if (release !== RELEASE_VERSION || health.server_version !== SERVER_VERSION) {
         return warning(
           name,
-          `${what}, of version ${health.server_version}`,
+          `${what}, of release ${release} (server ${health.server_version})`,
           "Take up this version: claude-mpm-socketio restart",
         );
       }

@@ -75,8 +75,6 @@ export async function restartServer(program: string, server: RunningServer): Pro
   const { stateDir, port, args } = server;
   const address = ["--state-dir", stateDir, "--port", `${port}`];
   // Its own flags as well: once it is stopped, nobody else remembers them.
-  const { exitCode, stderr } = await runProgram([program, "restart", ...args, ...address, "--json"], {
-    detached: true,
-  });
+  const { exitCode, stderr } = await runProgram([program, "restart", ...args, ...address, "--json"]);
   return exitCode === 0 ? null : (stderr.trim().split("\n")[0] ?? "").replace(/^Error: /, "");
 }
