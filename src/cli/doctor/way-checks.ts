@@ -27,7 +27,11 @@ export async function checkWay(server: ServerAddress, isOwn: boolean): Promise<F
   const message = `the server on port ${port} has no instance file in ${stateDir}, so hooks take it for another program`;
   return [
     canary,
-    warning("hook", message, "Name the directory it was started with (--state-dir DIR), or restart it"),
+    warning(
+      "hook",
+      message,
+      "Name the directory it was started with (--state-dir DIR); for a server of the machine or another user: hooks install --http",
+    ),
   ];
 }
 
