@@ -252,9 +252,38 @@ make_room() {
     made=$folder
     folder=${folder%/*}
   done
+  sweep
   if ! problem=$(mkdir -p "$bin" 2>&1) || ! tmp=$(mktemp -d "$bin/.$PRODUCT.XXXXXX" 2>/dev/null); then
     fail "Cannot write to $bin${problem:+ ($problem)}" 'Choose another place with --prefix DIR, or run this as root'
   fi
+  # For those who sweep; on a full disk it goes without.
+  { echo $$ >"$tmp/pid"; } 2>/dev/null
+}
+
+# What was left by an installer that was killed, and by the program's own `upgrade`.
+sweep() {
+  for left in "$bin/.$PRODUCT."*; do
+    if [ -f "$left/pid" ]; then
+      pid=$(cat "$left/pid" 2>/dev/null)
+    else
+      pid=${left#"$bin/.$PRODUCT."}
+      [ "$pid" != "${pid%.new}" ] || continue
+      pid=${pid%.new}
+    fi
+    sweep_one "$left" "$pid"
+  done
+  for left in "$program".*.old; do
+    pid=${left#"$program".}
+    sweep_one "$left" "${pid%.old}"
+  done
+}
+
+sweep_one() {
+  case $2 in '' | *[!0-9]*) return ;; esac
+  # Another user's process fails in another way.
+  case $(LC_ALL=C kill -0 "$2" 2>&1) in
+    *[Nn]'o such process'*) rm -rf "$1" 2>/dev/null ;;
+  esac
 }
 
 # Sets archive, version, the sum that is expected, and where under the base they stand.
@@ -268,9 +297,10 @@ find_release() {
     where=''
     load "$SUMS" "$tmp/sums" || fail "There is no release${version:+ $version} at $base" "Is the address right? It has to hold latest/download/$SUMS or $SUMS"
   fi
-  archive='' listed=''
+  archive='' listed='' cr=$(printf '\r')
   while read -r sum file || [ -n "$sum" ]; do
     file=${file#\*}
+    file=${file%"$cr"}
     case $file in
       *[!A-Za-z0-9.+-]*) continue ;;
       "$PRODUCT"-*.tar.gz) listed="$listed $file" ;;
@@ -286,6 +316,7 @@ find_release() {
   done <"$tmp/sums"
   [ -n "$archive" ] || fail "The release at $base/$where has no $PRODUCT${version:+ $version} for $target" "It has:${listed:- no archives}"
   version=$newest
+  expected=$(printf '%s\n' "$expected" | sed y/ABCDEF/abcdef/)
 }
 
 # load NAME FILE [progress]: fails only where there is none; any other failure ends the run.
@@ -517,6 +548,7 @@ uninstall_service() {
 }
 
 uninstall() {
+  sweep
   if [ -e "$program" ] || [ -L "$program" ]; then
     # 3 is: none runs.
     "$program" stop --all >/dev/null 2>&1

@@ -325,6 +325,19 @@ for (const shell of shells)
         expect(stdout).toContain(`Installed ${PRODUCT} 2.0.0`);
       });
 
+      test("by sums that were written on Windows, with other line ends and in capitals", async () => {
+        const at = place();
+        const folder = temporaryDirectory();
+        publish(folder, "1.0.0");
+        const sums = readFileSync(join(folder, SUMS_FILE), "utf8");
+        writeFileSync(
+          join(folder, SUMS_FILE),
+          sums.replace(/^\w+/gm, (sum) => sum.toUpperCase()).replaceAll("\n", "\r\n"),
+        );
+        expect(await run(at, ["--base-url", folder])).toMatchObject({ stderr: "", exitCode: 0 });
+        expect(existsSync(programIn(at.home))).toBe(true);
+      });
+
       test("again without changing anything, and says so", async () => {
         const at = place();
         await run(at, ["--base-url", SITE]);
@@ -361,6 +374,39 @@ for (const shell of shells)
         expect(stdout).toContain(`to change over: ${programIn(at.home)} restart\n`);
         // The same again has nothing to change over to.
         expect((await run(at, ["--base-url", SITE])).stdout).not.toContain("restart");
+      });
+
+      test("sweeps what killed installers and upgrades have left, and nothing of those at work", async () => {
+        for (const args of [["--base-url", SITE], ["--uninstall"]]) {
+          const at = place();
+          const bin = dirname(programIn(at.home));
+          await run(at, ["--base-url", SITE]);
+          const { pid: gone } = Bun.spawnSync(["true"]);
+          const installerOf = (pid: number, name: string) => {
+            mkdirSync(join(bin, name));
+            writeFileSync(join(bin, name, "pid"), `${pid}\n`);
+            writeFileSync(join(bin, name, "archive"), "");
+          };
+          installerOf(gone, `.${PRODUCT}.aaaaaa`);
+          installerOf(process.pid, `.${PRODUCT}.bbbbbb`);
+          mkdirSync(join(bin, `.${PRODUCT}.cccccc`));
+          for (const middle of [`${gone}`, `${process.pid}`, "mine"]) {
+            writeFileSync(join(bin, `.${PRODUCT}.${middle}.new`), "");
+            writeFileSync(join(bin, `${PRODUCT}.${middle}.old`), "");
+          }
+          expect(await run(at, args)).toMatchObject({ stderr: "", exitCode: 0 });
+          expect(readdirSync(bin).toSorted()).toEqual(
+            [
+              `.${PRODUCT}.bbbbbb`,
+              `.${PRODUCT}.cccccc`,
+              ...[`${process.pid}`, "mine"].flatMap((middle) => [
+                `.${PRODUCT}.${middle}.new`,
+                `${PRODUCT}.${middle}.old`,
+              ]),
+              ...(args[0] === "--uninstall" ? [] : [PRODUCT]),
+            ].toSorted(),
+          );
+        }
       });
 
       test("another version on request, also an older one", async () => {
@@ -658,6 +704,25 @@ for (const shell of shells)
             expect(asked).toEqual([]);
           },
         );
+
+      test("it is killed in the middle of a download, of which the next one takes away what is left", async () => {
+        const at = place();
+        let waiting: ServerResponse | null = null;
+        const stall = answerArchives((file, response) => {
+          response.writeHead(200, { "content-length": file.length });
+          response.write(file.subarray(0, 10));
+          waiting = response;
+        });
+        const { url } = await serveFolder(SITE, stall);
+        const child = start(shell, at, ["--base-url", url]);
+        await eventually(() => waiting as ServerResponse | null, { what: "the download" });
+        process.kill(-child.pid, "SIGKILL");
+        await child.exited;
+        const bin = dirname(programIn(at.home));
+        expect(readdirSync(bin)).toHaveLength(1);
+        expect((await run(at, ["--base-url", SITE])).exitCode).toBe(0);
+        expect(readdirSync(bin)).toEqual([PRODUCT]);
+      });
 
       for (const [signal, to] of [
         ["SIGINT", "group"],
