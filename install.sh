@@ -158,11 +158,13 @@ install() {
     sum_of "$tmp/$PRODUCT"
     [ "$sum" = "$old" ] || replaced=yes
   fi
-  if [ -n "$before" ] && [ $replaced = no ]; then
+  if [ -n "$before" ] && [ $replaced = no ] && [ -x "$program" ]; then
     say "$program is already $version"
   else
     mv -f "$tmp/$PRODUCT" "$program" || fail "Could not replace $program" 'Choose another place with --prefix DIR, or run this as root'
+    [ $replaced = yes ] || before=${before:+same}
     case $before in
+      same) say "Made $program executable again; it is already $version" ;;
       '') say "Installed $PRODUCT $version: $program" ;;
       "$version") say "Replaced $version by another build of it: $program" ;;
       *)
@@ -177,13 +179,31 @@ install() {
   put_on_path
   if [ "$service" = yes ]; then
     "$program" service install --mode $mode || fail "The program is installed, but not its service (exit $?; the reason stands above)" "Run it without one: $call start"
-  elif [ $replaced = yes ] && "$program" status >/dev/null 2>&1; then
-    say "A server still runs the version before; to change over: $call restart"
+  elif [ $replaced = yes ]; then
+    name_older_servers
   fi
   say '' 'Next:' \
     "  $call start          # the server, in the background" \
     "  $call hooks install  # Claude Code tells it what it does" \
     "  $call open           # look at it in the browser"
+}
+
+# The one that the configuration leads to, and those of other ports.
+name_older_servers() {
+  hint='A server still runs the version before; to change over:'
+  usual=''
+  if answer=$("$program" status --json 2>/dev/null); then
+    say "$hint $call restart"
+    usual=$(printf '%s\n' "$answer" | sed -n 's/^  "port": \([0-9]*\).*/\1/p' | head -n 1)
+  fi
+  [ -n "${HOME-}" ] || return
+  for file in "$HOME"/.claude-mpm/socketio/*/server.json; do
+    [ -e "$file" ] || continue
+    port=${file%/*}
+    port=${port##*/}
+    case $port in "$usual" | *[!0-9]*) continue ;; esac
+    if "$program" status --port "$port" >/dev/null 2>&1; then say "$hint $call restart --port $port"; fi
+  done
 }
 
 choose_target() {

@@ -376,6 +376,43 @@ for (const shell of shells)
         expect((await run(at, ["--base-url", SITE])).stdout).not.toContain("restart");
       });
 
+      test("a newer version, and says how to change over each server, whatever its port", async () => {
+        const at = place();
+        const stateDir = join(at.home, ".claude-mpm", "socketio");
+        // One that runs by its configuration, and says so, is in a folder as well.
+        const program = (version: string, target: Target) =>
+          `${fakeProgram(version, target)}[ "$1 $2" != "status --json" ] || { printf '{\\n  "running": true,\\n  "port": 8765\\n}\\n'; exit 0; }
+[ "$1 $2" != "status --port" ] || { [ -e "$HOME/running.$3" ]; exit; }
+`.replace('[ "$1" != status ] || exit 3\n', "");
+        const site = releases(["1.0.0"], { program });
+        await run(at, ["--base-url", site]);
+        for (const port of ["8765", "9001", "9002", "9003", "no port"]) {
+          mkdirSync(join(stateDir, port), { recursive: true });
+          if (port !== "9003") writeFileSync(join(stateDir, port, "server.json"), "{}");
+          if (port !== "9002") writeFileSync(join(at.home, `running.${port}`), "");
+        }
+        release(site, "2.0.0", { program });
+        const { stdout, stderr } = await run(at, ["--base-url", site]);
+        expect(stderr).toBe("");
+        expect(stdout.match(/(?<=to change over: ).*/g)).toEqual([
+          `${programIn(at.home)} restart`,
+          `${programIn(at.home)} restart --port 9001`,
+        ]);
+      });
+
+      test("again, and makes a program executable that has lost that", async () => {
+        const at = place();
+        await run(at, ["--base-url", SITE]);
+        chmodSync(programIn(at.home), 0o644);
+        exitsWith(at.home, "status", 0);
+        const { stdout, stderr, exitCode } = await run(at, ["--base-url", SITE]);
+        expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+        expect(stdout).toContain(`Made ${programIn(at.home)} executable again; it is already 2.0.0\n`);
+        expect(stdout).not.toContain("restart");
+        expect(statSync(programIn(at.home)).mode & 0o777).toBe(0o755);
+        expect(readdirSync(dirname(programIn(at.home)))).toEqual([PRODUCT]);
+      });
+
       test("sweeps what killed installers and upgrades have left, and nothing of those at work", async () => {
         for (const args of [["--base-url", SITE], ["--uninstall"]]) {
           const at = place();
