@@ -182,10 +182,21 @@ install() {
   elif [ $replaced = yes ]; then
     name_older_servers
   fi
-  say '' 'Next:' \
-    "  $call start          # the server, in the background" \
-    "  $call hooks install  # Claude Code tells it what it does" \
-    "  $call open           # look at it in the browser"
+  [ -n "$before" ] || say_next
+}
+
+say_next() {
+  say '' 'Next:'
+  if [ "$service" = no ]; then
+    say "  $call start          # the server, in the background"
+  fi
+  if [ "$service$mode" = yessystem ]; then
+    say "  $call hooks install --http  # each user, for only so does Claude Code reach the machine's server" \
+      "  $call open                  # look at it in the browser"
+  else
+    say "  $call hooks install  # Claude Code tells it what it does" \
+      "  $call open           # look at it in the browser"
+  fi
 }
 
 # The one that the configuration leads to, and those of other ports.
@@ -555,23 +566,27 @@ make_edited() {
 # The program takes its service, its hooks and perhaps itself out.
 uninstall_service() {
   [ -e "$program" ] || return
+  of=$1
   set -- --mode "$1"
   [ "$purge" = no ] || set -- "$@" --purge
   "$program" uninstall "$@"
   status=$?
   # Usage, and what a shell or a signal makes of a program that does not run.
-  if [ $status -eq 2 ] || [ $status -ge 126 ]; then
+  if [ $status -eq 0 ]; then
+    # The data of the machine's service lies elsewhere.
+    [ "$of" = system ] || purged=$purge
+  elif [ $status -eq 2 ] || [ $status -ge 126 ]; then
     say "The program itself could not uninstall (exit $status): a service of it, its hooks in ~/.claude/settings.json and its data may be left"
-  elif [ $status -ne 0 ]; then
+  else
     fail "The program itself could not uninstall (exit $status; the reason stands above), so it stays" "Mend that and run this again, or remove the program alone: rm $program"
   fi
 }
 
 uninstall() {
+  purged=no
   sweep
   if [ -e "$program" ] || [ -L "$program" ]; then
-    # 3 is: none runs.
-    "$program" stop --all >/dev/null 2>&1
+    "$program" stop --all 2>/dev/null | grep -E '^(Stopped|Killed): '
     # Root may have both.
     [ $mode = user ] || uninstall_service system
     uninstall_service user
@@ -589,6 +604,22 @@ uninstall() {
     [ -z "${ZDOTDIR-}" ] || remove_line "$ZDOTDIR/.zshrc" "$sh_line"
     remove_line "$fish_file" "$fish_line"
   fi
+  say_data
+}
+
+say_data() {
+  [ -n "${HOME-}" ] && [ $purged = no ] || return 0
+  data=$HOME/.claude-mpm ours=''
+  # Other programs keep theirs beside it.
+  for file in "$data/socketio" "$data/socketio_config.json"; do
+    if [ -e "$file" ]; then
+      quote "$file"
+      ours="$ours $quoted"
+    fi
+  done
+  [ -n "$ours" ] || return 0
+  [ "$purge" = no ] || fail "The data in $data is still there: only the program could have removed it" "Remove it yourself: rm -r$ours"
+  say "Data stays in $data; to remove it: rm -r$ours"
 }
 
 say() {

@@ -504,6 +504,22 @@ for (const shell of shells)
         });
       });
 
+      test("and says what to do next where that is new, and not what a service does", async () => {
+        const at = place();
+        const first = await run(at, ["--base-url", OLD_SITE, "--service"]);
+        expect(first.stdout).toContain(" hooks install  #");
+        expect(first.stdout).not.toContain(`${PRODUCT} start`);
+        for (const site of [SITE, SITE])
+          expect((await run(at, ["--base-url", site])).stdout).not.toMatch(/Next|hooks|open/);
+
+        const root = place({ fakes: { id: "echo 0" } });
+        const prefix = ["--prefix", join(root.home, "p")];
+        const system = await run(root, ["--base-url", SITE, "--service", ...prefix]);
+        expect(system.stdout).toContain(" hooks install --http  # ");
+        expect(system.stdout).toContain("the machine's server");
+        expect(system.stdout).not.toMatch(/ start | hooks install {2}/);
+      });
+
       test("without a service that cannot be, and fails with both said", async () => {
         const at = place();
         exitsWith(at.home, "service", 1);
@@ -1091,6 +1107,71 @@ for (const shell of shells)
         expect(stderr).toMatch(ERROR);
         expect(existsSync(programIn(at.home))).toBe(true);
         expect(startFilesIn(at.home)).toEqual([".bashrc", ".profile"]);
+      });
+
+      /** As servers leave it. */
+      const withData = (home: string) => {
+        const folder = join(home, ".claude-mpm");
+        mkdirSync(join(folder, "socketio", "8765"), { recursive: true });
+        writeFileSync(join(folder, "socketio_config.json"), "{}");
+        return `${join(folder, "socketio")} ${join(folder, "socketio_config.json")}`;
+      };
+
+      test("says where data stays, and which servers it stopped", async () => {
+        const at = await installed();
+        expect((await run(at, ["--uninstall"])).stdout).not.toMatch(/Data|Stopped/);
+        await run(at, ["--base-url", SITE]);
+        const program = programIn(at.home);
+        const stops = [
+          "Stopped: port 8765 (PID 12)",
+          "No server runs on port 8766",
+          "Killed: port 8767 (PID 13) did not stop in time",
+        ];
+        writeFileSync(
+          program,
+          `${fakeProgram("2.0.0", "linux-x64")}[ "$1" != stop ] || { cat <<E\n${stops.join("\n")}\nE\nexit 1; }\n`,
+        );
+        const data = withData(at.home);
+        const { stdout, stderr, exitCode } = await run(at, ["--uninstall"]);
+        expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+        expect(stdout).toStartWith(`${stops[0]}\n${stops[2]}\n`);
+        expect(stdout).not.toContain("8766");
+        expect(stdout).toEndWith(`Data stays in ${at.home}/.claude-mpm; to remove it: rm -r ${data}\n`);
+        expect((await run(at, ["--uninstall"])).stdout).toContain(`rm -r ${data}\n`);
+      });
+
+      test("with --purge fails where there is no program to remove the data", async () => {
+        const at = await installed();
+        const data = withData(at.home);
+        expect((await run(at, ["--uninstall", "--purge"])).stdout).not.toContain("Data stays");
+        const gone = await refuses(
+          at,
+          ["--uninstall", "--purge"],
+          `The data in ${at.home}/.claude-mpm is still there`,
+        );
+        expect(gone.stderr).toContain(`rm -r ${data}\n`);
+
+        await run(at, ["--base-url", SITE]);
+        exitsWith(at.home, "uninstall", 127);
+        const { stderr, exitCode } = await run(at, ["--uninstall", "--purge"]);
+        expect(exitCode).toBe(1);
+        expect(stderr).toMatch(ERROR);
+        expect(stderr).toContain(`rm -r ${data}\n`);
+        expect(existsSync(programIn(at.home))).toBe(false);
+        expect(startFilesIn(at.home)).toEqual([]);
+
+        // As the machine's service, it takes itself out before it comes to root's own data.
+        const root = place({ fakes: { id: "echo 0" }, home: at.home });
+        const prefix = ["--prefix", join(at.home, ".local")];
+        await run(root, ["--base-url", SITE, ...prefix]);
+        writeFileSync(
+          programIn(at.home),
+          `${fakeProgram("2.0.0", "linux-x64").replace(/^\[ ! -e.*\n/m, "")}[ "$1" != uninstall ] || rm "$0"\n`,
+        );
+        expect(await run(root, ["--uninstall", "--purge", ...prefix])).toMatchObject({
+          stderr: expect.stringContaining(`rm -r ${data}\n`),
+          exitCode: 1,
+        });
       });
 
       test("of nothing says so, and where there is one", async () => {
