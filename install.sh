@@ -158,11 +158,13 @@ install() {
     sum_of "$tmp/$PRODUCT"
     [ "$sum" = "$old" ] || replaced=yes
   fi
-  if [ -n "$before" ] && [ $replaced = no ]; then
+  if [ -n "$before" ] && [ $replaced = no ] && [ -x "$program" ]; then
     say "$program is already $version"
   else
     mv -f "$tmp/$PRODUCT" "$program" || fail "Could not replace $program" 'Choose another place with --prefix DIR, or run this as root'
+    [ $replaced = yes ] || before=${before:+same}
     case $before in
+      same) say "Made $program executable again; it is already $version" ;;
       '') say "Installed $PRODUCT $version: $program" ;;
       "$version") say "Replaced $version by another build of it: $program" ;;
       *)
@@ -177,13 +179,42 @@ install() {
   put_on_path
   if [ "$service" = yes ]; then
     "$program" service install --mode $mode || fail "The program is installed, but not its service (exit $?; the reason stands above)" "Run it without one: $call start"
-  elif [ $replaced = yes ] && "$program" status >/dev/null 2>&1; then
-    say "A server still runs the version before; to change over: $call restart"
+  elif [ $replaced = yes ]; then
+    name_older_servers
   fi
-  say '' 'Next:' \
-    "  $call start          # the server, in the background" \
-    "  $call hooks install  # Claude Code tells it what it does" \
-    "  $call open           # look at it in the browser"
+  [ -n "$before" ] || say_next
+}
+
+say_next() {
+  say '' 'Next:'
+  if [ "$service" = no ]; then
+    say "  $call start          # the server, in the background"
+  fi
+  if [ "$service$mode" = yessystem ]; then
+    say "  $call hooks install --http  # each user, for only so does Claude Code reach the machine's server" \
+      "  $call open                  # look at it in the browser"
+  else
+    say "  $call hooks install  # Claude Code tells it what it does" \
+      "  $call open           # look at it in the browser"
+  fi
+}
+
+# The one that the configuration leads to, and those of other ports.
+name_older_servers() {
+  hint='A server still runs the version before; to change over:'
+  usual=''
+  if answer=$("$program" status --json 2>/dev/null); then
+    say "$hint $call restart"
+    usual=$(printf '%s\n' "$answer" | sed -n 's/^  "port": \([0-9]*\).*/\1/p' | head -n 1)
+  fi
+  [ -n "${HOME-}" ] || return
+  for file in "$HOME"/.claude-mpm/socketio/*/server.json; do
+    [ -e "$file" ] || continue
+    port=${file%/*}
+    port=${port##*/}
+    case $port in "$usual" | *[!0-9]*) continue ;; esac
+    if "$program" status --port "$port" >/dev/null 2>&1; then say "$hint $call restart --port $port"; fi
+  done
 }
 
 choose_target() {
@@ -252,9 +283,38 @@ make_room() {
     made=$folder
     folder=${folder%/*}
   done
+  sweep
   if ! problem=$(mkdir -p "$bin" 2>&1) || ! tmp=$(mktemp -d "$bin/.$PRODUCT.XXXXXX" 2>/dev/null); then
     fail "Cannot write to $bin${problem:+ ($problem)}" 'Choose another place with --prefix DIR, or run this as root'
   fi
+  # For those who sweep; on a full disk it goes without.
+  { echo $$ >"$tmp/pid"; } 2>/dev/null
+}
+
+# What was left by an installer that was killed, and by the program's own `upgrade`.
+sweep() {
+  for left in "$bin/.$PRODUCT."*; do
+    if [ -f "$left/pid" ]; then
+      pid=$(cat "$left/pid" 2>/dev/null)
+    else
+      pid=${left#"$bin/.$PRODUCT."}
+      [ "$pid" != "${pid%.new}" ] || continue
+      pid=${pid%.new}
+    fi
+    sweep_one "$left" "$pid"
+  done
+  for left in "$program".*.old; do
+    pid=${left#"$program".}
+    sweep_one "$left" "${pid%.old}"
+  done
+}
+
+sweep_one() {
+  case $2 in '' | *[!0-9]*) return ;; esac
+  # Another user's process fails in another way.
+  case $(LC_ALL=C kill -0 "$2" 2>&1) in
+    *[Nn]'o such process'*) rm -rf "$1" 2>/dev/null ;;
+  esac
 }
 
 # Sets archive, version, the sum that is expected, and where under the base they stand.
@@ -268,9 +328,10 @@ find_release() {
     where=''
     load "$SUMS" "$tmp/sums" || fail "There is no release${version:+ $version} at $base" "Is the address right? It has to hold latest/download/$SUMS or $SUMS"
   fi
-  archive='' listed=''
+  archive='' listed='' cr=$(printf '\r')
   while read -r sum file || [ -n "$sum" ]; do
     file=${file#\*}
+    file=${file%"$cr"}
     case $file in
       *[!A-Za-z0-9.+-]*) continue ;;
       "$PRODUCT"-*.tar.gz) listed="$listed $file" ;;
@@ -286,6 +347,7 @@ find_release() {
   done <"$tmp/sums"
   [ -n "$archive" ] || fail "The release at $base/$where has no $PRODUCT${version:+ $version} for $target" "It has:${listed:- no archives}"
   version=$newest
+  expected=$(printf '%s\n' "$expected" | sed y/ABCDEF/abcdef/)
 }
 
 # load NAME FILE [progress]: fails only where there is none; any other failure ends the run.
@@ -504,22 +566,27 @@ make_edited() {
 # The program takes its service, its hooks and perhaps itself out.
 uninstall_service() {
   [ -e "$program" ] || return
+  of=$1
   set -- --mode "$1"
   [ "$purge" = no ] || set -- "$@" --purge
   "$program" uninstall "$@"
   status=$?
   # Usage, and what a shell or a signal makes of a program that does not run.
-  if [ $status -eq 2 ] || [ $status -ge 126 ]; then
+  if [ $status -eq 0 ]; then
+    # The data of the machine's service lies elsewhere.
+    [ "$of" = system ] || purged=$purge
+  elif [ $status -eq 2 ] || [ $status -ge 126 ]; then
     say "The program itself could not uninstall (exit $status): a service of it, its hooks in ~/.claude/settings.json and its data may be left"
-  elif [ $status -ne 0 ]; then
+  else
     fail "The program itself could not uninstall (exit $status; the reason stands above), so it stays" "Mend that and run this again, or remove the program alone: rm $program"
   fi
 }
 
 uninstall() {
+  purged=no
+  sweep
   if [ -e "$program" ] || [ -L "$program" ]; then
-    # 3 is: none runs.
-    "$program" stop --all >/dev/null 2>&1
+    "$program" stop --all 2>/dev/null | grep -E '^(Stopped|Killed): '
     # Root may have both.
     [ $mode = user ] || uninstall_service system
     uninstall_service user
@@ -537,6 +604,22 @@ uninstall() {
     [ -z "${ZDOTDIR-}" ] || remove_line "$ZDOTDIR/.zshrc" "$sh_line"
     remove_line "$fish_file" "$fish_line"
   fi
+  say_data
+}
+
+say_data() {
+  [ -n "${HOME-}" ] && [ $purged = no ] || return 0
+  data=$HOME/.claude-mpm ours=''
+  # Other programs keep theirs beside it.
+  for file in "$data/socketio" "$data/socketio_config.json"; do
+    if [ -e "$file" ]; then
+      quote "$file"
+      ours="$ours $quoted"
+    fi
+  done
+  [ -n "$ours" ] || return 0
+  [ "$purge" = no ] || fail "The data in $data is still there: only the program could have removed it" "Remove it yourself: rm -r$ours"
+  say "Data stays in $data; to remove it: rm -r$ours"
 }
 
 say() {

@@ -325,6 +325,19 @@ for (const shell of shells)
         expect(stdout).toContain(`Installed ${PRODUCT} 2.0.0`);
       });
 
+      test("by sums that were written on Windows, with other line ends and in capitals", async () => {
+        const at = place();
+        const folder = temporaryDirectory();
+        publish(folder, "1.0.0");
+        const sums = readFileSync(join(folder, SUMS_FILE), "utf8");
+        writeFileSync(
+          join(folder, SUMS_FILE),
+          sums.replace(/^\w+/gm, (sum) => sum.toUpperCase()).replaceAll("\n", "\r\n"),
+        );
+        expect(await run(at, ["--base-url", folder])).toMatchObject({ stderr: "", exitCode: 0 });
+        expect(existsSync(programIn(at.home))).toBe(true);
+      });
+
       test("again without changing anything, and says so", async () => {
         const at = place();
         await run(at, ["--base-url", SITE]);
@@ -361,6 +374,76 @@ for (const shell of shells)
         expect(stdout).toContain(`to change over: ${programIn(at.home)} restart\n`);
         // The same again has nothing to change over to.
         expect((await run(at, ["--base-url", SITE])).stdout).not.toContain("restart");
+      });
+
+      test("a newer version, and says how to change over each server, whatever its port", async () => {
+        const at = place();
+        const stateDir = join(at.home, ".claude-mpm", "socketio");
+        // One that runs by its configuration, and says so, is in a folder as well.
+        const program = (version: string, target: Target) =>
+          `${fakeProgram(version, target)}[ "$1 $2" != "status --json" ] || { printf '{\\n  "running": true,\\n  "port": 8765\\n}\\n'; exit 0; }
+[ "$1 $2" != "status --port" ] || { [ -e "$HOME/running.$3" ]; exit; }
+`.replace('[ "$1" != status ] || exit 3\n', "");
+        const site = releases(["1.0.0"], { program });
+        await run(at, ["--base-url", site]);
+        for (const port of ["8765", "9001", "9002", "9003", "no port"]) {
+          mkdirSync(join(stateDir, port), { recursive: true });
+          if (port !== "9003") writeFileSync(join(stateDir, port, "server.json"), "{}");
+          if (port !== "9002") writeFileSync(join(at.home, `running.${port}`), "");
+        }
+        release(site, "2.0.0", { program });
+        const { stdout, stderr } = await run(at, ["--base-url", site]);
+        expect(stderr).toBe("");
+        expect(stdout.match(/(?<=to change over: ).*/g)).toEqual([
+          `${programIn(at.home)} restart`,
+          `${programIn(at.home)} restart --port 9001`,
+        ]);
+      });
+
+      test("again, and makes a program executable that has lost that", async () => {
+        const at = place();
+        await run(at, ["--base-url", SITE]);
+        chmodSync(programIn(at.home), 0o644);
+        exitsWith(at.home, "status", 0);
+        const { stdout, stderr, exitCode } = await run(at, ["--base-url", SITE]);
+        expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+        expect(stdout).toContain(`Made ${programIn(at.home)} executable again; it is already 2.0.0\n`);
+        expect(stdout).not.toContain("restart");
+        expect(statSync(programIn(at.home)).mode & 0o777).toBe(0o755);
+        expect(readdirSync(dirname(programIn(at.home)))).toEqual([PRODUCT]);
+      });
+
+      test("sweeps what killed installers and upgrades have left, and nothing of those at work", async () => {
+        for (const args of [["--base-url", SITE], ["--uninstall"]]) {
+          const at = place();
+          const bin = dirname(programIn(at.home));
+          await run(at, ["--base-url", SITE]);
+          const { pid: gone } = Bun.spawnSync(["true"]);
+          const installerOf = (pid: number, name: string) => {
+            mkdirSync(join(bin, name));
+            writeFileSync(join(bin, name, "pid"), `${pid}\n`);
+            writeFileSync(join(bin, name, "archive"), "");
+          };
+          installerOf(gone, `.${PRODUCT}.aaaaaa`);
+          installerOf(process.pid, `.${PRODUCT}.bbbbbb`);
+          mkdirSync(join(bin, `.${PRODUCT}.cccccc`));
+          for (const middle of [`${gone}`, `${process.pid}`, "mine"]) {
+            writeFileSync(join(bin, `.${PRODUCT}.${middle}.new`), "");
+            writeFileSync(join(bin, `${PRODUCT}.${middle}.old`), "");
+          }
+          expect(await run(at, args)).toMatchObject({ stderr: "", exitCode: 0 });
+          expect(readdirSync(bin).toSorted()).toEqual(
+            [
+              `.${PRODUCT}.bbbbbb`,
+              `.${PRODUCT}.cccccc`,
+              ...[`${process.pid}`, "mine"].flatMap((middle) => [
+                `.${PRODUCT}.${middle}.new`,
+                `${PRODUCT}.${middle}.old`,
+              ]),
+              ...(args[0] === "--uninstall" ? [] : [PRODUCT]),
+            ].toSorted(),
+          );
+        }
       });
 
       test("another version on request, also an older one", async () => {
@@ -419,6 +502,22 @@ for (const shell of shells)
           exitCode: 0,
           calls: ["2.0.0 service install --mode user"],
         });
+      });
+
+      test("and says what to do next where that is new, and not what a service does", async () => {
+        const at = place();
+        const first = await run(at, ["--base-url", OLD_SITE, "--service"]);
+        expect(first.stdout).toContain(" hooks install  #");
+        expect(first.stdout).not.toContain(`${PRODUCT} start`);
+        for (const site of [SITE, SITE])
+          expect((await run(at, ["--base-url", site])).stdout).not.toMatch(/Next|hooks|open/);
+
+        const root = place({ fakes: { id: "echo 0" } });
+        const prefix = ["--prefix", join(root.home, "p")];
+        const system = await run(root, ["--base-url", SITE, "--service", ...prefix]);
+        expect(system.stdout).toContain(" hooks install --http  # ");
+        expect(system.stdout).toContain("the machine's server");
+        expect(system.stdout).not.toMatch(/ start | hooks install {2}/);
       });
 
       test("without a service that cannot be, and fails with both said", async () => {
@@ -658,6 +757,25 @@ for (const shell of shells)
             expect(asked).toEqual([]);
           },
         );
+
+      test("it is killed in the middle of a download, of which the next one takes away what is left", async () => {
+        const at = place();
+        let waiting: ServerResponse | null = null;
+        const stall = answerArchives((file, response) => {
+          response.writeHead(200, { "content-length": file.length });
+          response.write(file.subarray(0, 10));
+          waiting = response;
+        });
+        const { url } = await serveFolder(SITE, stall);
+        const child = start(shell, at, ["--base-url", url]);
+        await eventually(() => waiting as ServerResponse | null, { what: "the download" });
+        process.kill(-child.pid, "SIGKILL");
+        await child.exited;
+        const bin = dirname(programIn(at.home));
+        expect(readdirSync(bin)).toHaveLength(1);
+        expect((await run(at, ["--base-url", SITE])).exitCode).toBe(0);
+        expect(readdirSync(bin)).toEqual([PRODUCT]);
+      });
 
       for (const [signal, to] of [
         ["SIGINT", "group"],
@@ -991,6 +1109,71 @@ for (const shell of shells)
         expect(startFilesIn(at.home)).toEqual([".bashrc", ".profile"]);
       });
 
+      /** As servers leave it. */
+      const withData = (home: string) => {
+        const folder = join(home, ".claude-mpm");
+        mkdirSync(join(folder, "socketio", "8765"), { recursive: true });
+        writeFileSync(join(folder, "socketio_config.json"), "{}");
+        return `${join(folder, "socketio")} ${join(folder, "socketio_config.json")}`;
+      };
+
+      test("says where data stays, and which servers it stopped", async () => {
+        const at = await installed();
+        expect((await run(at, ["--uninstall"])).stdout).not.toMatch(/Data|Stopped/);
+        await run(at, ["--base-url", SITE]);
+        const program = programIn(at.home);
+        const stops = [
+          "Stopped: port 8765 (PID 12)",
+          "No server runs on port 8766",
+          "Killed: port 8767 (PID 13) did not stop in time",
+        ];
+        writeFileSync(
+          program,
+          `${fakeProgram("2.0.0", "linux-x64")}[ "$1" != stop ] || { cat <<E\n${stops.join("\n")}\nE\nexit 1; }\n`,
+        );
+        const data = withData(at.home);
+        const { stdout, stderr, exitCode } = await run(at, ["--uninstall"]);
+        expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+        expect(stdout).toStartWith(`${stops[0]}\n${stops[2]}\n`);
+        expect(stdout).not.toContain("8766");
+        expect(stdout).toEndWith(`Data stays in ${at.home}/.claude-mpm; to remove it: rm -r ${data}\n`);
+        expect((await run(at, ["--uninstall"])).stdout).toContain(`rm -r ${data}\n`);
+      });
+
+      test("with --purge fails where there is no program to remove the data", async () => {
+        const at = await installed();
+        const data = withData(at.home);
+        expect((await run(at, ["--uninstall", "--purge"])).stdout).not.toContain("Data stays");
+        const gone = await refuses(
+          at,
+          ["--uninstall", "--purge"],
+          `The data in ${at.home}/.claude-mpm is still there`,
+        );
+        expect(gone.stderr).toContain(`rm -r ${data}\n`);
+
+        await run(at, ["--base-url", SITE]);
+        exitsWith(at.home, "uninstall", 127);
+        const { stderr, exitCode } = await run(at, ["--uninstall", "--purge"]);
+        expect(exitCode).toBe(1);
+        expect(stderr).toMatch(ERROR);
+        expect(stderr).toContain(`rm -r ${data}\n`);
+        expect(existsSync(programIn(at.home))).toBe(false);
+        expect(startFilesIn(at.home)).toEqual([]);
+
+        // As the machine's service, it takes itself out before it comes to root's own data.
+        const root = place({ fakes: { id: "echo 0" }, home: at.home });
+        const prefix = ["--prefix", join(at.home, ".local")];
+        await run(root, ["--base-url", SITE, ...prefix]);
+        writeFileSync(
+          programIn(at.home),
+          `${fakeProgram("2.0.0", "linux-x64").replace(/^\[ ! -e.*\n/m, "")}[ "$1" != uninstall ] || rm "$0"\n`,
+        );
+        expect(await run(root, ["--uninstall", "--purge", ...prefix])).toMatchObject({
+          stderr: expect.stringContaining(`rm -r ${data}\n`),
+          exitCode: 1,
+        });
+      });
+
       test("of nothing says so, and where there is one", async () => {
         const at = place({ fakes: { [PRODUCT]: "exit 0" } });
         const { stdout, exitCode } = await run(at, ["--uninstall"]);
@@ -1143,7 +1326,8 @@ skippedTest(
     const { stdout, stderr, exitCode } = await sh(["--base-url", url]);
     expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
     expect(stdout).toContain(`Upgraded from 0.0.1 to ${releaseVersion}: ${program}\n`);
-    expect(stdout).toContain(`to change over: '${program}' restart\n`);
+    // Once, though its folder is there as well.
+    expect(stdout.match(/(?<=to change over: ).*/g)).toEqual([`'${program}' restart`]);
     expect(readFileSync(program).equals(real)).toBe(true);
 
     const settings = join(user.home, ".claude", "settings.json");
