@@ -193,6 +193,27 @@ describe.skipIf(obstacle !== null)(`systemd${obstacle === null ? "" : ` (${obsta
     });
   });
 
+  test("start tells of an invalid configuration by its key, and of whoever holds the port", async () => {
+    const service = (verb: string) => machine.root(INSTALLED, "service", verb, "--mode", "system");
+    await service("stop");
+    writeFileSync(machine.path(CONFIG), '{"ping_timeout": "long"}');
+    const invalid = await service("start");
+    writeFileSync(machine.path(CONFIG), "{}");
+    expect([invalid.exitCode, invalid.stderr]).toEqual([78, expect.stringContaining("ping_timeout")]);
+
+    await machine.root(INSTALLED, "start", "--port", "9000");
+    const taken = await service("start");
+    await machine.root(INSTALLED, "stop", "--port", "9000");
+    expect([taken.exitCode, taken.stdout, taken.stderr]).toEqual([
+      1,
+      "",
+      expect.stringMatching(
+        /^Error: A server already runs on port 9000 \(PID \d+\), and it is not this service\n/,
+      ),
+    ]);
+    expect((await service("start")).exitCode).toBe(0);
+  });
+
   test("doctor tells of a service whose program is gone", async () => {
     renameSync(machine.path(INSTALLED), machine.path(`${INSTALLED}.away`));
     const { stdout } = await machine.root(DOWNLOADED, "doctor");

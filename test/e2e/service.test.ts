@@ -68,6 +68,11 @@ function filesIn(directory: string): string[] {
     .toSorted();
 }
 
+function writeConfig(path: string, port: number): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, JSON.stringify({ port }));
+}
+
 const healthOf = async (port: number) => (await fetch(`http://127.0.0.1:${port}/health`)).json();
 const sameFile = async (path: string) => readFileSync(path).equals(readFileSync(await binary()));
 
@@ -335,6 +340,65 @@ describe("status, start and stop", () => {
     expect([stopped.exitCode, stopped.stdout]).toEqual([3, expect.stringContaining("not running")]);
     expect(existsSync(unit)).toBe(true);
     expect((await run("service", "start")).stdout).toMatch(/^Started the service \(PID \d+\)\n$/);
+    expect((await healthOf(port)).status).toBe("healthy");
+  });
+
+  test("start tells who holds the port, and starts nothing", async () => {
+    const { run, port, calls, forgetCalls } = await user();
+    await run("service", "install", "--port", `${port}`);
+    await run("service", "stop");
+    forgetCalls();
+    await run("start", "--port", `${port}`);
+    const ours = await run("service", "start");
+    expect([ours.exitCode, ours.stderr]).toEqual([
+      1,
+      expect.stringMatching(
+        /already runs on port \d+ \(PID \d+\), and it is not this service\nStop it first: /,
+      ),
+    ]);
+    await run("stop", "--port", `${port}`);
+
+    const stranger = createServer((socket) => socket.end("no\r\n")).listen(port, "127.0.0.1");
+    await new Promise((resolve) => stranger.once("listening", resolve));
+    const theirs = await run("service", "start");
+    stranger.close();
+    expect([theirs.exitCode, theirs.stdout, theirs.stderr]).toEqual([
+      1,
+      "",
+      expect.stringContaining(`Port ${port} is taken by PID ${process.pid}`),
+    ]);
+    expect(calls().filter((call) => / start /.test(call))).toEqual([]);
+  });
+
+  test("start tells of a server that does not come up, by the key where it is its configuration", async () => {
+    const { run, port, unit, config } = await user();
+    await run("service", "install", "--port", `${port}`);
+    await run("service", "stop");
+    writeFileSync(config, '{"ping_timeout": "long"}');
+    const invalid = await run("service", "start");
+    expect([invalid.exitCode, invalid.stdout, invalid.stderr]).toEqual([
+      78,
+      "",
+      expect.stringContaining("ping_timeout"),
+    ]);
+    writeFileSync(config, "{}");
+    writeFileSync(unit, "[Service]\nExecStart=/bin/false\n");
+    const ended = await run("service", "start");
+    expect([ended.exitCode, ended.stderr]).toEqual([
+      1,
+      expect.stringMatching(/does not answer on port \d+\nSee why: journalctl/),
+    ]);
+  });
+
+  test("start finds its server on the port that the configuration has now", async () => {
+    const { run, port, config } = await user();
+    writeConfig(config, port);
+    await run("service", "install");
+    await run("service", "stop");
+    const other = await freePort();
+    writeConfig(config, other);
+    expect(await run("service", "start")).toMatchObject({ exitCode: 0, stderr: "" });
+    expect((await healthOf(other)).status).toBe("healthy");
   });
 });
 

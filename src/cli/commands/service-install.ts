@@ -1,31 +1,23 @@
 import { constants, copyFileSync, existsSync, readFileSync, rmSync } from "node:fs";
-import { probe } from "../../client/http.ts";
 import { starterFile } from "../../config/documents.ts";
 import { processEnv } from "../../config/env.ts";
-import type { LoadedConfig } from "../../config/load.ts";
 import { ENV_PREFIX, KEYS } from "../../config/schema.ts";
-import { describeHolder } from "../../daemon/failure.ts";
-import { findSettledServer } from "../../daemon/find.ts";
 import { run as output } from "../../daemon/process.ts";
-import { displayUrl, localUrl } from "../../protocol/hosts.ts";
+import { displayUrl } from "../../protocol/hosts.ts";
 import { stageProgram } from "../../release/place.ts";
 import { writeWhole } from "../../service/file.ts";
-import { ServiceError, type ServiceManager, type ServiceState } from "../../service/manager.ts";
+import { ServiceError } from "../../service/manager.ts";
 import { chooseProgram, isSameContent, type ProgramChoice } from "../../service/program.ts";
 import { readReceipt, writeReceipt } from "../../service/receipt.ts";
-import { definitionFor, managerFor, runsServer } from "../../service/service.ts";
+import { definitionFor, managerFor } from "../../service/service.ts";
 import { IS_COMPILED, RELEASE_VERSION } from "../../version.ts";
 import { JSON_ARG, SERVER_ARGS } from "../flags.ts";
 import { CommandError, EXIT, print, printError, printJson } from "../output.ts";
 import { addressOf } from "../reach.ts";
 import { selfCommand } from "../self.ts";
 import { machineOf, MODE_ARG, modeOf, type Plan, planOf, platformOf } from "../service.ts";
+import { answers, checkPort } from "../service-server.ts";
 import type { Command } from "../tree.ts";
-
-/** A server takes a fraction of a second to answer; a machine at its start is busy. */
-const ANSWER_LIMIT_MS = 15_000;
-const GIVE_UP_AFTER_MS = 1500;
-const POLL_MS = 100;
 
 export default {
   description:
@@ -94,7 +86,8 @@ async function installService(plan: Plan): Promise<Done> {
   refuseStranger(choice);
   manager.check();
   const before = manager.state();
-  await checkPort(plan, before);
+  const receipt = readReceipt(places.receipt);
+  await checkPort(addressOf(loaded), before, { receipt, otherPort: "--port N" });
 
   const definition = definitionFor(machine, { ...definitionOf(plan), program: choice.program });
   const steps = new Steps();
@@ -106,7 +99,7 @@ async function installService(plan: Plan): Promise<Done> {
       `${before.installed ? "Renewed" : "Installed"} the service: ${manager.state().definition}`,
       undo,
     );
-    await answers(loaded, manager);
+    await answers(addressOf(loaded), manager);
     writeReceipt(places.receipt, receiptOf(plan, choice));
     return { forgetOld, config };
   });
@@ -202,47 +195,6 @@ function putConfig({ mode, places, loaded }: Plan, given: object, steps: Steps):
   return configFile;
 }
 
-/** Whoever is on the port already keeps the service from it. */
-async function checkPort({ loaded, places }: Plan, service: ServiceState): Promise<void> {
-  const { port } = loaded.values;
-  const found = await findSettledServer(addressOf(loaded));
-  switch (found.state) {
-    case "none":
-      return;
-    case "foreign":
-      throw new CommandError(
-        `Port ${port} is taken by ${describeHolder(found.holder)}, so the service could not listen on it`,
-        "End that, or choose another port: --port N",
-      );
-    case "busy":
-      throw new CommandError(`The server on port ${port} is starting or stopping`, "Try again in a moment");
-    default:
-      if (runsServer(service, readReceipt(places.receipt), { pid: found.pid, port })) return;
-      throw new CommandError(
-        `A server already runs on port ${port} (PID ${found.pid}), and it is not this service`,
-        `Stop it first: claude-mpm-socketio stop --port ${port}; or choose another port: --port N`,
-      );
-  }
-}
-
-/** Waits until the service's own server answers. */
-async function answers(loaded: LoadedConfig, manager: ServiceManager): Promise<void> {
-  const { host, port } = loaded.values;
-  const deadline = Date.now() + ANSWER_LIMIT_MS;
-  let lastSeen = Date.now();
-  while (Date.now() < deadline && Date.now() - lastSeen < GIVE_UP_AFTER_MS) {
-    const found = await probe(localUrl(host, port));
-    const { running, pid } = manager.state();
-    if (found.answer === "ours" && running && (pid === null || pid === found.health.pid)) return;
-    if (running) lastSeen = Date.now();
-    await Bun.sleep(POLL_MS);
-  }
-  throw new ServiceError(
-    `The service was started, but its server does not answer on port ${port}`,
-    `See why: ${manager.logHint}`,
-  );
-}
-
 async function orUndo<T>(steps: Steps, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
@@ -291,7 +243,7 @@ function programToPrint({ mode, machine, places }: Plan): string {
   return here ? chooseProgram(self(), mode, places.program).program : places.program;
 }
 
-function receiptOf({ places, loaded }: Plan, { program, copy }: ProgramChoice) {
+function receiptOf({ places, loaded, args }: Plan, { program, copy }: ProgramChoice) {
   const { state_dir: stateDir, host, port } = loaded.values;
   const copied = copy || readReceipt(places.receipt)?.program === program;
   return {
@@ -300,6 +252,7 @@ function receiptOf({ places, loaded }: Plan, { program, copy }: ProgramChoice) {
     stateDir,
     host,
     port,
+    args,
   };
 }
 
