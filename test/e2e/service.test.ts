@@ -308,7 +308,16 @@ test("--no-service puts program and configuration in place, with the flags in th
   expect(text).toMatch(/^ {2}"environment": "development",$/m);
   const shown = JSON.parse((await run("config", "show", "--json")).stdout);
   expect(JSON.stringify(shown)).toContain("9123");
+  const again = await run("install", "--no-service", "--environment", "development", "--port", "9123");
+  expect([again.exitCode, again.stderr, again.stdout]).toEqual([
+    0,
+    "",
+    expect.stringContaining("nothing was changed\n"),
+  ]);
+  expect(readFileSync(config, "utf8")).toBe(text);
   expect((await run("install", "--no-service", "--port", "9124")).stderr).toContain("left as it is");
+  const more = await run("install", "--no-service", "--port", "9123", "--server-id", "a");
+  expect([more.exitCode, more.stderr]).toEqual([1, expect.stringContaining("left as it is")]);
   expect((await run("uninstall")).exitCode).toBe(0);
   expect(files()).toEqual([".claude-mpm/socketio_config.json"]);
   expect(calls().filter((call) => /enable|restart/.test(call))).toEqual([]);

@@ -1,7 +1,8 @@
 import { constants, copyFileSync, existsSync, readFileSync, rmSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
 import { starterFile } from "../../config/documents.ts";
 import { processEnv } from "../../config/env.ts";
-import { ENV_PREFIX, KEYS } from "../../config/schema.ts";
+import { ENV_PREFIX, isKey, type Key, KEYS } from "../../config/schema.ts";
 import { run as output } from "../../daemon/process.ts";
 import { displayUrl } from "../../protocol/hosts.ts";
 import { stageProgram } from "../../release/place.ts";
@@ -137,7 +138,7 @@ function installProgram(plan: Plan): Done {
   const given = Object.fromEntries(
     KEYS.filter((key) => loaded.origins[key].kind === "flag").map((key) => [key, loaded.values[key]]),
   );
-  if (Object.keys(given).length > 0 && existsSync(places.configFile)) {
+  if (existsSync(places.configFile) && !isInFile(plan, Object.keys(given).filter(isKey))) {
     throw new CommandError(
       `${places.configFile} is there already, and is left as it is`,
       "Write the settings into it yourself, and leave the flags out",
@@ -151,10 +152,24 @@ function installProgram(plan: Plan): Done {
     forgetOld();
     return written;
   });
+  const nothing = steps.lines.length === 0 ? ["All of it was there already: nothing was changed"] : [];
   return {
-    lines: [...steps.lines, `The program is ${choice.program}; start it: claude-mpm-socketio start`],
+    lines: [
+      ...steps.lines,
+      ...nothing,
+      `The program is ${choice.program}; start it: claude-mpm-socketio start`,
+    ],
     report: { program: choice.program, copied: choice.copy, config_file: config },
   };
+}
+
+/** Whether the configuration file says by itself what the flags do. */
+function isInFile({ mode, machine, places, loaded }: Plan, keys: readonly Key[]): boolean {
+  if (keys.length === 0) return true;
+  const { loaded: alone } = planOf(mode, machine, ["--config", places.configFile]);
+  return keys.every((key) => {
+    return alone.origins[key].kind === "file" && isDeepStrictEqual(alone.values[key], loaded.values[key]);
+  });
 }
 
 /** Copies the program if need be; returns what forgets the one that was there. */
