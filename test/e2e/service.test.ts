@@ -124,6 +124,24 @@ describe("install", () => {
     expect([own.exitCode, own.stdout]).toEqual([0, expect.not.stringContaining("the program")]);
   });
 
+  test("a second time it names the flags that the service no longer has, and how to give them again", async () => {
+    const { run, home, port, config } = await user();
+    const file = join(home, "it's mine.json");
+    for (const path of [config, file]) writeConfig(path, port);
+    await run("service", "install", "--port", `${port}`, "--config", file, "--server-id", "a:b");
+    const { exitCode, stdout } = await run("service", "install", "--server-id", "c:d");
+    expect([exitCode, stdout]).toEqual([
+      0,
+      expect.stringContaining(
+        `\nIt no longer has the flags it had: --config '${home}/it'\\''s mine.json' --set port=${port}\n` +
+          "To have them again: claude-mpm-socketio service install --set server_id=c:d --config ",
+      ),
+    ]);
+    const again = await run("service", "install", "--json");
+    expect(JSON.parse(again.stdout).dropped_flags).toEqual(["--set", "server_id=c:d"]);
+    expect((await run("service", "install")).stdout).not.toContain("no longer has");
+  });
+
   test("says which version replaces which", async () => {
     const { run, port, program } = await user();
     mkdirSync(dirname(program), { recursive: true });

@@ -4,6 +4,7 @@ import { starterFile } from "../../config/documents.ts";
 import { processEnv } from "../../config/env.ts";
 import { ENV_PREFIX, isKey, type Key, KEYS } from "../../config/schema.ts";
 import { run as output } from "../../daemon/process.ts";
+import { quote } from "../../hooks/settings/own-hook.ts";
 import { displayUrl } from "../../protocol/hosts.ts";
 import { stageProgram } from "../../release/place.ts";
 import { writeWhole } from "../../service/file.ts";
@@ -12,7 +13,7 @@ import { chooseProgram, isSameContent, type ProgramChoice } from "../../service/
 import { readReceipt, writeReceipt } from "../../service/receipt.ts";
 import { definitionFor, managerFor } from "../../service/service.ts";
 import { IS_COMPILED, RELEASE_VERSION } from "../../version.ts";
-import { JSON_ARG, SERVER_ARGS } from "../flags.ts";
+import { JSON_ARG, readServerFlags, SERVER_ARGS } from "../flags.ts";
 import { CommandError, EXIT, print, printError, printJson } from "../output.ts";
 import { addressOf } from "../reach.ts";
 import { selfCommand } from "../self.ts";
@@ -101,7 +102,7 @@ async function installService(plan: Plan): Promise<Done> {
       undo,
     );
     await answers(addressOf(loaded), manager);
-    writeReceipt(places.receipt, receiptOf(plan, choice));
+    writeReceipt(places.receipt, { ...receiptOf(plan, choice), args: plan.args });
     return { forgetOld, config };
   });
   forget.forgetOld();
@@ -110,10 +111,12 @@ async function installService(plan: Plan): Promise<Done> {
   const { host, port } = loaded.values;
   const url = displayUrl(host, port);
   const undoIt = `claude-mpm-socketio service uninstall${mode === "user" ? "" : " --mode system"}`;
+  const dropped = before.installed ? droppedFlags(receipt?.args ?? [], plan.args) : [];
   return {
     lines: [
       ...steps.lines,
       `It runs at ${url}${pid === null ? "" : ` (PID ${pid})`}, and what it says: ${manager.logHint}`,
+      ...droppedHint(plan, dropped),
       ...lingerHint(plan),
       `To undo it: ${undoIt}`,
     ],
@@ -124,10 +127,35 @@ async function installService(plan: Plan): Promise<Done> {
       definition: where,
       config_file: forget.config,
       renewed: before.installed,
+      dropped_flags: dropped,
       url,
       pid,
     },
   };
+}
+
+/** What is in the old definition's flags and in the new one's not. */
+function droppedFlags(before: readonly string[], now: readonly string[]): string[] {
+  const { flags, configFile } = readServerFlags(now);
+  const old = readServerFlags(before);
+  const gone = Object.entries(old.flags).filter(([key]) => !(key in flags));
+  const config =
+    configFile === undefined && old.configFile !== undefined ? [["--config", old.configFile]] : [];
+  const pairs = gone.map(([key, { raw }]) => ["--set", `${key}=${raw}`]);
+  return [...config, ...pairs].flat() as string[];
+}
+
+function droppedHint({ mode, args }: Plan, dropped: readonly string[]): string[] {
+  if (dropped.length === 0) return [];
+  const all = ["service", "install", ...(mode === "user" ? [] : ["--mode", mode]), ...args, ...dropped];
+  return [
+    `It no longer has the flags it had: ${shellLine(dropped)}`,
+    `To have them again: claude-mpm-socketio ${shellLine(all)}`,
+  ];
+}
+
+function shellLine(words: readonly string[]): string {
+  return words.map((word) => quote(word, process.platform)).join(" ");
 }
 
 /** For `--no-service`: the flags go into the configuration file, for there is no definition to hold them. */
@@ -148,7 +176,9 @@ function installProgram(plan: Plan): Done {
   const config = undoOnFailure(steps, () => {
     const forgetOld = putProgram(choice, steps);
     const written = putConfig(plan, given, steps);
-    writeReceipt(places.receipt, receiptOf(plan, choice));
+    // A service that is there keeps its flags.
+    const args = readReceipt(places.receipt)?.args;
+    writeReceipt(places.receipt, { ...receiptOf(plan, choice), ...(args && { args }) });
     forgetOld();
     return written;
   });
@@ -258,7 +288,7 @@ function programToPrint({ mode, machine, places }: Plan): string {
   return here ? chooseProgram(self(), mode, places.program).program : places.program;
 }
 
-function receiptOf({ places, loaded, args }: Plan, { program, copy }: ProgramChoice) {
+function receiptOf({ places, loaded }: Plan, { program, copy }: ProgramChoice) {
   const { state_dir: stateDir, host, port } = loaded.values;
   const copied = copy || readReceipt(places.receipt)?.program === program;
   return {
@@ -267,7 +297,6 @@ function receiptOf({ places, loaded, args }: Plan, { program, copy }: ProgramCho
     stateDir,
     host,
     port,
-    args,
   };
 }
 
