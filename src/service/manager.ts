@@ -57,6 +57,11 @@ export function mustRun(run: Run, command: string, args: readonly string[], hint
   throw new ServiceError(`${[command, ...args].join(" ")} failed: ${why}`, hint);
 }
 
+/** @param self what a shell runs this program by */
+export function rootHint(self: string): string {
+  return `Run it with sudo: sudo ${self} …, or use --mode user`;
+}
+
 /** Does the steps; when one fails, undoes them all. */
 export function orUndo(act: () => void, undo: () => void): void {
   try {

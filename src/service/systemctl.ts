@@ -6,6 +6,7 @@ import {
   type Mode,
   mustRun,
   orUndo,
+  rootHint,
   ServiceError,
   type ServiceManager,
   type ServiceState,
@@ -13,9 +14,10 @@ import {
 import { UNIT } from "./systemd.ts";
 import type { Run } from "./tool.ts";
 
-const WITHOUT =
+/** cron has a PATH of its own, and would not find what is in a home directory. */
+const without = (self: string) =>
   "Run it in the background: claude-mpm-socketio start; at boot by a line of `crontab -e`: " +
-  "@reboot claude-mpm-socketio start; in a container let its restart policy run claude-mpm-socketio serve";
+  `@reboot ${self} start; in a container let its restart policy run claude-mpm-socketio serve`;
 
 export interface SystemctlOptions {
   mode: Mode;
@@ -23,10 +25,18 @@ export interface SystemctlOptions {
   directory: string;
   /** Whether this user may manage the machine's services. */
   privileged: boolean;
+  /** What a shell runs this program by that has another PATH, as sudo's has. */
+  self: string;
   run: Run;
 }
 
-export function systemctlManager({ mode, directory, privileged, run }: SystemctlOptions): ServiceManager {
+export function systemctlManager({
+  mode,
+  directory,
+  privileged,
+  self,
+  run,
+}: SystemctlOptions): ServiceManager {
   const path = join(directory, UNIT);
   const scope = mode === "user" ? ["--user"] : [];
   const shown = ["systemctl", ...scope].join(" ");
@@ -61,15 +71,16 @@ export function systemctlManager({ mode, directory, privileged, run }: Systemctl
     check() {
       // First, for without its bus the machine's manager answers nobody but root.
       if (mode === "system" && !privileged) {
-        throw new ServiceError("The machine's services are for root", "Run it with sudo, or use --mode user");
+        throw new ServiceError("The machine's services are for root", rootHint(self));
       }
       if (answers(run, scope)) return;
       if (mode === "system" || !answers(run, [])) {
-        throw new ServiceError("systemd does not run here, so there are no services", WITHOUT);
+        throw new ServiceError("systemd does not run here, so there are no services", without(self));
       }
       throw new ServiceError(
         "systemd runs no services for this user here",
-        "Log in as this user itself, not by su or sudo; or install for the machine: --mode system",
+        "Log in as this user itself, not by su or sudo; or install for the machine: " +
+          `sudo ${self} service install --mode system`,
       );
     },
     state,

@@ -214,6 +214,7 @@ describe("what keeps a service from being installed", () => {
     expect([exitCode, stderr]).toEqual([1, expect.stringMatching(INSTEAD)]);
     const missing = await runWith({ PATH: "/nowhere" }, "service", "install");
     expect([missing.exitCode, missing.stderr]).toEqual([1, expect.stringMatching(INSTEAD)]);
+    expect(stderr).toContain(`: @reboot ${await binary()} start; `);
     expect(files()).toEqual([]);
   });
 

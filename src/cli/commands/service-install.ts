@@ -16,7 +16,7 @@ import { IS_COMPILED, RELEASE_VERSION } from "../../version.ts";
 import { JSON_ARG, readServerFlags, SERVER_ARGS } from "../flags.ts";
 import { CommandError, EXIT, print, printError, printJson } from "../output.ts";
 import { addressOf } from "../reach.ts";
-import { selfCommand } from "../self.ts";
+import { selfAsCalled, selfCommand, selfForShell } from "../self.ts";
 import { machineOf, MODE_ARG, modeOf, type Plan, planOf, platformOf } from "../service.ts";
 import { answers, checkPort } from "../service-server.ts";
 import type { Command } from "../tree.ts";
@@ -83,8 +83,8 @@ class Steps {
 
 async function installService(plan: Plan): Promise<Done> {
   const { mode, machine, places, loaded } = plan;
-  const manager = managerFor(mode, machine);
-  const choice = chooseProgram(self(), mode, places.program);
+  const manager = managerFor(mode, machine, selfForShell());
+  const choice = chooseProgram(selfAsCalled(), mode, places.program);
   refuseStranger(choice);
   manager.check();
   const before = manager.state();
@@ -161,7 +161,7 @@ function shellLine(words: readonly string[]): string {
 /** For `--no-service`: the flags go into the configuration file, for there is no definition to hold them. */
 function installProgram(plan: Plan): Done {
   const { places, loaded } = plan;
-  const choice = chooseProgram(self(), plan.mode, places.program);
+  const choice = chooseProgram(selfAsCalled(), plan.mode, places.program);
   refuseStranger(choice);
   const given = Object.fromEntries(
     KEYS.filter((key) => loaded.origins[key].kind === "flag").map((key) => [key, loaded.values[key]]),
@@ -273,11 +273,6 @@ function changing<T>(path: string, act: () => T): T {
   }
 }
 
-function self() {
-  const { PATH: path } = processEnv();
-  return { command: selfCommand(), compiled: IS_COMPILED, argv0: process.argv0, path, cwd: process.cwd() };
-}
-
 function definitionOf({ mode, args, loaded }: Plan) {
   return { mode, args, port: loaded.values.port };
 }
@@ -285,7 +280,7 @@ function definitionOf({ mode, args, loaded }: Plan) {
 /** As it would be installed here; from a checkout, or for another platform, its place there. */
 function programToPrint({ mode, machine, places }: Plan): string {
   const here = IS_COMPILED && machine.platform === process.platform;
-  return here ? chooseProgram(self(), mode, places.program).program : places.program;
+  return here ? chooseProgram(selfAsCalled(), mode, places.program).program : places.program;
 }
 
 function receiptOf({ places, loaded }: Plan, { program, copy }: ProgramChoice) {

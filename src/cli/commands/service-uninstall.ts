@@ -15,6 +15,7 @@ import { SECRETS_FILE } from "../../service/systemd.ts";
 import { JSON_ARG } from "../flags.ts";
 import { CommandError, EXIT, print, printError, printJson } from "../output.ts";
 import { surroundings } from "../scope.ts";
+import { selfForShell } from "../self.ts";
 import { machineOf, MODE_ARG, modeOf, planOf } from "../service.ts";
 import type { Command } from "../tree.ts";
 
@@ -45,7 +46,7 @@ export default {
     const machine = machineOf();
     const places = placesOf(mode, machine);
     const receipt = readReceipt(places.receipt);
-    const manager = managerFor(mode, machine);
+    const manager = managerFor(mode, machine, selfForShell());
     const state = manager.state();
     const { installed } = state;
     const usualStateDir = stateDirOf(args);
