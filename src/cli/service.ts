@@ -176,6 +176,13 @@ export async function restartByService(
   );
 }
 
+/** Points at the service of the other mode, where there is one; else empty. */
+export function elsewhere(mode: Mode): string {
+  const machine = machineOf();
+  const other = MODES.find((one) => one !== mode && managerFor(one, machine).state().installed);
+  return other === undefined ? "" : `; there is one of mode ${other}: --mode ${other}`;
+}
+
 /** The manager of the service that is installed; throws when there is none. */
 export function installedService(mode: Mode): ServiceManager {
   const manager = managerFor(mode, machineOf(), selfForShell());

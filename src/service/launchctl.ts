@@ -77,6 +77,7 @@ export function launchctlManager({
         pid: pid > 0 ? pid : null,
         definition: there ? path : null,
         program: /^\tprogram = (.+)$/m.exec(stdout)?.[1] ?? null,
+        failure: null,
       };
     },
     install(definition) {

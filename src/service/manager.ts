@@ -14,6 +14,14 @@ export interface ServiceState {
   definition: string | null;
   /** The program it runs, where the manager tells. */
   program: string | null;
+  /** Why it does not run, where it has failed and the manager tells. */
+  failure: Failure | null;
+}
+
+export interface Failure {
+  why: string;
+  /** What its command has ended with. */
+  exitCode: number | null;
 }
 
 export interface ServiceManager {

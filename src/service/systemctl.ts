@@ -3,6 +3,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { readText, writeWhole } from "./file.ts";
 import {
+  type Failure,
   type Mode,
   mustRun,
   orUndo,
@@ -49,7 +50,8 @@ export function systemctlManager({
   const forgetFailures = () => void run("systemctl", [...scope, "reset-failed", UNIT]);
 
   const state = (): ServiceState => {
-    const names = "LoadState,UnitFileState,ActiveState,MainPID,FragmentPath,ExecStart";
+    const names =
+      "LoadState,UnitFileState,ActiveState,MainPID,FragmentPath,ExecStart,ExecStartPre,ExecMainStatus,Result";
     const { status, stdout } = run("systemctl", [...scope, "show", `--property=${names}`, UNIT]);
     const values = new Map(stdout.split("\n").map((line) => splitAt(line, "=")));
     const pid = Number(values.get("MainPID"));
@@ -62,6 +64,7 @@ export function systemctlManager({
       definition: values.get("FragmentPath") || (there ? path : null),
       // Of a path that systemd cannot run itself it tells the shell's.
       program: /path=(?!\/bin\/sh)(.*?) ; argv/.exec(values.get("ExecStart") ?? "")?.[1] ?? null,
+      failure: failureOf(values),
     };
   };
 
@@ -129,6 +132,18 @@ export function systemctlManager({
       systemctl("restart", UNIT);
     },
   };
+}
+
+/** One that waits for its next attempt is `activating`; its last one has failed all the same. */
+function failureOf(values: Map<string, string>): Failure | null {
+  const result = values.get("Result") || "success";
+  if (result === "success" || !["failed", "activating"].includes(values.get("ActiveState") ?? ""))
+    return null;
+  const before = /; code=exited ; status=(\d+)/.exec(values.get("ExecStartPre") ?? "")?.[1];
+  const exitCode = Number(before) || Number(values.get("ExecMainStatus")) || null;
+  if (result === "start-limit-hit") return { why: "it has failed too often (start-limit-hit)", exitCode };
+  if (result !== "exit-code" || exitCode === null) return { why: `systemd says ${result}`, exitCode: null };
+  return { why: `it ended with exit code ${exitCode}`, exitCode };
 }
 
 /** systemd's own answer, and not a path: under a user without a session, in a chroot and in a container it is the right one. */

@@ -198,6 +198,15 @@ describe.skipIf(obstacle !== null)(`systemd${obstacle === null ? "" : ` (${obsta
     await service("stop");
     writeFileSync(machine.path(CONFIG), '{"ping_timeout": "long"}');
     const invalid = await service("start");
+    const status = await service("status");
+    expect([status.exitCode, status.stdout]).toEqual([
+      3,
+      expect.stringMatching(/^The service \(mode system\) is not running: it ended with exit code 78\n/),
+    ]);
+    const [check] = /(?<=claude-mpm-socketio )config check .+/.exec(status.stdout) ?? [];
+    expect(check).toBe(`config check --config ${CONFIG} --set port=9000 --set server_id=a:b`);
+    const checked = await machine.root(INSTALLED, ...(check ?? "").split(" "));
+    expect([checked.exitCode, checked.stderr]).toEqual([78, expect.stringContaining("ping_timeout")]);
     writeFileSync(machine.path(CONFIG), "{}");
     expect([invalid.exitCode, invalid.stderr]).toEqual([78, expect.stringContaining("ping_timeout")]);
 
@@ -220,6 +229,31 @@ describe.skipIf(obstacle !== null)(`systemd${obstacle === null ? "" : ` (${obsta
     renameSync(machine.path(`${INSTALLED}.away`), machine.path(INSTALLED));
     expect(stdout).toMatch(
       /^service +failed .+ which is not there \(mode system\)\n.+ service install --mode system$/m,
+    );
+  });
+
+  test("status tells of a server that was killed until systemd gave it up", async () => {
+    const dropIn = `/run/systemd/system/${UNIT}.d`;
+    mkdirSync(machine.path(dropIn), { recursive: true });
+    writeFileSync(machine.path(`${dropIn}/once.conf`), "[Service]\nRestart=no\n");
+    await machine.root("systemctl", "daemon-reload");
+    await machine.root("systemctl", "kill", "--signal=KILL", UNIT);
+    const status = await eventually(
+      async () => {
+        const { stdout } = await machine.root(INSTALLED, "service", "status", "--mode", "system");
+        return stdout.includes("not running") ? stdout : null;
+      },
+      { what: "its end" },
+    );
+    expect(status).toMatch(/ is not running: systemd says signal\n/);
+    expect(status).toEndWith(`\nSee why: journalctl --unit ${UNIT}\n`);
+    rmSync(machine.path(dropIn), { recursive: true });
+    await machine.root("systemctl", "daemon-reload");
+  });
+
+  test("uninstall of a user's points at the machine's", async () => {
+    expect((await machine.root(INSTALLED, "uninstall")).stdout).toBe(
+      "Nothing is installed (mode user), so nothing was removed; there is one of mode system: --mode system\n",
     );
   });
 

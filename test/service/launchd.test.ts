@@ -101,6 +101,7 @@ describe("launchctl", () => {
       pid: 4711,
       definition,
       program: "/opt/a b/c",
+      failure: null,
     });
     calls.length = 0;
     manager.install("<two/>");

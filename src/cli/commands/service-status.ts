@@ -1,12 +1,13 @@
 import { probe } from "../../client/http.ts";
 import { displayUrl, localUrl } from "../../protocol/hosts.ts";
-import type { Mode } from "../../service/manager.ts";
+import { quote } from "../../hooks/settings/own-hook.ts";
+import type { Failure, Mode } from "../../service/manager.ts";
 import { placesOf } from "../../service/places.ts";
-import { readReceipt } from "../../service/receipt.ts";
-import { managerFor, MODES } from "../../service/service.ts";
+import { readReceipt, type Receipt } from "../../service/receipt.ts";
+import { managerFor } from "../../service/service.ts";
 import { JSON_ARG } from "../flags.ts";
 import { EXIT, print, printJson, style, table } from "../output.ts";
-import { machineOf, MODE_ARG, modeOf, planOf } from "../service.ts";
+import { elsewhere, machineOf, MODE_ARG, modeOf, planOf } from "../service.ts";
 import type { Command } from "../tree.ts";
 
 export default {
@@ -28,7 +29,8 @@ export default {
     if (args.json === true) printJson({ mode, manager: manager.name, ...state, url, health });
     else if (!state.installed) print(`No service is installed (mode ${mode})${elsewhere(mode)}`);
     else {
-      const running = state.running ? style("running", "green") : "not running";
+      const why = state.failure === null ? "" : `: ${state.failure.why}`;
+      const running = state.running ? style("running", "green") : `not running${why}`;
       print(`The service (mode ${mode}) is ${running}`);
       print(
         table([
@@ -40,13 +42,24 @@ export default {
           ...(state.running ? [["  health", health ?? `no answer at ${url}; see ${manager.logHint}`]] : []),
         ]),
       );
+      if (state.failure !== null) print(nextStep(state.failure, mode, { receipt, logHint: manager.logHint }));
     }
     return state.running ? EXIT.done : EXIT.notRunning;
   },
 } satisfies Command;
 
-function elsewhere(mode: Mode): string {
-  const machine = machineOf();
-  const other = MODES.find((one) => one !== mode && managerFor(one, machine).state().installed);
-  return other === undefined ? "" : `; there is one of mode ${other}: --mode ${other}`;
+/** What to do about a service that has failed. */
+function nextStep(
+  { exitCode }: Failure,
+  mode: Mode,
+  { receipt, logHint }: { receipt: Receipt | null; logHint: string },
+): string {
+  if (exitCode !== EXIT.config) return `See why: ${logHint}`;
+  const { configFile } = placesOf(mode, machineOf());
+  const args = receipt?.args ?? [];
+  // Without it root, and a user too, would have their own file checked.
+  const file =
+    mode === "system" && !args.includes("--config") ? ["--config", receipt?.configFile ?? configFile] : [];
+  const words = ["config", "check", ...file, ...args].map((word) => quote(word, process.platform));
+  return `See what is wrong with its configuration: claude-mpm-socketio ${words.join(" ")}`;
 }

@@ -16,7 +16,7 @@ import { JSON_ARG } from "../flags.ts";
 import { CommandError, EXIT, print, printError, printJson } from "../output.ts";
 import { surroundings } from "../scope.ts";
 import { selfForShell } from "../self.ts";
-import { machineOf, MODE_ARG, modeOf, planOf } from "../service.ts";
+import { elsewhere, machineOf, MODE_ARG, modeOf, planOf } from "../service.ts";
 import type { Command } from "../tree.ts";
 
 /** Besides its state directory. */
@@ -81,7 +81,8 @@ export default {
       return EXIT.done;
     }
     for (const warning of said) printError(`Warning: ${warning}`);
-    if (removed.length === 0) print(`Nothing is installed (mode ${mode}), so nothing was removed`);
+    if (removed.length === 0)
+      print(`Nothing is installed (mode ${mode}), so nothing was removed${elsewhere(mode)}`);
     for (const what of removed) print(`Removed ${what}`);
     if (removed.length === 0) return EXIT.done;
     // With the receipt gone, a later --purge looks in the usual places alone.
