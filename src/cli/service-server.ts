@@ -3,11 +3,20 @@ import { probe } from "../client/http.ts";
 import { describeHolder } from "../daemon/failure.ts";
 import { findSettledServer, type ServerAddress } from "../daemon/find.ts";
 import { instancePorts, readInstance } from "../daemon/instance.ts";
+import { quote } from "../hooks/settings/own-hook.ts";
 import { localUrl } from "../protocol/hosts.ts";
-import { ServiceError, type ServiceManager, type ServiceState } from "../service/manager.ts";
-import type { Receipt } from "../service/receipt.ts";
+import {
+  type Failure,
+  type Mode,
+  ServiceError,
+  type ServiceManager,
+  type ServiceState,
+} from "../service/manager.ts";
+import { placesOf } from "../service/places.ts";
+import { readReceipt, type Receipt } from "../service/receipt.ts";
 import { runsServer } from "../service/service.ts";
-import { CommandError } from "./output.ts";
+import { CommandError, EXIT } from "./output.ts";
+import { machineOf } from "./service.ts";
 
 /** A server takes a fraction of a second to answer; a machine at its start is busy. */
 const ANSWER_LIMIT_MS = 15_000;
@@ -66,4 +75,17 @@ function urlOf({ stateDir, host, port }: ServerAddress, pid: number | null): str
       return localUrl(file.instance.host, candidate);
   }
   return localUrl(host, port);
+}
+
+/** What to do about a service that has failed. */
+export function afterFailure({ exitCode }: Failure, mode: Mode, logHint: string): string {
+  if (exitCode !== EXIT.config) return `See why: ${logHint}`;
+  const { receipt: path, configFile } = placesOf(mode, machineOf());
+  const receipt = readReceipt(path);
+  const args = receipt?.args ?? [];
+  // Without it root would have root's own file checked.
+  const isNamed = mode === "user" || args.includes("--config");
+  const file = isNamed ? [] : ["--config", receipt?.configFile ?? configFile];
+  const words = ["config", "check", ...file, ...args].map((word) => quote(word, process.platform));
+  return `See what is wrong with its configuration: claude-mpm-socketio ${words.join(" ")}; ${logHint}`;
 }

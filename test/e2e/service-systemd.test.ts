@@ -1,6 +1,7 @@
 /** The service under the real systemd, on a machine of its own: installed, killed, misconfigured, taken away again. */
 import { beforeAll, describe, expect, test } from "bun:test";
 import {
+  chmodSync,
   cpSync,
   existsSync,
   lstatSync,
@@ -71,6 +72,15 @@ describe.skipIf(obstacle !== null)(`systemd${obstacle === null ? "" : ` (${obsta
     expect(process).not.toMatch(/^Uid:\t0\t/m);
     const log = readFileSync(machine.path("/var/log/claude-mpm-socketio/server.log"), "utf8");
     expect(log).toContain("listening");
+  });
+
+  test("logs point root at the log of the machine's service", async () => {
+    const { exitCode, stderr } = await machine.root(INSTALLED, "logs");
+    const [hint] = /(?<=claude-mpm-socketio )logs --set .+/.exec(stderr) ?? [];
+    expect([exitCode, hint]).toEqual([1, expect.any(String)]);
+    const log = await machine.root(INSTALLED, ...(hint ?? "").split(" "));
+    expect([log.exitCode, log.stdout]).toEqual([0, expect.stringContaining("listening")]);
+    expect((await machine.user(INSTALLED, "logs")).stderr).toContain("claude-mpm-socketio start");
   });
 
   test("a kill is followed by a restart, and the history is still there; a reload keeps the process", async () => {
@@ -203,12 +213,23 @@ describe.skipIf(obstacle !== null)(`systemd${obstacle === null ? "" : ` (${obsta
       3,
       expect.stringMatching(/^The service \(mode system\) is not running: it ended with exit code 78\n/),
     ]);
-    const [check] = /(?<=claude-mpm-socketio )config check .+/.exec(status.stdout) ?? [];
+    const [check] = /(?<=claude-mpm-socketio )config check [^;]+/.exec(status.stdout) ?? [];
     expect(check).toBe(`config check --config ${CONFIG} --set port=9000 --set server_id=a:b`);
     const checked = await machine.root(INSTALLED, ...(check ?? "").split(" "));
     expect([checked.exitCode, checked.stderr]).toEqual([78, expect.stringContaining("ping_timeout")]);
     writeFileSync(machine.path(CONFIG), "{}");
     expect([invalid.exitCode, invalid.stderr]).toEqual([78, expect.stringContaining("ping_timeout")]);
+
+    // What root finds valid the service cannot read.
+    chmodSync(machine.path(CONFIG), 0o600);
+    const unreadable = await service("start");
+    chmodSync(machine.path(CONFIG), 0o644);
+    expect([unreadable.exitCode, unreadable.stderr]).toEqual([
+      78,
+      expect.stringMatching(
+        /^Error: The service did not start: it ended with exit code 78\n.+ config check /,
+      ),
+    ]);
 
     await machine.root(INSTALLED, "start", "--port", "9000");
     const taken = await service("start");

@@ -4,10 +4,10 @@ import type { Mode } from "../../service/manager.ts";
 import { placesOf } from "../../service/places.ts";
 import { readReceipt, type Receipt } from "../../service/receipt.ts";
 import { JSON_ARG } from "../flags.ts";
-import { EXIT, print, printJson } from "../output.ts";
+import { CommandError, EXIT, print, printJson } from "../output.ts";
 import { addressOf } from "../reach.ts";
 import { installedService, machineOf, MODE_ARG, modeOf, planOf } from "../service.ts";
-import { answers, checkPort } from "../service-server.ts";
+import { afterFailure, answers, checkPort } from "../service-server.ts";
 import type { Command } from "../tree.ts";
 
 export default {
@@ -24,7 +24,13 @@ export default {
       manager.start();
       await answers(address, manager);
     } catch (error) {
-      throw refusal ?? error;
+      const { failure } = manager.state();
+      if (refusal !== null || failure === null) throw refusal ?? error;
+      throw new CommandError(
+        `The service did not start: ${failure.why}`,
+        afterFailure(failure, mode, manager.logHint),
+        failure.exitCode === EXIT.config ? EXIT.config : EXIT.failed,
+      );
     }
     const { running, pid } = manager.state();
     if (args.json === true) printJson({ mode, running, pid });

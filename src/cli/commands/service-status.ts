@@ -1,13 +1,12 @@
 import { probe } from "../../client/http.ts";
 import { displayUrl, localUrl } from "../../protocol/hosts.ts";
-import { quote } from "../../hooks/settings/own-hook.ts";
-import type { Failure, Mode } from "../../service/manager.ts";
 import { placesOf } from "../../service/places.ts";
-import { readReceipt, type Receipt } from "../../service/receipt.ts";
+import { readReceipt } from "../../service/receipt.ts";
 import { managerFor } from "../../service/service.ts";
 import { JSON_ARG } from "../flags.ts";
 import { EXIT, print, printJson, style, table } from "../output.ts";
 import { elsewhere, machineOf, MODE_ARG, modeOf, planOf } from "../service.ts";
+import { afterFailure } from "../service-server.ts";
 import type { Command } from "../tree.ts";
 
 export default {
@@ -42,24 +41,8 @@ export default {
           ...(state.running ? [["  health", health ?? `no answer at ${url}; see ${manager.logHint}`]] : []),
         ]),
       );
-      if (state.failure !== null) print(nextStep(state.failure, mode, { receipt, logHint: manager.logHint }));
+      if (state.failure !== null) print(afterFailure(state.failure, mode, manager.logHint));
     }
     return state.running ? EXIT.done : EXIT.notRunning;
   },
 } satisfies Command;
-
-/** What to do about a service that has failed. */
-function nextStep(
-  { exitCode }: Failure,
-  mode: Mode,
-  { receipt, logHint }: { receipt: Receipt | null; logHint: string },
-): string {
-  if (exitCode !== EXIT.config) return `See why: ${logHint}`;
-  const { configFile } = placesOf(mode, machineOf());
-  const args = receipt?.args ?? [];
-  // Without it root, and a user too, would have their own file checked.
-  const file =
-    mode === "system" && !args.includes("--config") ? ["--config", receipt?.configFile ?? configFile] : [];
-  const words = ["config", "check", ...file, ...args].map((word) => quote(word, process.platform));
-  return `See what is wrong with its configuration: claude-mpm-socketio ${words.join(" ")}`;
-}
