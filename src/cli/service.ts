@@ -11,6 +11,7 @@ import { managerFor, MODES, PLATFORMS } from "../service/service.ts";
 import { SECRETS_FILE } from "../service/systemd.ts";
 import { readServerFlags, serverArgs } from "./flags.ts";
 import { CommandError, EXIT } from "./output.ts";
+import { selfForShell } from "./self.ts";
 
 export const MODE_ARG = {
   mode: {
@@ -160,7 +161,7 @@ export async function restartByService(
   service: Mode,
   { stateDir, port, pid }: { stateDir: string; port: number; pid: number },
 ): Promise<Found & { state: "running" }> {
-  const manager = managerFor(service, machineOf());
+  const manager = managerFor(service, machineOf(), selfForShell());
   manager.check();
   manager.restart();
   const deadline = Date.now() + RESTART_LIMIT_MS;
@@ -175,9 +176,16 @@ export async function restartByService(
   );
 }
 
+/** Points at the service of the other mode, where there is one; else empty. */
+export function elsewhere(mode: Mode): string {
+  const machine = machineOf();
+  const other = MODES.find((one) => one !== mode && managerFor(one, machine).state().installed);
+  return other === undefined ? "" : `; there is one of mode ${other}: --mode ${other}`;
+}
+
 /** The manager of the service that is installed; throws when there is none. */
 export function installedService(mode: Mode): ServiceManager {
-  const manager = managerFor(mode, machineOf());
+  const manager = managerFor(mode, machineOf(), selfForShell());
   manager.check();
   if (manager.state().installed) return manager;
   const flag = mode === "user" ? "" : " --mode system";

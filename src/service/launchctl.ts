@@ -6,6 +6,7 @@ import {
   type Mode,
   mustRun,
   orUndo,
+  rootHint,
   ServiceError,
   type ServiceManager,
   type ServiceState,
@@ -22,10 +23,19 @@ export interface LaunchctlOptions {
   /** Directories that launchd and the daemon's user write into. */
   directories: readonly string[];
   uid: number;
+  /** What a shell runs this program by that has another PATH, as sudo's has. */
+  self: string;
   run: Run;
 }
 
-export function launchctlManager({ mode, path, directories, uid, run }: LaunchctlOptions): ServiceManager {
+export function launchctlManager({
+  mode,
+  path,
+  directories,
+  uid,
+  self,
+  run,
+}: LaunchctlOptions): ServiceManager {
   const domain = mode === "user" ? `gui/${uid}` : "system";
   const target = `${domain}/${LABEL}`;
   const logHint = "the service's log in the Logs folder of the Library, and claude-mpm-socketio logs";
@@ -47,12 +57,12 @@ export function launchctlManager({ mode, path, directories, uid, run }: Launchct
     logHint,
     check() {
       if (mode === "system" && uid !== 0) {
-        throw new ServiceError("The machine's services are for root", "Run it with sudo, or use --mode user");
+        throw new ServiceError("The machine's services are for root", rootHint(self));
       }
       if (run("launchctl", ["print", domain]).status !== 0) {
         throw new ServiceError(
           `launchd has no session of this user (${domain})`,
-          "Log in at the screen first; or install for the machine: sudo claude-mpm-socketio service install --mode system",
+          `Log in at the screen first; or install for the machine: sudo ${self} service install --mode system`,
         );
       }
     },
@@ -67,6 +77,7 @@ export function launchctlManager({ mode, path, directories, uid, run }: Launchct
         pid: pid > 0 ? pid : null,
         definition: there ? path : null,
         program: /^\tprogram = (.+)$/m.exec(stdout)?.[1] ?? null,
+        failure: null,
       };
     },
     install(definition) {

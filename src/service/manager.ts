@@ -14,6 +14,14 @@ export interface ServiceState {
   definition: string | null;
   /** The program it runs, where the manager tells. */
   program: string | null;
+  /** Why it does not run, where it has failed and the manager tells. */
+  failure: Failure | null;
+}
+
+export interface Failure {
+  why: string;
+  /** What its command has ended with. */
+  exitCode: number | null;
 }
 
 export interface ServiceManager {
@@ -55,6 +63,11 @@ export function mustRun(run: Run, command: string, args: readonly string[], hint
     .split("\n")[0]
     ?.replace(/\.$/, "");
   throw new ServiceError(`${[command, ...args].join(" ")} failed: ${why}`, hint);
+}
+
+/** @param self what a shell runs this program by */
+export function rootHint(self: string): string {
+  return `Run it with sudo: sudo ${self} …, or use --mode user`;
 }
 
 /** Does the steps; when one fails, undoes them all. */

@@ -9,13 +9,17 @@ export interface Receipt {
   stateDir: string;
   host: string;
   port: number;
+  /** The flags in the definition; older receipts have none. */
+  args?: string[];
 }
 
 /** Null where there is none, or none that is whole. */
 export function readReceipt(path: string): Receipt | null {
   try {
     const receipt: unknown = JSON.parse(readText(path) ?? "null");
-    return isReceipt(receipt) ? receipt : null;
+    if (!isReceipt(receipt)) return null;
+    const { args, ...rest } = receipt;
+    return isTexts(args) ? { ...rest, args } : rest;
   } catch {
     return null;
   }
@@ -36,4 +40,8 @@ function isReceipt(value: unknown): value is Receipt {
     typeof host === "string" &&
     Number.isSafeInteger(port)
   );
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === "string");
 }

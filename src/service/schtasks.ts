@@ -82,6 +82,7 @@ export function schtasksManager({ mode, stateDir, run }: SchtasksOptions): Servi
         pid: null,
         definition: xml === null ? null : `task ${TASK}`,
         program: null,
+        failure: null,
       };
     },
     install(xml) {

@@ -1,6 +1,7 @@
 /** The service of this machine or user: its definition, its manager, and what other commands ask of it. */
 import { posix } from "node:path";
 import type { Machine } from "../config/paths.ts";
+import { PRODUCT } from "../release/targets.ts";
 import { launchctlManager } from "./launchctl.ts";
 import { launchdPlist } from "./launchd.ts";
 import { type Mode, ServiceError, type ServiceManager, type ServiceState } from "./manager.ts";
@@ -43,16 +44,26 @@ export function definitionFor(machine: Machine, { mode, program, args, port }: D
   }
 }
 
-/** The manager of this machine's services. */
-export function managerFor(mode: Mode, machine: Machine): ServiceManager {
+/**
+ * The manager of this machine's services.
+ *
+ * @param self what a shell runs this program by, for hints
+ */
+export function managerFor(mode: Mode, machine: Machine, self: string = PRODUCT): ServiceManager {
   const { definition, stateDir, crashLog } = placesOf(mode, machine);
   const uid = process.getuid?.() ?? -1;
   switch (machine.platform) {
     case "linux":
-      return systemctlManager({ mode, directory: definition ?? "", privileged: uid === 0, run: runTool });
+      return systemctlManager({
+        mode,
+        directory: definition ?? "",
+        privileged: uid === 0,
+        self,
+        run: runTool,
+      });
     case "darwin": {
       const directories = [posix.dirname(crashLog), ...(mode === "system" ? [stateDir] : [])];
-      return launchctlManager({ mode, path: definition ?? "", directories, uid, run: runTool });
+      return launchctlManager({ mode, path: definition ?? "", directories, uid, self, run: runTool });
     }
     case "win32":
       return schtasksManager({ mode, stateDir, run: runTool });

@@ -3,9 +3,11 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { readText, writeWhole } from "./file.ts";
 import {
+  type Failure,
   type Mode,
   mustRun,
   orUndo,
+  rootHint,
   ServiceError,
   type ServiceManager,
   type ServiceState,
@@ -13,9 +15,10 @@ import {
 import { UNIT } from "./systemd.ts";
 import type { Run } from "./tool.ts";
 
-const WITHOUT =
+/** cron has a PATH of its own, and would not find what is in a home directory. */
+const without = (self: string) =>
   "Run it in the background: claude-mpm-socketio start; at boot by a line of `crontab -e`: " +
-  "@reboot claude-mpm-socketio start; in a container let its restart policy run claude-mpm-socketio serve";
+  `@reboot ${self} start; in a container let its restart policy run claude-mpm-socketio serve`;
 
 export interface SystemctlOptions {
   mode: Mode;
@@ -23,10 +26,18 @@ export interface SystemctlOptions {
   directory: string;
   /** Whether this user may manage the machine's services. */
   privileged: boolean;
+  /** What a shell runs this program by that has another PATH, as sudo's has. */
+  self: string;
   run: Run;
 }
 
-export function systemctlManager({ mode, directory, privileged, run }: SystemctlOptions): ServiceManager {
+export function systemctlManager({
+  mode,
+  directory,
+  privileged,
+  self,
+  run,
+}: SystemctlOptions): ServiceManager {
   const path = join(directory, UNIT);
   const scope = mode === "user" ? ["--user"] : [];
   const shown = ["systemctl", ...scope].join(" ");
@@ -39,7 +50,8 @@ export function systemctlManager({ mode, directory, privileged, run }: Systemctl
   const forgetFailures = () => void run("systemctl", [...scope, "reset-failed", UNIT]);
 
   const state = (): ServiceState => {
-    const names = "LoadState,UnitFileState,ActiveState,MainPID,FragmentPath,ExecStart";
+    const names =
+      "LoadState,UnitFileState,ActiveState,MainPID,FragmentPath,ExecStart,ExecStartPre,ExecMainStatus,Result";
     const { status, stdout } = run("systemctl", [...scope, "show", `--property=${names}`, UNIT]);
     const values = new Map(stdout.split("\n").map((line) => splitAt(line, "=")));
     const pid = Number(values.get("MainPID"));
@@ -52,6 +64,7 @@ export function systemctlManager({ mode, directory, privileged, run }: Systemctl
       definition: values.get("FragmentPath") || (there ? path : null),
       // Of a path that systemd cannot run itself it tells the shell's.
       program: /path=(?!\/bin\/sh)(.*?) ; argv/.exec(values.get("ExecStart") ?? "")?.[1] ?? null,
+      failure: failureOf(values),
     };
   };
 
@@ -61,15 +74,16 @@ export function systemctlManager({ mode, directory, privileged, run }: Systemctl
     check() {
       // First, for without its bus the machine's manager answers nobody but root.
       if (mode === "system" && !privileged) {
-        throw new ServiceError("The machine's services are for root", "Run it with sudo, or use --mode user");
+        throw new ServiceError("The machine's services are for root", rootHint(self));
       }
       if (answers(run, scope)) return;
       if (mode === "system" || !answers(run, [])) {
-        throw new ServiceError("systemd does not run here, so there are no services", WITHOUT);
+        throw new ServiceError("systemd does not run here, so there are no services", without(self));
       }
       throw new ServiceError(
         "systemd runs no services for this user here",
-        "Log in as this user itself, not by su or sudo; or install for the machine: --mode system",
+        "Log in as this user itself, not by su or sudo; or install for the machine: " +
+          `sudo ${self} service install --mode system`,
       );
     },
     state,
@@ -118,6 +132,18 @@ export function systemctlManager({ mode, directory, privileged, run }: Systemctl
       systemctl("restart", UNIT);
     },
   };
+}
+
+/** One that waits for its next attempt is `activating`; its last one has failed all the same. */
+function failureOf(values: Map<string, string>): Failure | null {
+  const result = values.get("Result") || "success";
+  if (result === "success" || !["failed", "activating"].includes(values.get("ActiveState") ?? ""))
+    return null;
+  const before = /; code=exited ; status=(\d+)/.exec(values.get("ExecStartPre") ?? "")?.[1];
+  const exitCode = Number(before) || Number(values.get("ExecMainStatus")) || null;
+  if (result === "start-limit-hit") return { why: "it has failed too often (start-limit-hit)", exitCode };
+  if (result !== "exit-code" || exitCode === null) return { why: `systemd says ${result}`, exitCode: null };
+  return { why: `it ended with exit code ${exitCode}`, exitCode };
 }
 
 /** systemd's own answer, and not a path: under a user without a session, in a chroot and in a container it is the right one. */

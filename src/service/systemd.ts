@@ -6,6 +6,9 @@ export const UNIT = `${PRODUCT}.service`;
 /** The state directory of a system service (contract 2); systemd makes it, and gives it to the service's own user. */
 export const SYSTEM_STATE_DIR = `/var/lib/${PRODUCT}`;
 
+/** The log of a system service; nobody but root sees it. */
+export const SYSTEM_LOG_FILE = `/var/log/${PRODUCT}/server.log`;
+
 /** Variables of a system service that others need not read: mode 600, read by systemd and not by the service. */
 export const SECRETS_FILE = "/etc/claude-mpm/socketio.env";
 
@@ -61,7 +64,7 @@ NoNewPrivileges=yes
 function systemSettings(lowPort: boolean): string {
   const capability = lowPort ? "CAP_NET_BIND_SERVICE" : "";
   return `Environment=CLAUDE_MPM_SOCKETIO_STATE_DIR=${SYSTEM_STATE_DIR}
-Environment=CLAUDE_MPM_SOCKETIO_LOG_FILE=/var/log/${PRODUCT}/server.log
+Environment=CLAUDE_MPM_SOCKETIO_LOG_FILE=${SYSTEM_LOG_FILE}
 EnvironmentFile=-${SECRETS_FILE}
 
 DynamicUser=yes

@@ -94,7 +94,8 @@ export function encodeTask(xml: string): Buffer {
 export function windowsArguments(words: readonly string[]): string {
   return words
     .map((word) => {
-      if (word !== "" && !/[\s"]/.test(word)) return word;
+      // A variable may hold a blank, as a user's name does.
+      if (word !== "" && !/[\s"%]/.test(word)) return word;
       return `"${word.replaceAll(/(\\*)"/g, String.raw`$1$1\"`).replace(/(\\+)$/, "$1$1")}"`;
     })
     .join(" ");

@@ -1,6 +1,7 @@
 /** The service under the real systemd, on a machine of its own: installed, killed, misconfigured, taken away again. */
 import { beforeAll, describe, expect, test } from "bun:test";
 import {
+  chmodSync,
   cpSync,
   existsSync,
   lstatSync,
@@ -71,6 +72,15 @@ describe.skipIf(obstacle !== null)(`systemd${obstacle === null ? "" : ` (${obsta
     expect(process).not.toMatch(/^Uid:\t0\t/m);
     const log = readFileSync(machine.path("/var/log/claude-mpm-socketio/server.log"), "utf8");
     expect(log).toContain("listening");
+  });
+
+  test("logs point root at the log of the machine's service", async () => {
+    const { exitCode, stderr } = await machine.root(INSTALLED, "logs");
+    const [hint] = /(?<=claude-mpm-socketio )logs --set .+/.exec(stderr) ?? [];
+    expect([exitCode, hint]).toEqual([1, expect.any(String)]);
+    const log = await machine.root(INSTALLED, ...(hint ?? "").split(" "));
+    expect([log.exitCode, log.stdout]).toEqual([0, expect.stringContaining("listening")]);
+    expect((await machine.user(INSTALLED, "logs")).stderr).toContain("claude-mpm-socketio start");
   });
 
   test("a kill is followed by a restart, and the history is still there; a reload keeps the process", async () => {
@@ -193,12 +203,78 @@ describe.skipIf(obstacle !== null)(`systemd${obstacle === null ? "" : ` (${obsta
     });
   });
 
+  test("start tells of an invalid configuration by its key, and of whoever holds the port", async () => {
+    const service = (verb: string) => machine.root(INSTALLED, "service", verb, "--mode", "system");
+    await service("stop");
+    writeFileSync(machine.path(CONFIG), '{"ping_timeout": "long"}');
+    const invalid = await service("start");
+    const status = await service("status");
+    expect([status.exitCode, status.stdout]).toEqual([
+      3,
+      expect.stringMatching(/^The service \(mode system\) is not running: it ended with exit code 78\n/),
+    ]);
+    const [check] = /(?<=claude-mpm-socketio )config check [^;]+/.exec(status.stdout) ?? [];
+    expect(check).toBe(`config check --config ${CONFIG} --set port=9000 --set server_id=a:b`);
+    const checked = await machine.root(INSTALLED, ...(check ?? "").split(" "));
+    expect([checked.exitCode, checked.stderr]).toEqual([78, expect.stringContaining("ping_timeout")]);
+    writeFileSync(machine.path(CONFIG), "{}");
+    expect([invalid.exitCode, invalid.stderr]).toEqual([78, expect.stringContaining("ping_timeout")]);
+
+    // What root finds valid the service cannot read.
+    chmodSync(machine.path(CONFIG), 0o600);
+    const unreadable = await service("start");
+    chmodSync(machine.path(CONFIG), 0o644);
+    expect([unreadable.exitCode, unreadable.stderr]).toEqual([
+      78,
+      expect.stringMatching(
+        /^Error: The service did not start: it ended with exit code 78\n.+ config check /,
+      ),
+    ]);
+
+    await machine.root(INSTALLED, "start", "--port", "9000");
+    const taken = await service("start");
+    await machine.root(INSTALLED, "stop", "--port", "9000");
+    expect([taken.exitCode, taken.stdout, taken.stderr]).toEqual([
+      1,
+      "",
+      expect.stringMatching(
+        /^Error: A server already runs on port 9000 \(PID \d+\), and it is not this service\n/,
+      ),
+    ]);
+    expect((await service("start")).exitCode).toBe(0);
+  });
+
   test("doctor tells of a service whose program is gone", async () => {
     renameSync(machine.path(INSTALLED), machine.path(`${INSTALLED}.away`));
     const { stdout } = await machine.root(DOWNLOADED, "doctor");
     renameSync(machine.path(`${INSTALLED}.away`), machine.path(INSTALLED));
     expect(stdout).toMatch(
       /^service +failed .+ which is not there \(mode system\)\n.+ service install --mode system$/m,
+    );
+  });
+
+  test("status tells of a server that was killed until systemd gave it up", async () => {
+    const dropIn = `/run/systemd/system/${UNIT}.d`;
+    mkdirSync(machine.path(dropIn), { recursive: true });
+    writeFileSync(machine.path(`${dropIn}/once.conf`), "[Service]\nRestart=no\n");
+    await machine.root("systemctl", "daemon-reload");
+    await machine.root("systemctl", "kill", "--signal=KILL", UNIT);
+    const status = await eventually(
+      async () => {
+        const { stdout } = await machine.root(INSTALLED, "service", "status", "--mode", "system");
+        return stdout.includes("not running") ? stdout : null;
+      },
+      { what: "its end" },
+    );
+    expect(status).toMatch(/ is not running: systemd says signal\n/);
+    expect(status).toEndWith(`\nSee why: journalctl --unit ${UNIT}\n`);
+    rmSync(machine.path(dropIn), { recursive: true });
+    await machine.root("systemctl", "daemon-reload");
+  });
+
+  test("uninstall of a user's points at the machine's", async () => {
+    expect((await machine.root(INSTALLED, "uninstall")).stdout).toBe(
+      "Nothing is installed (mode user), so nothing was removed; there is one of mode system: --mode system\n",
     );
   });
 
@@ -304,6 +380,6 @@ describe.skipIf(obstacle !== null)(`systemd${obstacle === null ? "" : ` (${obsta
 
   test("the machine's service is for root", async () => {
     const { exitCode, stderr } = await machine.user(DOWNLOADED, "service", "install", "--mode", "system");
-    expect([exitCode, stderr]).toEqual([1, expect.stringContaining("sudo")]);
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining(`sudo ${DOWNLOADED} …`)]);
   });
 });

@@ -68,6 +68,11 @@ function filesIn(directory: string): string[] {
     .toSorted();
 }
 
+function writeConfig(path: string, port: number): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, JSON.stringify({ port }));
+}
+
 const healthOf = async (port: number) => (await fetch(`http://127.0.0.1:${port}/health`)).json();
 const sameFile = async (path: string) => readFileSync(path).equals(readFileSync(await binary()));
 
@@ -117,6 +122,24 @@ describe("install", () => {
 
     const own = await installed("install", "--port", `${port}`);
     expect([own.exitCode, own.stdout]).toEqual([0, expect.not.stringContaining("the program")]);
+  });
+
+  test("a second time it names the flags that the service no longer has, and how to give them again", async () => {
+    const { run, home, port, config } = await user();
+    const file = join(home, "it's mine.json");
+    for (const path of [config, file]) writeConfig(path, port);
+    await run("service", "install", "--port", `${port}`, "--config", file, "--server-id", "a:b");
+    const { exitCode, stdout } = await run("service", "install", "--server-id", "c:d");
+    expect([exitCode, stdout]).toEqual([
+      0,
+      expect.stringContaining(
+        `\nIt no longer has the flags it had: --config '${home}/it'\\''s mine.json' --set port=${port}\n` +
+          "To have them again: claude-mpm-socketio service install --set server_id=c:d --config ",
+      ),
+    ]);
+    const again = await run("service", "install", "--json");
+    expect(JSON.parse(again.stdout).dropped_flags).toEqual(["--set", "server_id=c:d"]);
+    expect((await run("service", "install")).stdout).not.toContain("no longer has");
   });
 
   test("says which version replaces which", async () => {
@@ -191,6 +214,7 @@ describe("what keeps a service from being installed", () => {
     expect([exitCode, stderr]).toEqual([1, expect.stringMatching(INSTEAD)]);
     const missing = await runWith({ PATH: "/nowhere" }, "service", "install");
     expect([missing.exitCode, missing.stderr]).toEqual([1, expect.stringMatching(INSTEAD)]);
+    expect(stderr).toContain(`: @reboot ${await binary()} start; `);
     expect(files()).toEqual([]);
   });
 
@@ -303,7 +327,16 @@ test("--no-service puts program and configuration in place, with the flags in th
   expect(text).toMatch(/^ {2}"environment": "development",$/m);
   const shown = JSON.parse((await run("config", "show", "--json")).stdout);
   expect(JSON.stringify(shown)).toContain("9123");
+  const again = await run("install", "--no-service", "--environment", "development", "--port", "9123");
+  expect([again.exitCode, again.stderr, again.stdout]).toEqual([
+    0,
+    "",
+    expect.stringContaining("nothing was changed\n"),
+  ]);
+  expect(readFileSync(config, "utf8")).toBe(text);
   expect((await run("install", "--no-service", "--port", "9124")).stderr).toContain("left as it is");
+  const more = await run("install", "--no-service", "--port", "9123", "--server-id", "a");
+  expect([more.exitCode, more.stderr]).toEqual([1, expect.stringContaining("left as it is")]);
   expect((await run("uninstall")).exitCode).toBe(0);
   expect(files()).toEqual([".claude-mpm/socketio_config.json"]);
   expect(calls().filter((call) => /enable|restart/.test(call))).toEqual([]);
@@ -335,6 +368,65 @@ describe("status, start and stop", () => {
     expect([stopped.exitCode, stopped.stdout]).toEqual([3, expect.stringContaining("not running")]);
     expect(existsSync(unit)).toBe(true);
     expect((await run("service", "start")).stdout).toMatch(/^Started the service \(PID \d+\)\n$/);
+    expect((await healthOf(port)).status).toBe("healthy");
+  });
+
+  test("start tells who holds the port, and starts nothing", async () => {
+    const { run, port, calls, forgetCalls } = await user();
+    await run("service", "install", "--port", `${port}`);
+    await run("service", "stop");
+    forgetCalls();
+    await run("start", "--port", `${port}`);
+    const ours = await run("service", "start");
+    expect([ours.exitCode, ours.stderr]).toEqual([
+      1,
+      expect.stringMatching(
+        /already runs on port \d+ \(PID \d+\), and it is not this service\nStop it first: /,
+      ),
+    ]);
+    await run("stop", "--port", `${port}`);
+
+    const stranger = createServer((socket) => socket.end("no\r\n")).listen(port, "127.0.0.1");
+    await new Promise((resolve) => stranger.once("listening", resolve));
+    const theirs = await run("service", "start");
+    stranger.close();
+    expect([theirs.exitCode, theirs.stdout, theirs.stderr]).toEqual([
+      1,
+      "",
+      expect.stringContaining(`Port ${port} is taken by PID ${process.pid}`),
+    ]);
+    expect(calls().filter((call) => / start /.test(call))).toEqual([]);
+  });
+
+  test("start tells of a server that does not come up, by the key where it is its configuration", async () => {
+    const { run, port, unit, config } = await user();
+    await run("service", "install", "--port", `${port}`);
+    await run("service", "stop");
+    writeFileSync(config, '{"ping_timeout": "long"}');
+    const invalid = await run("service", "start");
+    expect([invalid.exitCode, invalid.stdout, invalid.stderr]).toEqual([
+      78,
+      "",
+      expect.stringContaining("ping_timeout"),
+    ]);
+    writeFileSync(config, "{}");
+    writeFileSync(unit, "[Service]\nExecStart=/bin/false\n");
+    const ended = await run("service", "start");
+    expect([ended.exitCode, ended.stderr]).toEqual([
+      1,
+      expect.stringMatching(/does not answer on port \d+\nSee why: journalctl/),
+    ]);
+  });
+
+  test("start finds its server on the port that the configuration has now", async () => {
+    const { run, port, config } = await user();
+    writeConfig(config, port);
+    await run("service", "install");
+    await run("service", "stop");
+    const other = await freePort();
+    writeConfig(config, other);
+    expect(await run("service", "start")).toMatchObject({ exitCode: 0, stderr: "" });
+    expect((await healthOf(other)).status).toBe("healthy");
   });
 });
 

@@ -77,7 +77,14 @@ describe("launchctl", () => {
         : { status: 113, stdout: "", stderr: "Could not find service" };
     };
     const directories = [dirname(log)];
-    const manager = launchctlManager({ mode: "user", path: definition, directories, uid: 501, run });
+    const manager = launchctlManager({
+      mode: "user",
+      path: definition,
+      directories,
+      uid: 501,
+      self: "/p",
+      run,
+    });
     return { manager, calls, definition, log };
   }
 
@@ -94,6 +101,7 @@ describe("launchctl", () => {
       pid: 4711,
       definition,
       program: "/opt/a b/c",
+      failure: null,
     });
     calls.length = 0;
     manager.install("<two/>");
@@ -134,4 +142,15 @@ describe("launchctl", () => {
     const { manager } = session((call) => call === "print gui/501");
     expect(() => manager.check()).toThrow("no session");
   });
+});
+
+test("what needs root names the program by the path that sudo finds it by", () => {
+  const run = () => ({ status: 1, stdout: "", stderr: "" });
+  const options = { path: "/unused", directories: [], uid: 501, self: "'/Users/A B/x'", run };
+  for (const [mode, hint] of [
+    ["system", "Run it with sudo: sudo '/Users/A B/x' …, or use --mode user"],
+    ["user", expect.stringContaining("sudo '/Users/A B/x' service install --mode system")],
+  ] as const) {
+    expect(launchctlManager({ ...options, mode }).check).toThrow(expect.objectContaining({ hint }));
+  }
 });

@@ -10,6 +10,7 @@ const state: ServiceState = {
   pid: null,
   definition: null,
   program: null,
+  failure: null,
 };
 const receipt = { program: null, configFile: null, stateDir: "/s", host: "localhost", port: 8765 };
 

@@ -69,6 +69,13 @@ test("arguments come apart again as CommandLineToArgvW takes them apart", () => 
   expect(takenApart(windowsArguments(words))).toEqual(words);
 });
 
+test("a path that begins with a variable is quoted, for the user's name in it may have a blank", () => {
+  const program = String.raw`%LOCALAPPDATA%\Programs\claude-mpm-socketio.exe`;
+  expect(taskXml({ mode: "user", program, args: [], user })).toContain(
+    `<Arguments>--headless &quot;${program}&quot; serve --background</Arguments>`,
+  );
+});
+
 /** There is no Task Scheduler but on Windows: what it is asked is taken down. */
 describe("schtasks", () => {
   function scheduler(fails: (call: string) => boolean = () => false) {

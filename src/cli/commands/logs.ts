@@ -1,5 +1,6 @@
 import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { readInstance } from "../../daemon/instance.ts";
+import { SYSTEM_LOG_FILE } from "../../service/systemd.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS, wholeNumber } from "../flags.ts";
 import { logFileOf } from "../log-file.ts";
 import { CommandError, EXIT, print, printJson } from "../output.ts";
@@ -30,7 +31,9 @@ export default {
     if (!existsSync(path)) {
       throw new CommandError(
         `There is no log at ${path}`,
-        "A server in the background writes one: claude-mpm-socketio start",
+        existsSync(SYSTEM_LOG_FILE)
+          ? `The machine's service has one: claude-mpm-socketio logs --set log_file_path=${SYSTEM_LOG_FILE}`
+          : "A server in the background writes one: claude-mpm-socketio start",
       );
     }
     const { text, end } = lastLines(path, count);

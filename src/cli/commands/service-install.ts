@@ -1,31 +1,25 @@
 import { constants, copyFileSync, existsSync, readFileSync, rmSync } from "node:fs";
-import { probe } from "../../client/http.ts";
+import { isDeepStrictEqual } from "node:util";
 import { starterFile } from "../../config/documents.ts";
 import { processEnv } from "../../config/env.ts";
-import type { LoadedConfig } from "../../config/load.ts";
-import { ENV_PREFIX, KEYS } from "../../config/schema.ts";
-import { describeHolder } from "../../daemon/failure.ts";
-import { findSettledServer } from "../../daemon/find.ts";
+import { ENV_PREFIX, isKey, type Key, KEYS } from "../../config/schema.ts";
 import { run as output } from "../../daemon/process.ts";
-import { displayUrl, localUrl } from "../../protocol/hosts.ts";
+import { quote } from "../../hooks/settings/own-hook.ts";
+import { displayUrl } from "../../protocol/hosts.ts";
 import { stageProgram } from "../../release/place.ts";
 import { writeWhole } from "../../service/file.ts";
-import { ServiceError, type ServiceManager, type ServiceState } from "../../service/manager.ts";
+import { ServiceError } from "../../service/manager.ts";
 import { chooseProgram, isSameContent, type ProgramChoice } from "../../service/program.ts";
 import { readReceipt, writeReceipt } from "../../service/receipt.ts";
-import { definitionFor, managerFor, runsServer } from "../../service/service.ts";
+import { definitionFor, managerFor } from "../../service/service.ts";
 import { IS_COMPILED, RELEASE_VERSION } from "../../version.ts";
-import { JSON_ARG, SERVER_ARGS } from "../flags.ts";
+import { JSON_ARG, readServerFlags, SERVER_ARGS } from "../flags.ts";
 import { CommandError, EXIT, print, printError, printJson } from "../output.ts";
 import { addressOf } from "../reach.ts";
-import { selfCommand } from "../self.ts";
+import { selfAsCalled, selfCommand, selfForShell } from "../self.ts";
 import { machineOf, MODE_ARG, modeOf, type Plan, planOf, platformOf } from "../service.ts";
+import { answers, checkPort } from "../service-server.ts";
 import type { Command } from "../tree.ts";
-
-/** A server takes a fraction of a second to answer; a machine at its start is busy. */
-const ANSWER_LIMIT_MS = 15_000;
-const GIVE_UP_AFTER_MS = 1500;
-const POLL_MS = 100;
 
 export default {
   description:
@@ -89,12 +83,13 @@ class Steps {
 
 async function installService(plan: Plan): Promise<Done> {
   const { mode, machine, places, loaded } = plan;
-  const manager = managerFor(mode, machine);
-  const choice = chooseProgram(self(), mode, places.program);
+  const manager = managerFor(mode, machine, selfForShell());
+  const choice = chooseProgram(selfAsCalled(), mode, places.program);
   refuseStranger(choice);
   manager.check();
   const before = manager.state();
-  await checkPort(plan, before);
+  const receipt = readReceipt(places.receipt);
+  await checkPort(addressOf(loaded), before, { receipt, otherPort: "--port N" });
 
   const definition = definitionFor(machine, { ...definitionOf(plan), program: choice.program });
   const steps = new Steps();
@@ -106,8 +101,8 @@ async function installService(plan: Plan): Promise<Done> {
       `${before.installed ? "Renewed" : "Installed"} the service: ${manager.state().definition}`,
       undo,
     );
-    await answers(loaded, manager);
-    writeReceipt(places.receipt, receiptOf(plan, choice));
+    await answers(addressOf(loaded), manager);
+    writeReceipt(places.receipt, { ...receiptOf(plan, choice), args: plan.args });
     return { forgetOld, config };
   });
   forget.forgetOld();
@@ -116,10 +111,12 @@ async function installService(plan: Plan): Promise<Done> {
   const { host, port } = loaded.values;
   const url = displayUrl(host, port);
   const undoIt = `claude-mpm-socketio service uninstall${mode === "user" ? "" : " --mode system"}`;
+  const dropped = before.installed ? droppedFlags(receipt?.args ?? [], plan.args) : [];
   return {
     lines: [
       ...steps.lines,
       `It runs at ${url}${pid === null ? "" : ` (PID ${pid})`}, and what it says: ${manager.logHint}`,
+      ...droppedHint(plan, dropped),
       ...lingerHint(plan),
       `To undo it: ${undoIt}`,
     ],
@@ -130,21 +127,46 @@ async function installService(plan: Plan): Promise<Done> {
       definition: where,
       config_file: forget.config,
       renewed: before.installed,
+      dropped_flags: dropped,
       url,
       pid,
     },
   };
 }
 
+/** What is in the old definition's flags and in the new one's not. */
+function droppedFlags(before: readonly string[], now: readonly string[]): string[] {
+  const { flags, configFile } = readServerFlags(now);
+  const old = readServerFlags(before);
+  const gone = Object.entries(old.flags).filter(([key]) => !(key in flags));
+  const config =
+    configFile === undefined && old.configFile !== undefined ? [["--config", old.configFile]] : [];
+  const pairs = gone.map(([key, { raw }]) => ["--set", `${key}=${raw}`]);
+  return [...config, ...pairs].flat() as string[];
+}
+
+function droppedHint({ mode, args }: Plan, dropped: readonly string[]): string[] {
+  if (dropped.length === 0) return [];
+  const all = ["service", "install", ...(mode === "user" ? [] : ["--mode", mode]), ...args, ...dropped];
+  return [
+    `It no longer has the flags it had: ${shellLine(dropped)}`,
+    `To have them again: claude-mpm-socketio ${shellLine(all)}`,
+  ];
+}
+
+function shellLine(words: readonly string[]): string {
+  return words.map((word) => quote(word, process.platform)).join(" ");
+}
+
 /** For `--no-service`: the flags go into the configuration file, for there is no definition to hold them. */
 function installProgram(plan: Plan): Done {
   const { places, loaded } = plan;
-  const choice = chooseProgram(self(), plan.mode, places.program);
+  const choice = chooseProgram(selfAsCalled(), plan.mode, places.program);
   refuseStranger(choice);
   const given = Object.fromEntries(
     KEYS.filter((key) => loaded.origins[key].kind === "flag").map((key) => [key, loaded.values[key]]),
   );
-  if (Object.keys(given).length > 0 && existsSync(places.configFile)) {
+  if (existsSync(places.configFile) && !isInFile(plan, Object.keys(given).filter(isKey))) {
     throw new CommandError(
       `${places.configFile} is there already, and is left as it is`,
       "Write the settings into it yourself, and leave the flags out",
@@ -154,14 +176,30 @@ function installProgram(plan: Plan): Done {
   const config = undoOnFailure(steps, () => {
     const forgetOld = putProgram(choice, steps);
     const written = putConfig(plan, given, steps);
-    writeReceipt(places.receipt, receiptOf(plan, choice));
+    // A service that is there keeps its flags.
+    const args = readReceipt(places.receipt)?.args;
+    writeReceipt(places.receipt, { ...receiptOf(plan, choice), ...(args && { args }) });
     forgetOld();
     return written;
   });
+  const nothing = steps.lines.length === 0 ? ["All of it was there already: nothing was changed"] : [];
   return {
-    lines: [...steps.lines, `The program is ${choice.program}; start it: claude-mpm-socketio start`],
+    lines: [
+      ...steps.lines,
+      ...nothing,
+      `The program is ${choice.program}; start it: claude-mpm-socketio start`,
+    ],
     report: { program: choice.program, copied: choice.copy, config_file: config },
   };
+}
+
+/** Whether the configuration file says by itself what the flags do. */
+function isInFile({ mode, machine, places, loaded }: Plan, keys: readonly Key[]): boolean {
+  if (keys.length === 0) return true;
+  const { loaded: alone } = planOf(mode, machine, ["--config", places.configFile]);
+  return keys.every((key) => {
+    return alone.origins[key].kind === "file" && isDeepStrictEqual(alone.values[key], loaded.values[key]);
+  });
 }
 
 /** Copies the program if need be; returns what forgets the one that was there. */
@@ -202,47 +240,6 @@ function putConfig({ mode, places, loaded }: Plan, given: object, steps: Steps):
   return configFile;
 }
 
-/** Whoever is on the port already keeps the service from it. */
-async function checkPort({ loaded, places }: Plan, service: ServiceState): Promise<void> {
-  const { port } = loaded.values;
-  const found = await findSettledServer(addressOf(loaded));
-  switch (found.state) {
-    case "none":
-      return;
-    case "foreign":
-      throw new CommandError(
-        `Port ${port} is taken by ${describeHolder(found.holder)}, so the service could not listen on it`,
-        "End that, or choose another port: --port N",
-      );
-    case "busy":
-      throw new CommandError(`The server on port ${port} is starting or stopping`, "Try again in a moment");
-    default:
-      if (runsServer(service, readReceipt(places.receipt), { pid: found.pid, port })) return;
-      throw new CommandError(
-        `A server already runs on port ${port} (PID ${found.pid}), and it is not this service`,
-        `Stop it first: claude-mpm-socketio stop --port ${port}; or choose another port: --port N`,
-      );
-  }
-}
-
-/** Waits until the service's own server answers. */
-async function answers(loaded: LoadedConfig, manager: ServiceManager): Promise<void> {
-  const { host, port } = loaded.values;
-  const deadline = Date.now() + ANSWER_LIMIT_MS;
-  let lastSeen = Date.now();
-  while (Date.now() < deadline && Date.now() - lastSeen < GIVE_UP_AFTER_MS) {
-    const found = await probe(localUrl(host, port));
-    const { running, pid } = manager.state();
-    if (found.answer === "ours" && running && (pid === null || pid === found.health.pid)) return;
-    if (running) lastSeen = Date.now();
-    await Bun.sleep(POLL_MS);
-  }
-  throw new ServiceError(
-    `The service was started, but its server does not answer on port ${port}`,
-    `See why: ${manager.logHint}`,
-  );
-}
-
 async function orUndo<T>(steps: Steps, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
@@ -276,11 +273,6 @@ function changing<T>(path: string, act: () => T): T {
   }
 }
 
-function self() {
-  const { PATH: path } = processEnv();
-  return { command: selfCommand(), compiled: IS_COMPILED, argv0: process.argv0, path, cwd: process.cwd() };
-}
-
 function definitionOf({ mode, args, loaded }: Plan) {
   return { mode, args, port: loaded.values.port };
 }
@@ -288,7 +280,7 @@ function definitionOf({ mode, args, loaded }: Plan) {
 /** As it would be installed here; from a checkout, or for another platform, its place there. */
 function programToPrint({ mode, machine, places }: Plan): string {
   const here = IS_COMPILED && machine.platform === process.platform;
-  return here ? chooseProgram(self(), mode, places.program).program : places.program;
+  return here ? chooseProgram(selfAsCalled(), mode, places.program).program : places.program;
 }
 
 function receiptOf({ places, loaded }: Plan, { program, copy }: ProgramChoice) {

@@ -1,12 +1,12 @@
 import { probe } from "../../client/http.ts";
 import { displayUrl, localUrl } from "../../protocol/hosts.ts";
-import type { Mode } from "../../service/manager.ts";
 import { placesOf } from "../../service/places.ts";
 import { readReceipt } from "../../service/receipt.ts";
-import { managerFor, MODES } from "../../service/service.ts";
+import { managerFor } from "../../service/service.ts";
 import { JSON_ARG } from "../flags.ts";
 import { EXIT, print, printJson, style, table } from "../output.ts";
-import { machineOf, MODE_ARG, modeOf, planOf } from "../service.ts";
+import { elsewhere, machineOf, MODE_ARG, modeOf, planOf } from "../service.ts";
+import { afterFailure } from "../service-server.ts";
 import type { Command } from "../tree.ts";
 
 export default {
@@ -28,7 +28,8 @@ export default {
     if (args.json === true) printJson({ mode, manager: manager.name, ...state, url, health });
     else if (!state.installed) print(`No service is installed (mode ${mode})${elsewhere(mode)}`);
     else {
-      const running = state.running ? style("running", "green") : "not running";
+      const why = state.failure === null ? "" : `: ${state.failure.why}`;
+      const running = state.running ? style("running", "green") : `not running${why}`;
       print(`The service (mode ${mode}) is ${running}`);
       print(
         table([
@@ -40,13 +41,8 @@ export default {
           ...(state.running ? [["  health", health ?? `no answer at ${url}; see ${manager.logHint}`]] : []),
         ]),
       );
+      if (state.failure !== null) print(afterFailure(state.failure, mode, manager.logHint));
     }
     return state.running ? EXIT.done : EXIT.notRunning;
   },
 } satisfies Command;
-
-function elsewhere(mode: Mode): string {
-  const machine = machineOf();
-  const other = MODES.find((one) => one !== mode && managerFor(one, machine).state().installed);
-  return other === undefined ? "" : `; there is one of mode ${other}: --mode ${other}`;
-}

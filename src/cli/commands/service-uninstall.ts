@@ -15,7 +15,8 @@ import { SECRETS_FILE } from "../../service/systemd.ts";
 import { JSON_ARG } from "../flags.ts";
 import { CommandError, EXIT, print, printError, printJson } from "../output.ts";
 import { surroundings } from "../scope.ts";
-import { machineOf, MODE_ARG, modeOf, planOf } from "../service.ts";
+import { selfForShell } from "../self.ts";
+import { elsewhere, machineOf, MODE_ARG, modeOf, planOf } from "../service.ts";
 import type { Command } from "../tree.ts";
 
 /** Besides its state directory. */
@@ -45,7 +46,7 @@ export default {
     const machine = machineOf();
     const places = placesOf(mode, machine);
     const receipt = readReceipt(places.receipt);
-    const manager = managerFor(mode, machine);
+    const manager = managerFor(mode, machine, selfForShell());
     const state = manager.state();
     const { installed } = state;
     const usualStateDir = stateDirOf(args);
@@ -80,7 +81,8 @@ export default {
       return EXIT.done;
     }
     for (const warning of said) printError(`Warning: ${warning}`);
-    if (removed.length === 0) print(`Nothing is installed (mode ${mode}), so nothing was removed`);
+    if (removed.length === 0)
+      print(`Nothing is installed (mode ${mode}), so nothing was removed${elsewhere(mode)}`);
     for (const what of removed) print(`Removed ${what}`);
     if (removed.length === 0) return EXIT.done;
     // With the receipt gone, a later --purge looks in the usual places alone.
