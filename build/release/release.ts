@@ -1,6 +1,6 @@
 /** Everything that a release consists of, made from the compiled programs. */
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { archiveName, PRODUCT, SUMS_FILE, type Target, TARGETS } from "../../src/release/targets.ts";
 import { type Level, tarGz, zip } from "./archive.ts";
 import { componentsOf, sbom } from "./components.ts";
@@ -45,7 +45,9 @@ export type Made = { file: string; bytes: number } | { file: string; leftOut: st
 
 /** Makes what can be made here, and says of the rest why it was left out. */
 export async function makeRelease(options: ReleaseOptions): Promise<Made[]> {
-  const { programs, packages, version, baseUrl = RELEASES, level = 9, folder } = options;
+  const { programs, packages, version, baseUrl = RELEASES, level = 9 } = options;
+  // Some of the tools run elsewhere.
+  const folder = resolve(options.folder);
   const time = sourceTime(ROOT);
   const contents = { version, time, bunVersion: Bun.version, components: componentsOf(packages) };
   const texts = await documentsOf(ROOT, contents);

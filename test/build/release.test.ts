@@ -1,7 +1,7 @@
 /** What a release consists of, made from programs that are only as large as a test needs. */
 import { beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { SHELL_NAMES } from "../../src/cli/completions/shells.ts";
 import {
   archiveFolder,
@@ -46,7 +46,8 @@ const options = {
 let made: Made[];
 
 beforeAll(async () => {
-  made = await makeRelease({ ...options, folder });
+  // As `npm run build` names it: relative, and the tools that are called run elsewhere.
+  made = await makeRelease({ ...options, folder: relative(process.cwd(), folder) });
 });
 
 test("what a release consists of lies side by side, and the build names all of it", () => {
