@@ -1,6 +1,6 @@
 /** What a release consists of, made from programs that are only as large as a test needs. */
 import { beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { SHELL_NAMES } from "../../src/cli/completions/shells.ts";
 import {
@@ -13,6 +13,7 @@ import {
 import { UNIT } from "../../src/service/systemd.ts";
 import { COMPLETION_FILES } from "../../build/release/documents.ts";
 import { type Made, makeRelease } from "../../build/release/release.ts";
+import { onEnd } from "../support/cleanup.ts";
 import { output, run } from "../support/command.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { testWith } from "../support/tools.ts";
@@ -22,7 +23,8 @@ const VERSION = "1.2.3-rc.1";
 const BASE_URL = "https://example.org/releases";
 
 const scratch = temporaryDirectory();
-const folder = join(scratch, "release");
+const folder = join(ROOT, "dist", `release-${process.pid}`);
+onEnd(() => rmSync(folder, { recursive: true, force: true }));
 const inFolder = (file: string) => join(folder, file);
 const text = (file: string) => readFileSync(inFolder(file), "utf8");
 const fileOf = (pattern: RegExp) => inFolder(readdirSync(folder).find((name) => pattern.test(name)) ?? "");
