@@ -7,6 +7,7 @@ import { SHELL_NAMES, type Shell, SHELLS } from "../../src/cli/completions/shell
 import { type Args, type Group, type Lazy, TREE } from "../../src/cli/tree.ts";
 import { fieldOf, KEYS, SCHEMA } from "../../src/config/schema.ts";
 import { SCOPES } from "../../src/hooks/settings/scopes.ts";
+import { run } from "../support/command.ts";
 import { ODD_MODEL } from "../support/odd-commands.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { testWith } from "../support/tools.ts";
@@ -79,7 +80,7 @@ test("the model has every command and flag of the tree that is not hidden", asyn
 describe("the command", () => {
   for (const shell of SHELL_NAMES) {
     test(`prints the script for ${shell}`, async () => {
-      const { exitCode, stdout, stderr } = await run("completions", shell);
+      const { exitCode, stdout, stderr } = await cli("completions", shell);
       expect([exitCode, stderr]).toEqual([0, ""]);
       expect(stdout).toBe(SHELLS[shell](model));
     });
@@ -87,28 +88,24 @@ describe("the command", () => {
 
   test("names the shells there are, where none of them is given", async () => {
     for (const args of [[], ["tcsh"]]) {
-      const { exitCode, stdout, stderr } = await run("completions", ...args);
+      const { exitCode, stdout, stderr } = await cli("completions", ...args);
       expect([exitCode, stdout, stderr.trimEnd().split("\n").length]).toEqual([2, "", 2]);
       for (const shell of SHELL_NAMES) expect(stderr).toContain(shell);
     }
   });
 
   test("says in its help how each shell gets its script", async () => {
-    const { stdout } = await run("completions", "--help");
+    const { stdout } = await cli("completions", "--help");
     for (const place of ["~/.bashrc", "~/.zshrc", "~/.config/fish/completions/", "$PROFILE"]) {
       expect(stdout).toContain(place);
     }
   });
 
-  async function run(...args: string[]) {
+  function cli(...args: string[]) {
     const entry = join(import.meta.dir, "..", "..", "src", "main.ts");
-    const env = { HOME: temporaryDirectory(), PATH: "/usr/bin:/bin" };
-    const child = Bun.spawn([process.execPath, entry, ...args], { env, stdout: "pipe", stderr: "pipe" });
-    const [stdout, stderr] = await Promise.all([
-      new Response(child.stdout).text(),
-      new Response(child.stderr).text(),
-    ]);
-    return { exitCode: await child.exited, stdout, stderr };
+    return run([process.execPath, entry, ...args], {
+      env: { HOME: temporaryDirectory(), PATH: "/usr/bin:/bin" },
+    });
   }
 });
 
@@ -276,18 +273,12 @@ async function complete(
   writeFileSync(path, script);
   const options = { bash: ["--norc"], zsh: ["-f"], fish: ["--no-config"] }[shell] ?? [];
   const driver = join(import.meta.dir, "shells", `complete.${shell}`);
-  const child = Bun.spawn([shell, ...options, driver, path], {
+  const { stdout, stderr, exitCode } = await run([shell, ...options, driver, path], {
     cwd: directory,
     env: { PATH: "/usr/bin:/bin", LANG: "C.UTF-8", TERM: "dumb", HOME: directory },
-    stdin: new Blob(lines.map((line) => `claude-mpm-socketio ${line}\n`)),
-    stdout: "pipe",
-    stderr: "pipe",
+    stdin: lines.map((line) => `claude-mpm-socketio ${line}\n`).join(""),
   });
-  const [stdout, stderr] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  expect([stderr, await child.exited]).toEqual(["", 0]);
+  expect([stderr, exitCode]).toEqual(["", 0]);
   const answers = stdout.trimEnd().split("\n");
   return lines.map((line, index) => {
     const words = (answers[index] ?? "").split("\t").slice(shell === "bash" ? 1 : 0);

@@ -760,15 +760,7 @@ for (const shell of shells)
 
       test("it is killed in the middle of a download, of which the next one takes away what is left", async () => {
         const at = place();
-        let waiting: ServerResponse | null = null;
-        const stall = answerArchives((file, response) => {
-          response.writeHead(200, { "content-length": file.length });
-          response.write(file.subarray(0, 10));
-          waiting = response;
-        });
-        const { url } = await serveFolder(SITE, stall);
-        const child = start(shell, at, ["--base-url", url]);
-        await eventually(() => waiting as ServerResponse | null, { what: "the download" });
+        const { child } = await stalled(shell, at);
         process.kill(-child.pid, "SIGKILL");
         await child.exited;
         const bin = dirname(programIn(at.home));
@@ -784,15 +776,7 @@ for (const shell of shells)
       ] as const)
         test(`${signal} comes to the ${to} in the middle of a download that stalls`, async () => {
           const at = place();
-          let waiting: ServerResponse | null = null;
-          const stall = answerArchives((file, response) => {
-            response.writeHead(200, { "content-length": file.length });
-            response.write(file.subarray(0, 10));
-            waiting = response;
-          });
-          const { url } = await serveFolder(SITE, stall);
-          const child = start(shell, at, ["--base-url", url]);
-          const response = await eventually(() => waiting as ServerResponse | null, { what: "the download" });
+          const { child, response } = await stalled(shell, at);
           expect(existsSync(dirname(programIn(at.home)))).toBe(true);
           const closed = new Promise<void>((resolve) => void response.on("close", resolve));
           process.kill(to === "group" ? -child.pid : child.pid, signal);
@@ -1350,6 +1334,20 @@ function only(loader: "curl" | "wget" | "busybox wget"): Setting {
   if (loader === "curl") return {};
   if (loader === "wget") return { without: ["curl"], tools: { wget: Bun.which("wget") ?? "" } };
   return { without: ["curl"], fakes: { wget: `exec ${Bun.which("busybox")} wget "$@"` } };
+}
+
+/** The installer, while its download stands still. */
+async function stalled(shell: Shell, at: Place) {
+  let waiting: ServerResponse | null = null;
+  const stall = answerArchives((file, response) => {
+    response.writeHead(200, { "content-length": file.length });
+    response.write(file.subarray(0, 10));
+    waiting = response;
+  });
+  const { url } = await serveFolder(SITE, stall);
+  const child = start(shell, at, ["--base-url", url]);
+  const response = await eventually(() => waiting as ServerResponse | null, { what: "the download" });
+  return { child, response };
 }
 
 /** Takes over the requests for archives. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Subprocess } from "bun";
 import { compile } from "../../build/compile.ts";
 import { onEnd } from "./cleanup.ts";
+import { type Ended, run } from "./command.ts";
 import { temporaryDirectory } from "./temporary.ts";
 
 let built: Promise<string> | null = null;
@@ -23,11 +24,7 @@ async function build(): Promise<string> {
   return outfile;
 }
 
-export interface Finished {
-  exitCode: number;
-  stdout: string;
-  stderr: string;
-}
+export type Finished = Ended;
 
 /** A user's account on a machine: a home directory, and the binary with an environment that knows no other. */
 export interface Account {
@@ -56,19 +53,7 @@ export function account(): Account {
     stateDir,
     env,
     async run(args, { cwd = home, env: more = {}, stdin } = {}) {
-      const child = Bun.spawn([await binary(), ...args], {
-        cwd,
-        env: { ...env, ...more },
-        stdin: stdin === undefined ? "ignore" : new Blob([stdin]),
-        stdout: "pipe",
-        stderr: "pipe",
-      });
-      const [stdout, stderr, exitCode] = await Promise.all([
-        new Response(child.stdout).text(),
-        new Response(child.stderr).text(),
-        child.exited,
-      ]);
-      return { stdout, stderr, exitCode };
+      return run([await binary(), ...args], { cwd, env: { ...env, ...more }, stdin });
     },
     async spawn(args, { cwd = home, env: more = {} } = {}) {
       const child = Bun.spawn([await binary(), ...args], {

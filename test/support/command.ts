@@ -8,14 +8,16 @@ export interface Ended {
 export interface CommandOptions {
   cwd?: string;
   env?: Record<string, string>;
+  /** Nothing when not given. */
+  stdin?: string | undefined;
 }
 
-/** Runs a command with nothing on standard input. */
-export async function run(argv: readonly string[], { cwd, env }: CommandOptions = {}): Promise<Ended> {
+/** Runs a command to its end. */
+export async function run(argv: readonly string[], { cwd, env, stdin }: CommandOptions = {}): Promise<Ended> {
   const child = Bun.spawn([...argv], {
     ...(cwd === undefined ? {} : { cwd }),
     ...(env === undefined ? {} : { env }),
-    stdin: "ignore",
+    stdin: stdin === undefined ? "ignore" : new Blob([stdin]),
     stdout: "pipe",
     stderr: "pipe",
   });
