@@ -2,6 +2,7 @@
 import { type Access, createAccess } from "./auth/access.ts";
 import { createCredentials, type CredentialSettings } from "./auth/credentials.ts";
 import { JwtKeyError } from "./auth/jwt.ts";
+import { keepLocalToken } from "./auth/local-token.ts";
 import { addToken } from "./auth/token-file.ts";
 import { createTokens } from "./auth/tokens.ts";
 import { asksForTokens, namesCredentials } from "./config/access.ts";
@@ -16,6 +17,8 @@ export interface ServerAccess {
   access: Access;
   /** The token that was made because there was none by which anybody else could get in. */
   firstToken: string | null;
+  /** That of this server's own user. */
+  localToken: string;
   /** Takes up other credentials; throws a `ConfigError` when they cannot be used, and the old ones stay. */
   reload(config: Config): void;
   check(): HealthCheck;
@@ -55,6 +58,7 @@ export async function openAccess(config: Config, logger: Logger): Promise<Server
   return {
     access: createAccess({ isOn, credentials }),
     firstToken: first?.token ?? null,
+    localToken: keepLocalToken(paths.local),
     reload: (next) => orConfigError(() => credentials.configure(settingsOf(next))),
     check() {
       if (problem !== null) return { name: "tokens", status: "degraded", message: problem };

@@ -37,6 +37,8 @@ export interface App {
   logger: Logger;
   /** The token that was made because nobody else could have got in; it is nowhere else to be read. */
   firstToken: string | null;
+  /** That of `local-token`; null where none is asked for. */
+  localToken: string | null;
   /** Takes up what can change while the server runs. */
   reload(config: Config): void;
   /** Ends everything in order; every call gets the same promise. */
@@ -159,6 +161,7 @@ async function assemble(
     paths,
     logger,
     firstToken: guarding.firstToken,
+    localToken: access.isOn ? guarding.localToken : null,
     reload(next) {
       guarding.reload(next);
       live = next;

@@ -93,6 +93,14 @@ const commands: Record<string, Lazy | Group> = {
       schema: lazy("Print the JSON Schema of the file", () => import("./commands/config-schema.ts")),
     },
   },
+  token: {
+    description: "Make access tokens, and take them back",
+    commands: {
+      create: lazy("Make a token", () => import("./commands/token-create.ts")),
+      list: lazy("List the tokens", () => import("./commands/token-list.ts")),
+      revoke: lazy("Take tokens back", () => import("./commands/token-revoke.ts")),
+    },
+  },
   completions: lazy("Print the completion script of a shell", () => import("./commands/completions.ts")),
   version: lazy("Show the versions of everything", () => import("./commands/version.ts")),
   upgrade: lazy("Replace this program by a newer release", () => import("./commands/upgrade.ts")),

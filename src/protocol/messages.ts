@@ -174,6 +174,10 @@ export interface IngestResult {
 }
 
 /** Tells our server from any other program that answers `/health`, the Python original included. */
+export function isHealthStatus(value: unknown): value is HealthStatus {
+  return value === "healthy" || value === "degraded" || value === "unhealthy";
+}
+
 export function isHealth(value: unknown): value is Health {
   if (!isObject(value) || !isObject(value.dependencies) || !isObject(value.health_stats)) return false;
   const { health_stats: stats, dependencies, checks } = value;

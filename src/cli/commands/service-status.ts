@@ -1,12 +1,13 @@
-import { probe } from "../../client/http.ts";
-import { displayUrl, localUrl } from "../../protocol/hosts.ts";
+import { findServer } from "../../daemon/find.ts";
+import { displayUrl } from "../../protocol/hosts.ts";
 import { placesOf } from "../../service/places.ts";
 import { readReceipt } from "../../service/receipt.ts";
 import { managerFor } from "../../service/service.ts";
 import { JSON_ARG } from "../flags.ts";
 import { EXIT, print, printJson, style, table } from "../output.ts";
+import { addressOf } from "../reach.ts";
 import { elsewhere, machineOf, MODE_ARG, modeOf, planOf } from "../service.ts";
-import { afterFailure } from "../service-server.ts";
+import { afterFailure, statusOf } from "../service-server.ts";
 import type { Command } from "../tree.ts";
 
 export default {
@@ -18,12 +19,9 @@ export default {
     const manager = managerFor(mode, machine);
     const state = manager.state();
     const receipt = readReceipt(placesOf(mode, machine).receipt);
-    const { host, port } = receipt ?? planOf(mode, machine, []).loaded.values;
-    const found = state.running ? await probe(localUrl(host, port)) : null;
-    const health =
-      found?.answer === "ours" && (state.pid === null || found.health.pid === state.pid)
-        ? found.health.status
-        : null;
+    const address = receipt ?? addressOf(planOf(mode, machine, []).loaded);
+    const { host, port } = address;
+    const health = state.running ? statusOf(await findServer(address), state.pid) : null;
     const url = displayUrl(host, port);
     if (args.json === true) printJson({ mode, manager: manager.name, ...state, url, health });
     else if (!state.installed) print(`No service is installed (mode ${mode})${elsewhere(mode)}`);

@@ -4,10 +4,11 @@ import { dirname, join } from "node:path";
 import { ConfigError, loadConfig, type LoadedConfig, type LoadOptions } from "../../config/load.ts";
 import { processEnv } from "../../config/env.ts";
 import { serverPaths } from "../../config/paths.ts";
-import { describeHolder } from "../../daemon/failure.ts";
+import { describeHolder, GIVE_TOKEN } from "../../daemon/failure.ts";
 import { findServer, type Found } from "../../daemon/find.ts";
 import { instancePorts, readInstance, temporaryFiles } from "../../daemon/instance.ts";
 import { isSameProcess } from "../../daemon/process.ts";
+import { addressOf } from "../reach.ts";
 import { isLocked } from "../../log/lock.ts";
 import { COMPATIBILITY_MATRIX } from "../../protocol/compatibility.ts";
 import { BUN_VERSION, RELEASE_VERSION, SERVER_VERSION, SOCKETIO_VERSION } from "../../version.ts";
@@ -136,11 +137,10 @@ export function checkStaleFiles({ values }: LoadedConfig): Finding[] {
 }
 
 /** Who holds the port, and whether our server answers on it. */
-export async function checkPort({ values }: LoadedConfig): Promise<{ findings: Finding[]; found: Found }> {
+export async function checkPort(loaded: LoadedConfig): Promise<{ findings: Finding[]; found: Found }> {
   const name = "port";
-  const { host, port, state_dir: stateDir } = values;
-  const found = await findServer({ stateDir, host, port });
-  return { findings: [portFinding(name, port, found)], found };
+  const found = await findServer(addressOf(loaded));
+  return { findings: [portFinding(name, loaded.values.port, found)], found };
 }
 
 function portFinding(name: string, port: number, found: Found): Finding {
@@ -159,6 +159,12 @@ function portFinding(name: string, port: number, found: Found): Finding {
       }
       return ok(name, what);
     }
+    case "guarded":
+      return warning(
+        name,
+        `${port} is held by a server of ours (${found.status}) that asks for a token, and none here is good for it`,
+        GIVE_TOKEN,
+      );
     case "none":
       return ok(name, `${port} is free`);
     case "busy":
