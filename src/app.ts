@@ -5,6 +5,7 @@ import type { Config } from "./config/schema.ts";
 import { keepReplaying } from "./hooks/replay.ts";
 import { openSpool } from "./hooks/spool.ts";
 import { createHub } from "./hub/hub.ts";
+import { createRedaction } from "./hub/redaction.ts";
 import type { EventLog } from "./log/log.ts";
 import { createMemoryLog } from "./log/memory.ts";
 import { openSqliteLog } from "./log/sqlite.ts";
@@ -68,10 +69,12 @@ async function assemble({ config, stderr }: AppOptions, listener: Listener, stat
     stderr,
   });
   const logger = logging.logger("server");
+  const redaction = createRedaction(config);
   const hub = createHub({
     log: openLog(config, paths, logger, () => report()),
     serverId,
     maxEventBytes: config.max_http_buffer_size,
+    redaction,
     onError: (error) => logger.error("delivery failed", { error: String(error) }),
   });
 
@@ -147,6 +150,7 @@ async function assemble({ config, stderr }: AppOptions, listener: Listener, stat
     reload(next) {
       live = next;
       guard = createGuard(next);
+      redaction.use(next);
       logging.setLevel(next.log_level);
       logging.reopen();
     },
