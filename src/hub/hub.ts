@@ -24,6 +24,7 @@ export interface HubOptions {
 export interface Hub {
   clients: Clients;
   subscribe: Delivery["subscribe"];
+  dismiss: Delivery["dismiss"];
   receivers: Delivery["receivers"];
   sessions: Pick<Sessions, "list" | "get">;
 
@@ -101,6 +102,7 @@ export function createHub({ log, serverId, maxEventBytes, redaction, onError = (
   return {
     clients: createClients(),
     subscribe: delivery.subscribe,
+    dismiss: delivery.dismiss,
     receivers: delivery.receivers,
     sessions,
 
