@@ -14,6 +14,8 @@ import { createLogging, type Logger, type Logging } from "./logging.ts";
 import type { HealthCheck } from "./protocol/messages.ts";
 import { bindAddress, displayUrl } from "./protocol/hosts.ts";
 import type { ServerContext } from "./server/context.ts";
+import { createLimits } from "./server/limits.ts";
+import { createRefusals } from "./server/refusals.ts";
 import { createHttpApp } from "./server/http/app.ts";
 import { createGateway } from "./server/realtime/gateway.ts";
 import { listen, type Listener } from "./server/server.ts";
@@ -95,6 +97,7 @@ async function assemble(
     maxEventBytes: config.max_http_buffer_size,
     onError: (error) => logger.warn("hooks that wait cannot be read", { error: String(error) }),
   });
+  const refusals = createRefusals(logger);
   let live = config;
   let guard = createGuard(config);
   let ready = true;
@@ -112,6 +115,8 @@ async function assemble(
     maxEventBytes: config.max_http_buffer_size,
     minClientVersion: () => live.min_client_version,
     access,
+    limits: createLimits(config),
+    refusals,
     addressOf: listener.addressOf,
     shutDown: end,
     isReady: () => ready,
@@ -130,6 +135,7 @@ async function assemble(
       },
       logging.logger("socketio"),
     ),
+    refusals,
     isReady: () => ready,
   });
 
@@ -145,6 +151,7 @@ async function assemble(
       await endReplay();
       await hub.drain();
       await listener.stop();
+      refusals.close();
       access.close();
       await hub.close();
       logger.info("stopped", { events_processed: hub.eventsProcessed() });

@@ -25,6 +25,7 @@ const FACE_MAY = [
   "version.ts",
   "server/context.ts",
   "server/errors.ts",
+  "server/limits.ts",
   "log/log.ts",
 ];
 

@@ -4,13 +4,22 @@ import { type CodedError, toCodedError } from "../protocol/errors.ts";
 /** After a refusal for this moment, where nothing more is known. */
 const RETRY_AFTER_SECONDS = 1;
 
+const refused = new WeakMap<Response, CodedError>();
+
+/** What an answer refuses; undefined where it refuses nothing. */
+export function refusalOf(response: Response): CodedError | undefined {
+  return refused.get(response);
+}
+
 /** @param more fields beside `error`, for clients that read another form of it */
 export function errorResponse(error: unknown, more: object = {}): Response {
   const coded = toCodedError(error);
-  return Response.json(
+  const response = Response.json(
     { ...more, error: coded.toBody() },
     { status: coded.status, headers: headersOf(coded) },
   );
+  refused.set(response, coded);
+  return response;
 }
 
 /** The challenge is that of https://www.rfc-editor.org/rfc/rfc6750#section-3. */

@@ -2,10 +2,11 @@
 import type { OriginGuard } from "../auth/origin.ts";
 import { CodedError } from "../protocol/errors.ts";
 import { SERVER_VERSION } from "../version.ts";
-import { errorResponse } from "./errors.ts";
+import { errorResponse, refusalOf } from "./errors.ts";
 import type { HttpHandler } from "./http/app.ts";
 import type { Gateway } from "./realtime/gateway.ts";
 import { HTTP_IDLE_SECONDS, type WebSocketData } from "./realtime/engine.ts";
+import type { Refusals } from "./refusals.ts";
 
 export interface ListenOptions {
   /** An address, not a name that may stand for several. */
@@ -20,6 +21,7 @@ export interface Handlers {
   guard(): OriginGuard;
   http: HttpHandler;
   gateway: Gateway;
+  refusals: Refusals;
   isReady(): boolean;
 }
 
@@ -36,7 +38,10 @@ export interface Listener {
 
 /** Above the largest body a route takes, so that our own coded answer comes before Bun's bare 413. */
 const MAX_REQUEST_BODY_BYTES = 64 * 1024 * 1024;
+/** Bun itself refuses a head of more than 16 KiB, or 200 headers, with a bare 431, and one that takes longer than 12 s. */
+const MAX_URL_CHARS = 8 * 1024;
 const GRACE_MS = 1000;
+const MAX_LOGGED_CHARS = 100;
 const BACKPRESSURE_LIMIT_BYTES = 16 * 1024 * 1024;
 
 /** Binds the port; whoever holds it is the server. Throws Bun's listen error. */
@@ -53,6 +58,7 @@ export function listen({ hostname, port, maxMessageBytes }: ListenOptions): List
       let response: Response;
       try {
         if (handlers === null) throw new CodedError("not_ready");
+        if (request.url.length > MAX_URL_CHARS) throw new CodedError("url_too_long");
         origin = handlers.guard().check(request);
         response = await route(request, handlers);
       } catch (error) {
@@ -91,6 +97,15 @@ export function listen({ hostname, port, maxMessageBytes }: ListenOptions): List
 
   function finish(request: Request, response: Response, origin: string | null): Response {
     const { headers } = response;
+    const refusal = refusalOf(response);
+    if (refusal) {
+      const { method, url } = request;
+      handlers?.refusals.note(refusal, {
+        method,
+        path: pathOf(url).slice(0, MAX_LOGGED_CHARS),
+        from: addressOf(request),
+      });
+    }
     headers.set("X-Server-Version", SERVER_VERSION);
     // What is said here is no script, whatever a page on another origin takes it for.
     headers.set("X-Content-Type-Options", "nosniff");
@@ -102,12 +117,14 @@ export function listen({ hostname, port, maxMessageBytes }: ListenOptions): List
     return response;
   }
 
+  const addressOf = (request: Request) => server.requestIP(request)?.address ?? "unknown";
+
   return {
     port: server.port ?? port,
     attach(next) {
       handlers = next;
     },
-    addressOf: (request) => server.requestIP(request)?.address ?? "unknown",
+    addressOf,
     publish: (topic, text) => server.publish(topic, text, false),
     async stop() {
       void server.stop(false);
