@@ -53,7 +53,10 @@ export async function createApp(options: AppOptions): Promise<App> {
   });
   let state: StateDir | null = null;
   try {
-    state = openStateDir(config.state_dir, listener.port, config.server_id);
+    state = openStateDir(config.state_dir, listener.port, {
+      serverId: config.server_id,
+      persistent: config.persistent,
+    });
     return await assemble(options, listener, state);
   } catch (error) {
     await listener.stop();
