@@ -27,6 +27,10 @@ export interface ServerContext {
   isReady(): boolean;
   /** The server's checks of itself, made anew with every call. */
   checks(): HealthCheck[];
+  /** What the server did by itself to get well again, and how often. */
+  recoveries(): Readonly<Record<string, number>>;
+  /** How long the event loop kept others waiting in the last seconds, in milliseconds. */
+  eventLoop(): { p50: number; p99: number; max: number };
 }
 
 const SEVERITY = ["healthy", "degraded", "unhealthy"] as const;
