@@ -1,4 +1,5 @@
 /** The composition root: configuration in, a running server out. Nothing here but the order of things. */
+import { openAccess } from "./access.ts";
 import { createOriginGuard, type OriginGuard } from "./auth/origin.ts";
 import type { ServerPaths } from "./config/paths.ts";
 import type { Config } from "./config/schema.ts";
@@ -6,6 +7,7 @@ import { keepReplaying } from "./hooks/replay.ts";
 import { createHealth, type Health } from "./health/health.ts";
 import { openSpool, spoolStatus } from "./hooks/spool.ts";
 import { createHub } from "./hub/hub.ts";
+import { createRedaction } from "./hub/redaction.ts";
 import type { EventLog } from "./log/log.ts";
 import { createMemoryLog } from "./log/memory.ts";
 import { openSqliteLog } from "./log/sqlite.ts";
@@ -22,6 +24,8 @@ export interface AppOptions {
   config: Config;
   /** Whether log lines also go to stderr. */
   stderr: boolean;
+  /** Ends the server and its process; null where it is a part of another program. */
+  shutDown?: (() => void) | null;
 }
 
 export interface App {
@@ -32,6 +36,8 @@ export interface App {
   startedAt: number;
   paths: ServerPaths;
   logger: Logger;
+  /** The token that was made because nobody else could have got in; it is nowhere else to be read. */
+  firstToken: string | null;
   /** Takes up what can change while the server runs. */
   reload(config: Config): void;
   /** Ends everything in order; every call gets the same promise. */
@@ -58,7 +64,11 @@ export async function createApp(options: AppOptions): Promise<App> {
 }
 
 /** Puts a server together behind a listener that is bound and a directory that is locked. */
-async function assemble({ config, stderr }: AppOptions, listener: Listener, state: StateDir): Promise<App> {
+async function assemble(
+  { config, stderr, shutDown: end = null }: AppOptions,
+  listener: Listener,
+  state: StateDir,
+): Promise<App> {
   const startedAt = Date.now();
   const { paths, serverId } = state;
   const logging = createLogging({
@@ -74,10 +84,13 @@ async function assemble({ config, stderr }: AppOptions, listener: Listener, stat
     spool: () => spoolStatus(paths.spool),
     interval: config.health_check_interval,
   });
+  const { access, ...guarding } = await openAccess(config, logging.logger("auth"));
+  const redaction = createRedaction(config);
   const hub = createHub({
     log: openLog(config, paths, logger, health),
     serverId,
     maxEventBytes: config.max_http_buffer_size,
+    redaction,
     onError: (error) => logger.error("delivery failed", { error: String(error) }),
   });
 
@@ -92,7 +105,7 @@ async function assemble({ config, stderr }: AppOptions, listener: Listener, stat
   let guard = createGuard(config);
   let ready = true;
   let stopping: Promise<void> | null = null;
-  health.watch(hub);
+  health.watch(hub, { tokens: guarding.check });
 
   const context: ServerContext = {
     hub,
@@ -102,6 +115,9 @@ async function assemble({ config, stderr }: AppOptions, listener: Listener, stat
     startedAt,
     maxEventBytes: config.max_http_buffer_size,
     minClientVersion: () => live.min_client_version,
+    access,
+    addressOf: listener.addressOf,
+    shutDown: end,
     isReady: () => ready,
     checks: health.checks,
     recoveries: health.recoveries,
@@ -135,6 +151,7 @@ async function assemble({ config, stderr }: AppOptions, listener: Listener, stat
       await endReplay();
       await hub.drain();
       await listener.stop();
+      access.close();
       await hub.close();
       logger.info("stopped", { events_processed: hub.eventsProcessed() });
     } finally {
@@ -150,9 +167,12 @@ async function assemble({ config, stderr }: AppOptions, listener: Listener, stat
     startedAt,
     paths,
     logger,
+    firstToken: guarding.firstToken,
     reload(next) {
+      guarding.reload(next);
       live = next;
       guard = createGuard(next);
+      redaction.use(next);
       logging.setLevel(next.log_level);
       logging.reopen();
     },

@@ -73,7 +73,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
 
   {
     room: "server/http/routes/dashboard.ts",
-    may: [DASHBOARD_PAGE],
+    may: [DASHBOARD_PAGE, "server/http/route.ts"],
     because: "one route serves the dashboard, and knows no more of it than that it is a text",
   },
   {
@@ -93,6 +93,11 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
     room: "server",
     may: ["hub", "auth", "protocol", "logging.ts", "version.ts"],
     because: "the listener joins both faces",
+  },
+  {
+    room: "access.ts",
+    may: ["auth", "config", "logging.ts", "protocol"],
+    because: "access control is put together from what is configured before there is a server",
   },
   {
     room: "state-dir.ts",
@@ -122,7 +127,9 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "app.ts",
-    may: "auth config health hooks hub log logging.ts protocol server state-dir.ts version.ts".split(" "),
+    may: "access.ts auth config health hooks hub log logging.ts protocol server state-dir.ts version.ts".split(
+      " ",
+    ),
     because: "the composition root is the one place that knows all parts of a server",
   },
   {
@@ -167,6 +174,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
 /** Packages and who owns them; by longest match of the package's name. */
 const OWNERS: { package: string; owners: string[] }[] = [
   { package: "hono", owners: ["server/http"] },
+  { package: "hono/jwt", owners: ["auth/jwt.ts"] },
   { package: "socket.io/package.json", owners: ["version.ts"] },
   { package: "socket.io-adapter", owners: ["server/realtime/broadcast-adapter.ts"] },
   { package: "socket.io-parser", owners: ["server/realtime/parser.ts"] },

@@ -27,8 +27,8 @@ export interface HealthOptions {
 }
 
 export interface Health {
-  /** Begins to look at the hub too, and to say in the log what changes. */
-  watch(hub: Hub): void;
+  /** Begins to look, also at what other parts of the server check by themselves, and to say in the log what changes. */
+  watch(hub: Hub, others?: Readonly<Record<string, () => HealthCheck>>): void;
   /** All checks, made anew. */
   checks(): HealthCheck[];
   /** Says in the log what has changed since the last time. */
@@ -59,7 +59,7 @@ export function createHealth({ logging, directory, spool, interval }: HealthOpti
   logging.onReopened((why) => recovered("log_file_reopened", "the log file was opened anew", { why }));
 
   return {
-    watch(hub) {
+    watch(hub, others = {}) {
       const monitors: Record<string, () => HealthCheck> = {
         log_file: logFileMonitor(logging),
         disk: diskMonitor(directory),
@@ -69,6 +69,7 @@ export function createHealth({ logging, directory, spool, interval }: HealthOpti
         memory: memoryMonitor(),
         errors: errorsMonitor(logging.errors),
         clock: clockMonitor(),
+        ...others,
       };
       const guarded = Object.entries(monitors).map(([name, monitor]) => guard(name, monitor));
       checks = () => [...hub.checks(), ...guarded.map((monitor) => monitor())];

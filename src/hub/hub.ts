@@ -7,6 +7,7 @@ import { createDelivery, type Delivery } from "./delivery.ts";
 import { type HistoryPage, readHistory } from "./history.ts";
 import { createIngest } from "./ingest.ts";
 import { createStamp, stampBatch } from "./publish.ts";
+import type { Redaction } from "./redaction.ts";
 import { createSameHook } from "./same-hook.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
 
@@ -14,6 +15,8 @@ export interface HubOptions {
   log: EventLog;
   serverId: string;
   maxEventBytes: number;
+  /** Masks secrets in what comes in; without it events pass as they are. */
+  redaction?: Redaction;
   /** Told of failures that have no caller to go to. */
   onError?: (error: unknown) => void;
 }
@@ -21,6 +24,7 @@ export interface HubOptions {
 export interface Hub {
   clients: Clients;
   subscribe: Delivery["subscribe"];
+  dismiss: Delivery["dismiss"];
   receivers: Delivery["receivers"];
   sessions: Pick<Sessions, "list" | "get">;
 
@@ -52,13 +56,15 @@ export interface HubStats {
   last_activity: number | null;
   log: LogSize;
   delivery: ReturnType<Delivery["stats"]>;
+  /** Secrets masked, by kind. */
+  redacted: Record<string, number>;
 }
 
 /** Newest events looked through for hooks by `recall`: more than come in two seconds, and read in a millisecond. */
 const RECALLED = 200;
 
 /** Joins the parts of the hub around one log. */
-export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: HubOptions): Hub {
+export function createHub({ log, serverId, maxEventBytes, redaction, onError = () => {} }: HubOptions): Hub {
   let eventsProcessed = 0;
   let errors = 0;
   let lastActivity: number | null = null;
@@ -67,7 +73,12 @@ export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: 
     errors += 1;
   };
   const sameHook = createSameHook();
-  const stamp = createStamp({ serverId, maxEventBytes, sameHook });
+  const stamp = createStamp({
+    serverId,
+    maxEventBytes,
+    sameHook,
+    redact: () => redaction?.current() ?? null,
+  });
   const report = (error: unknown) => {
     countError();
     onError(error);
@@ -91,6 +102,7 @@ export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: 
   return {
     clients: createClients(),
     subscribe: delivery.subscribe,
+    dismiss: delivery.dismiss,
     receivers: delivery.receivers,
     sessions,
 
@@ -127,6 +139,7 @@ export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: 
       last_activity: lastActivity,
       log: log.size(),
       delivery: delivery.stats(),
+      redacted: redaction?.counts() ?? {},
     }),
     checks: () => [log.check()],
 
