@@ -2,6 +2,7 @@
 import { createOriginGuard, type OriginGuard } from "./auth/origin.ts";
 import type { ServerPaths } from "./config/paths.ts";
 import type { Config } from "./config/schema.ts";
+import { watchEventLoop } from "./health/event-loop.ts";
 import { keepReplaying } from "./hooks/replay.ts";
 import { openSpool } from "./hooks/spool.ts";
 import { createHub } from "./hub/hub.ts";
@@ -78,7 +79,7 @@ async function assemble({ config, stderr }: AppOptions, listener: Listener, stat
   await hub.recall();
   const endReplay = keepReplaying({
     spool: openSpool(paths.spool),
-    publish: hub.publishBatch,
+    publish: (events) => hub.publishBatch(events, "spool"),
     maxEventBytes: config.max_http_buffer_size,
     onError: (error) => logger.warn("hooks that wait cannot be read", { error: String(error) }),
   });
@@ -88,6 +89,7 @@ async function assemble({ config, stderr }: AppOptions, listener: Listener, stat
   let stopping: Promise<void> | null = null;
   const checks = () => [...hub.checks(), logFileCheck(logging)];
   const report = reportChanges(checks, logger);
+  const eventLoop = watchEventLoop();
   const selfCheck = setInterval(report, config.health_check_interval * 1000);
 
   const context: ServerContext = {
@@ -100,6 +102,7 @@ async function assemble({ config, stderr }: AppOptions, listener: Listener, stat
     minClientVersion: () => live.min_client_version,
     isReady: () => ready,
     checks,
+    loopDelays: eventLoop.delays,
   };
   listener.attach({
     guard: () => guard,
@@ -125,6 +128,7 @@ async function assemble({ config, stderr }: AppOptions, listener: Listener, stat
     try {
       ready = false;
       clearInterval(selfCheck);
+      eventLoop.stop();
       logger.info("stopping", { clients: hub.clients.count() });
       await endReplay();
       await hub.drain();

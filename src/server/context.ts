@@ -1,4 +1,5 @@
 /** What both faces of the server, HTTP and Socket.IO, answer from. */
+import type { EventLoopDelays } from "../health/event-loop.ts";
 import type { Hub } from "../hub/hub.ts";
 import { checkCompatibility, type Compatibility, COMPATIBILITY_MATRIX } from "../protocol/compatibility.ts";
 import type {
@@ -27,9 +28,18 @@ export interface ServerContext {
   isReady(): boolean;
   /** The server's checks of itself, made anew with every call. */
   checks(): HealthCheck[];
+  /** How late the event loop has been lately. */
+  loopDelays(): EventLoopDelays;
+  /** What was refused, by the code of the error. */
+  refusals?: { counts(): Record<string, number> };
+  /** Secrets masked in events, by their kind. */
+  redactions?: { counts(): Record<string, number> };
+  /** Of the TLS certificate, seconds since the epoch. */
+  certificateExpiry?(): number | null;
 }
 
-const SEVERITY = ["healthy", "degraded", "unhealthy"] as const;
+/** From well to bad. */
+export const SEVERITY = ["healthy", "degraded", "unhealthy"] as const;
 
 /** The answer to `GET /health`: as bad as the worst of its checks. */
 export function healthReport(context: ServerContext): Health {

@@ -10,6 +10,7 @@ import { dashboardRoutes } from "./routes/dashboard.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { hookRoutes } from "./routes/hooks.ts";
+import { metricsRoutes } from "./routes/metrics.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 import { statsRoutes } from "./routes/stats.ts";
 import { streamRoutes } from "./routes/stream.ts";
@@ -31,6 +32,7 @@ export function createHttpApp(context: ServerContext, logger: Logger): HttpHandl
   healthRoutes(app, context);
   compatibilityRoutes(app, context);
   statsRoutes(app, context);
+  metricsRoutes(app, context);
   eventRoutes(app, context);
   hookRoutes(app, context);
   streamRoutes(app, context);

@@ -47,7 +47,7 @@ export function createRequestListener(
     claude_event: {
       async handle(payload, socket): Promise<EventAck> {
         if (!context.isReady()) throw new CodedError("not_ready");
-        const { seq, id } = await hub.publish(payload, socket.id);
+        const { seq, id } = await hub.publish(payload, socket.id, "socketio");
         return { ok: true, seq, id };
       },
     },
