@@ -99,6 +99,11 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
     may: ["config", "log/lock.ts"],
     because: "a server's directory is opened before there is a server",
   },
+  {
+    room: "health",
+    may: ["hub", "hooks/spool.ts", "logging.ts", "protocol"],
+    because: "it looks at the parts of a server from outside; none of them knows that it is looked at",
+  },
   { room: "logging.ts", may: [], because: "everything logs, so logging depends on nothing" },
   {
     room: "release",
@@ -117,7 +122,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "app.ts",
-    may: "auth config hooks hub log logging.ts protocol server state-dir.ts version.ts".split(" "),
+    may: "auth config health hooks hub log logging.ts protocol server state-dir.ts version.ts".split(" "),
     because: "the composition root is the one place that knows all parts of a server",
   },
   {
