@@ -66,7 +66,7 @@ export const METRICS = {
   cpu_seconds_total: { type: "counter", help: "Processor time of the process, of user and system together" },
   tls_certificate_expiry_seconds: {
     type: "gauge",
-    help: "When the TLS certificate expires, since the epoch; only with TLS",
+    help: "When the TLS certificate expires, since the epoch; without TLS never",
   },
 } as const satisfies Record<string, Definition>;
 
@@ -91,14 +91,13 @@ export interface Distribution {
   sum: number;
 }
 
-/** Null is a metric that is not there. */
 type FigureOf<Metric extends Definition> = Metric extends { type: "histogram" }
   ? Distribution
   : Metric extends { type: "info" }
     ? Record<string, string>
     : Metric extends { label: string }
       ? Record<string, number>
-      : number | null;
+      : number;
 
 /** What the metrics say at one moment. */
 export type Figures = { [Key in MetricKey]: FigureOf<(typeof METRICS)[Key]> };
@@ -124,7 +123,6 @@ export async function expose(
     const name = metricName(key);
     const { type, help }: Definition = METRICS[key];
     const values = samplesOf(key, figures);
-    if (values.length === 0) continue;
     registry.registerMetric({
       name,
       get: async () => ({ name, help, type: type === "info" ? "gauge" : type, values }),
@@ -136,7 +134,6 @@ export async function expose(
 function samplesOf(key: MetricKey, figures: Figures): Sample[] {
   const definition: Definition = METRICS[key];
   const figure = figures[key];
-  if (figure === null) return [];
   if (typeof figure === "number") return [{ labels: {}, value: figure }];
   if (definition.type === "histogram") return bucketsOf(metricName(key), figure as Distribution);
   if (definition.type === "info") return [{ labels: figure as Record<string, string>, value: 1 }];

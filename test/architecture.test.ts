@@ -155,7 +155,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "cli",
-    may: "client daemon config hooks log/lock.ts log/version.ts protocol release service sessions version.ts".split(
+    may: "client daemon config hooks log/lock.ts log/version.ts metrics.ts protocol release service sessions version.ts".split(
       " ",
     ),
     because: "the CLI talks to the server through the client everyone gets; it has no private door",

@@ -1,7 +1,11 @@
 /** What the server's parts have counted, as its metrics. */
 import type { Figures } from "../metrics.ts";
+import { ERRORS } from "../protocol/errors.ts";
 import { BUN_VERSION, RELEASE_VERSION, SERVER_VERSION, SOCKETIO_VERSION } from "../version.ts";
 import { healthReport, type ServerContext, SEVERITY } from "./context.ts";
+
+/** A rate can be taken of a counter only where it was there before it counted. */
+const NONE_REFUSED = Object.fromEntries(Object.keys(ERRORS).map((code) => [code, 0]));
 
 /** Codes of refusals for want of a good token. */
 const AUTH_FAILURES = ["token_missing", "token_invalid", "too_many_failures"];
@@ -48,7 +52,7 @@ export function figuresOf(context: ServerContext): Figures {
     events_dropped_total: delivery.dropped,
 
     errors_total: errors,
-    refused_total: refused,
+    refused_total: { ...NONE_REFUSED, ...refused },
     auth_failures_total: AUTH_FAILURES.reduce((sum, code) => sum + (refused[code] ?? 0), 0),
     redactions_total: context.redactions?.counts() ?? {},
 
@@ -69,6 +73,6 @@ export function figuresOf(context: ServerContext): Figures {
     memory_rss_bytes: memory.rss,
     memory_heap_bytes: memory.heapUsed,
     cpu_seconds_total: (cpu.user + cpu.system) / 1e6,
-    tls_certificate_expiry_seconds: context.certificateExpiry?.() ?? null,
+    tls_certificate_expiry_seconds: context.certificateExpiry?.() ?? Infinity,
   };
 }
