@@ -1,4 +1,5 @@
 /** The composition root: configuration in, a running server out. Nothing here but the order of things. */
+import { openAccess } from "./access.ts";
 import { createOriginGuard, type OriginGuard } from "./auth/origin.ts";
 import type { ServerPaths } from "./config/paths.ts";
 import type { Config } from "./config/schema.ts";
@@ -23,6 +24,8 @@ export interface AppOptions {
   config: Config;
   /** Whether log lines also go to stderr. */
   stderr: boolean;
+  /** Ends the server and its process; null where it is a part of another program. */
+  shutDown?: (() => void) | null;
 }
 
 export interface App {
@@ -33,6 +36,8 @@ export interface App {
   startedAt: number;
   paths: ServerPaths;
   logger: Logger;
+  /** The token that was made because nobody else could have got in; it is nowhere else to be read. */
+  firstToken: string | null;
   /** Takes up what can change while the server runs. */
   reload(config: Config): void;
   /** Ends everything in order; every call gets the same promise. */
@@ -59,7 +64,11 @@ export async function createApp(options: AppOptions): Promise<App> {
 }
 
 /** Puts a server together behind a listener that is bound and a directory that is locked. */
-async function assemble({ config, stderr }: AppOptions, listener: Listener, state: StateDir): Promise<App> {
+async function assemble(
+  { config, stderr, shutDown: end = null }: AppOptions,
+  listener: Listener,
+  state: StateDir,
+): Promise<App> {
   const startedAt = Date.now();
   const { paths, serverId } = state;
   const logging = createLogging({
@@ -69,6 +78,7 @@ async function assemble({ config, stderr }: AppOptions, listener: Listener, stat
     stderr,
   });
   const logger = logging.logger("server");
+  const { access, ...guarding } = await openAccess(config, logging.logger("auth"));
   const hub = createHub({
     log: openLog(config, paths, logger, () => report()),
     serverId,
@@ -87,7 +97,7 @@ async function assemble({ config, stderr }: AppOptions, listener: Listener, stat
   let guard = createGuard(config);
   let ready = true;
   let stopping: Promise<void> | null = null;
-  const checks = () => [...hub.checks(), logFileCheck(logging)];
+  const checks = () => [...hub.checks(), logFileCheck(logging), guarding.check()];
   const report = reportChanges(checks, logger);
   const eventLoop = watchEventLoop();
   const selfCheck = setInterval(report, config.health_check_interval * 1000);
@@ -100,6 +110,9 @@ async function assemble({ config, stderr }: AppOptions, listener: Listener, stat
     startedAt,
     maxEventBytes: config.max_http_buffer_size,
     minClientVersion: () => live.min_client_version,
+    access,
+    addressOf: listener.addressOf,
+    shutDown: end,
     isReady: () => ready,
     checks,
     loopDelays: eventLoop.delays,
@@ -133,6 +146,7 @@ async function assemble({ config, stderr }: AppOptions, listener: Listener, stat
       await endReplay();
       await hub.drain();
       await listener.stop();
+      access.close();
       await hub.close();
       logger.info("stopped", { events_processed: hub.eventsProcessed() });
     } finally {
@@ -148,7 +162,9 @@ async function assemble({ config, stderr }: AppOptions, listener: Listener, stat
     startedAt,
     paths,
     logger,
+    firstToken: guarding.firstToken,
     reload(next) {
+      guarding.reload(next);
       live = next;
       guard = createGuard(next);
       logging.setLevel(next.log_level);

@@ -41,7 +41,7 @@ export const METRICS = {
 
   errors_total: { type: "counter", help: "Requests and events that failed, whatever the reason" },
   refused_total: { type: "counter", help: "What was refused, by the code of the error", label: "reason" },
-  auth_failures_total: { type: "counter", help: "Requests without a token that is good" },
+  auth_failures_total: { type: "counter", help: "Attempts with a token that is not good" },
   redactions_total: { type: "counter", help: "Secrets masked in events", label: "kind" },
 
   ingest_seconds: { type: "histogram", help: "From an event's arrival until it is stored" },

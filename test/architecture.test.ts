@@ -75,7 +75,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
 
   {
     room: "server/http/routes/dashboard.ts",
-    may: [DASHBOARD_PAGE],
+    may: [DASHBOARD_PAGE, "server/http/route.ts"],
     because: "one route serves the dashboard, and knows no more of it than that it is a text",
   },
   {
@@ -97,6 +97,11 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
     because: "the listener joins both faces",
   },
   { room: "metrics.ts", may: [], because: "it knows metrics by name, and nothing of what is measured" },
+  {
+    room: "access.ts",
+    may: ["auth", "config", "logging.ts", "protocol"],
+    because: "access control is put together from what is configured before there is a server",
+  },
   {
     room: "state-dir.ts",
     may: ["config", "log/lock.ts"],
@@ -125,7 +130,9 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "app.ts",
-    may: "auth config health hooks hub log logging.ts protocol server state-dir.ts version.ts".split(" "),
+    may: "access.ts auth config health hooks hub log logging.ts protocol server state-dir.ts version.ts".split(
+      " ",
+    ),
     because: "the composition root is the one place that knows all parts of a server",
   },
   {
@@ -170,6 +177,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
 /** Packages and who owns them; by longest match of the package's name. */
 const OWNERS: { package: string; owners: string[] }[] = [
   { package: "hono", owners: ["server/http"] },
+  { package: "hono/jwt", owners: ["auth/jwt.ts"] },
   { package: "socket.io/package.json", owners: ["version.ts"] },
   { package: "socket.io-adapter", owners: ["server/realtime/broadcast-adapter.ts"] },
   { package: "socket.io-parser", owners: ["server/realtime/parser.ts"] },

@@ -3,7 +3,6 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parse, type ParseError, printParseErrorCode } from "jsonc-parser";
 import { isObject } from "../protocol/event.ts";
-import { isLoopbackHost } from "../protocol/hosts.ts";
 import { type Env, processEnv } from "./env.ts";
 import { absolutePath, configFiles, defaultStateDir } from "./paths.ts";
 import { detectEnvironment, type Environment, presetValues } from "./presets.ts";
@@ -138,18 +137,6 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
     environment,
     file,
   };
-}
-
-/**
- * Refuses to open the server to other machines while nothing guards it. Access control is a part of the
- * contract this release does not keep yet; `auth: off` says that the network itself is trusted.
- */
-export function checkReach({ values, origins }: LoadedConfig): void {
-  if (isLoopbackHost(values.host) || values.auth === "off") return;
-  throw new ConfigError([
-    `${origins.host.source}: host = "${values.host}" would open every event to the network, and access control is not in this release; ` +
-      "use localhost, or set auth to off where the network itself is trusted",
-  ]);
 }
 
 function chooseEnvironment(

@@ -50,10 +50,8 @@ export interface ListField extends FieldBase {
 export type Field = StringField | NumberField | BooleanField | ListField;
 
 const MAX_COUNT = 1_000_000_000;
-const NO_ACCESS_CONTROL = "access control is not in this release";
 const NO_LIMITS = "limits per client are not in this release";
 const NO_TLS = "TLS is not in this release";
-const NO_JWT = { reason: NO_ACCESS_CONTROL, accepts: [null] } as const;
 
 export const SCHEMA = {
   host: {
@@ -248,7 +246,6 @@ export const SCHEMA = {
     type: "string",
     default: "auto",
     choices: ["auto", "on", "off"],
-    pending: { reason: NO_ACCESS_CONTROL, accepts: ["auto", "off"] },
     env: "AUTH",
     flag: true,
     description: "Ask for tokens: auto does beyond loopback",
@@ -257,43 +254,43 @@ export const SCHEMA = {
     type: "string",
     default: null,
     secret: true,
-    pending: NO_JWT,
+    reloadable: true,
     env: "TOKEN",
-    description: "Access token",
+    description: "Access token: the server takes it for every scope, commands and hooks send it",
   },
   jwt_secret: {
     type: "string",
     default: null,
     secret: true,
-    pending: NO_JWT,
+    reloadable: true,
     env: "JWT_SECRET",
     description: "Shared secret of HS256 tokens",
   },
   jwt_public_key: {
     type: "path",
     default: null,
-    pending: NO_JWT,
+    reloadable: true,
     env: "JWT_PUBLIC_KEY",
-    description: "PEM file of RS256 or ES256 tokens",
+    description: "PEM file of the public key of RS256 or ES256 tokens",
   },
   jwt_jwks_url: {
     type: "string",
     default: null,
-    pending: NO_JWT,
+    reloadable: true,
     env: "JWT_JWKS_URL",
-    description: "URL or file of the key set of tokens",
+    description: "URL or absolute path of the key set of RS256 or ES256 tokens",
   },
   jwt_issuer: {
     type: "string",
     default: null,
-    pending: NO_JWT,
+    reloadable: true,
     env: "JWT_ISSUER",
     description: "Issuer tokens have to name",
   },
   jwt_audience: {
     type: "string",
     default: null,
-    pending: NO_JWT,
+    reloadable: true,
     env: "JWT_AUDIENCE",
     description: "Audience tokens have to name",
   },

@@ -1,5 +1,6 @@
 /** Fans stored events out: live ones as they are stored, missed ones from the log, in `seq` order and once. */
 import type { AppendedEvent, EventLog } from "../log/log.ts";
+import type { CodedError } from "../protocol/errors.ts";
 import type { StoredEvent } from "../protocol/event.ts";
 import type { HistoryGap } from "../protocol/messages.ts";
 import { type EventFilter, matchesFilter, type ResumePosition } from "../protocol/query.ts";
@@ -40,6 +41,8 @@ export interface Subscriber {
   drained(): Promise<void>;
   /** The feed has ended because the log could not be read: the receiver has to connect again. */
   onFailure(): void;
+  /** Ends it for good, as somebody with the right to has asked. */
+  dismiss?(reason: CodedError): void;
   /** The server stops; for receivers that nothing else would tell. */
   onEnd?(): void;
 }
@@ -71,6 +74,8 @@ export interface Delivery {
   ): Subscription;
   /** Gives a stored batch to the live feeds; `origins` names the subscriber each event came from. */
   deliver(appended: readonly AppendedEvent[], origins: readonly (string | undefined)[]): void;
+  /** Sends a client away; false when there is none of this id. */
+  dismiss(id: string, reason: CodedError): boolean;
   /** Tells all receivers that the server stops. */
   end(): void;
   /** The last `seq` given to the live feed. */
@@ -280,6 +285,15 @@ export function createDelivery(
         delivered = seq;
       }
       for (const feed of behind) startCatchUp(feed);
+    },
+
+    dismiss(id, reason) {
+      for (const feeds of [single, ...channels.values()]) {
+        const found = [...feeds].find(({ subscriber }) => subscriber.id === id && subscriber.dismiss);
+        found?.subscriber.dismiss?.(reason);
+        if (found) return true;
+      }
+      return false;
     },
 
     end() {

@@ -22,6 +22,7 @@ export interface HubOptions {
 export interface Hub {
   clients: Clients;
   subscribe: Delivery["subscribe"];
+  dismiss: Delivery["dismiss"];
   receivers: Delivery["receivers"];
   sessions: Pick<Sessions, "list" | "get">;
 
@@ -96,6 +97,7 @@ export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: 
   return {
     clients: createClients(),
     subscribe: delivery.subscribe,
+    dismiss: delivery.dismiss,
     receivers: delivery.receivers,
     census: delivery.census,
     measures,

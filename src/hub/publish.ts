@@ -70,7 +70,7 @@ export function stampBatch(
     throw new CodedError(
       "invalid_events",
       `${count} of ${inputs.length} events are malformed; none was stored`,
-      bad,
+      { items: bad },
     );
   }
   return events;

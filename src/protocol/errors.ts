@@ -36,6 +36,22 @@ export const ERRORS = {
   ],
   invalid_query: [400, "A parameter is not understood", "See the message for what is allowed"],
   client_version_missing: [400, "`client_version` is missing", 'Send {"client_version": "0.7.0"}'],
+  token_missing: [
+    401,
+    "A token is needed",
+    "Send `Authorization: Bearer TOKEN`; on the server's machine `claude-mpm-socketio token create` makes one",
+  ],
+  token_invalid: [401, "The token is not known here", "Make another: claude-mpm-socketio token create"],
+  scope_missing: [
+    403,
+    "The token does not allow this",
+    "Use one with the scope that is named: claude-mpm-socketio token create --scope SCOPE",
+  ],
+  too_many_failures: [
+    429,
+    "Too many wrong tokens came from this address",
+    "Wait as long as `Retry-After` says, and mend the token",
+  ],
   origin_refused: [403, "This page may not talk to the server", "Add its origin to `cors_allowed_origins`"],
   host_refused: [
     403,
@@ -46,6 +62,13 @@ export const ERRORS = {
     404,
     "No event of such a session is held",
     "GET /api/sessions lists those that are; an id is given in full",
+  ],
+  client_not_found: [404, "No such client is connected", "GET /api/clients lists those that are"],
+  dismissed: [403, "The server's owner has ended this connection", "Ask them; the client may connect again"],
+  not_here: [
+    409,
+    "This server is a part of another program",
+    "End that program, or stop the server through it",
   ],
   not_found: [404, "There is nothing here", "GET / lists what is"],
   method_not_allowed: [405, "The method does not fit this route", "See the `Allow` header"],
@@ -112,12 +135,19 @@ export interface ErrorBody {
 export class CodedError extends Error {
   readonly code: ErrorCode;
   readonly items: ErrorBody["items"];
+  /** Seconds after which it may be tried again, where that is known. */
+  readonly retryAfter: number | undefined;
 
-  constructor(code: ErrorCode, message?: string, items?: ErrorBody["items"]) {
+  constructor(
+    code: ErrorCode,
+    message?: string,
+    { items, retryAfter }: { items?: ErrorBody["items"]; retryAfter?: number } = {},
+  ) {
     super(message ?? ERRORS[code][1]);
     this.name = "CodedError";
     this.code = code;
     this.items = items;
+    this.retryAfter = retryAfter;
   }
 
   get status(): number {

@@ -1,4 +1,5 @@
 /** What both faces of the server, HTTP and Socket.IO, answer from. */
+import type { Access } from "../auth/access.ts";
 import type { EventLoopDelays } from "../health/event-loop.ts";
 import type { Hub } from "../hub/hub.ts";
 import { checkCompatibility, type Compatibility, COMPATIBILITY_MATRIX } from "../protocol/compatibility.ts";
@@ -24,6 +25,11 @@ export interface ServerContext {
   /** Bytes of one event's JSON at most. */
   maxEventBytes: number;
   minClientVersion(): string;
+  access: Access;
+  /** The address a request comes from. */
+  addressOf(request: Request): string;
+  /** Ends the server, and the process it is all of; null where it is a part of another program. */
+  shutDown: (() => void) | null;
   /** Whether the server takes traffic: false once it is stopping. */
   isReady(): boolean;
   /** The server's checks of itself, made anew with every call. */

@@ -1,8 +1,22 @@
 /** The one place where a failure becomes an HTTP answer. */
-import { toCodedError } from "../protocol/errors.ts";
+import { type CodedError, toCodedError } from "../protocol/errors.ts";
+
+/** After a refusal for this moment, where nothing more is known. */
+const RETRY_AFTER_SECONDS = 1;
 
 /** @param more fields beside `error`, for clients that read another form of it */
 export function errorResponse(error: unknown, more: object = {}): Response {
   const coded = toCodedError(error);
-  return Response.json({ ...more, error: coded.toBody() }, { status: coded.status });
+  return Response.json(
+    { ...more, error: coded.toBody() },
+    { status: coded.status, headers: headersOf(coded) },
+  );
+}
+
+/** The challenge is that of https://www.rfc-editor.org/rfc/rfc6750#section-3. */
+function headersOf({ code, status, retryAfter = RETRY_AFTER_SECONDS }: CodedError): Record<string, string> {
+  if (code === "token_missing") return { "WWW-Authenticate": "Bearer" };
+  if (code === "token_invalid") return { "WWW-Authenticate": 'Bearer error="invalid_token"' };
+  if (code === "scope_missing") return { "WWW-Authenticate": 'Bearer error="insufficient_scope"' };
+  return status === 429 || status === 503 ? { "Retry-After": `${Math.max(1, Math.ceil(retryAfter))}` } : {};
 }

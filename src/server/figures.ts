@@ -7,9 +7,6 @@ import { healthReport, type ServerContext, SEVERITY } from "./context.ts";
 /** A rate can be taken of a counter only where it was there before it counted. */
 const NONE_REFUSED = Object.fromEntries(Object.keys(ERRORS).map((code) => [code, 0]));
 
-/** Codes of refusals for want of a good token. */
-const AUTH_FAILURES = ["token_missing", "token_invalid", "too_many_failures"];
-
 const MS_PER_SECOND = 1000;
 
 export function figuresOf(context: ServerContext): Figures {
@@ -53,7 +50,7 @@ export function figuresOf(context: ServerContext): Figures {
 
     errors_total: errors,
     refused_total: { ...NONE_REFUSED, ...refused },
-    auth_failures_total: AUTH_FAILURES.reduce((sum, code) => sum + (refused[code] ?? 0), 0),
+    auth_failures_total: context.access.failures(),
     redactions_total: context.redactions?.counts() ?? {},
 
     ingest_seconds: measures.ingestSeconds,

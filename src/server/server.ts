@@ -26,6 +26,8 @@ export interface Handlers {
 export interface Listener {
   port: number;
   attach(handlers: Handlers): void;
+  /** The address a request comes from. */
+  addressOf(request: Request): string;
   /** Sends a text to all WebSockets on a topic, uncompressed; see `BroadcastAdapterOptions.publish`. */
   publish(topic: string, text: string): number;
   /** Stops accepting, lets clients go, and closes what is left after the grace period. */
@@ -90,6 +92,8 @@ export function listen({ hostname, port, maxMessageBytes }: ListenOptions): List
   function finish(request: Request, response: Response, origin: string | null): Response {
     const { headers } = response;
     headers.set("X-Server-Version", SERVER_VERSION);
+    // What is said here is no script, whatever a page on another origin takes it for.
+    headers.set("X-Content-Type-Options", "nosniff");
     if (origin !== null) allowOrigin(headers, origin, request);
     // Bun closes the connection when asked to, but does not say so: keep-alive agents then trip over it.
     const closing =
@@ -103,6 +107,7 @@ export function listen({ hostname, port, maxMessageBytes }: ListenOptions): List
     attach(next) {
       handlers = next;
     },
+    addressOf: (request) => server.requestIP(request)?.address ?? "unknown",
     publish: (topic, text) => server.publish(topic, text, false),
     async stop() {
       void server.stop(false);

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { asksForTokens } from "../../src/config/access.ts";
 import { jsonSchema, starterFile } from "../../src/config/documents.ts";
-import { checkReach, ConfigError, loadConfig, type LoadOptions } from "../../src/config/load.ts";
+import { ConfigError, loadConfig, type LoadOptions } from "../../src/config/load.ts";
 import { ENV_PREFIX, fieldOf, KEYS, type Key } from "../../src/config/schema.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
@@ -153,12 +154,15 @@ describe("environments", () => {
     expect(load().values).toMatchObject({ environment: "installed", log_level: "INFO", host: "localhost" });
   });
 
-  test("an open host is refused while nothing guards it, unless auth is off", () => {
-    const open = flag("host", "0.0.0.0");
-    expect(problemsOf(() => checkReach(load({ flags: open })))).toHaveLength(1);
-    expect(problemsOf(() => checkReach(load({ flags: { ...open, ...flag("auth", "off") } })))).toEqual([]);
+  test("tokens are asked for beyond loopback, unless it is said otherwise", () => {
+    const asks = (...flags: object[]) => asksForTokens(load({ flags: Object.assign({}, ...flags) }).values);
     for (const host of ["localhost", "127.0.0.1", "::1", "127.9.9.9"]) {
-      expect(problemsOf(() => checkReach(load({ flags: flag("host", host) })))).toEqual([]);
+      expect([host, asks(flag("host", host))]).toEqual([host, false]);
+      expect(asks(flag("host", host), flag("auth", "on"))).toBe(true);
+    }
+    for (const host of ["0.0.0.0", "::", "192.168.1.5", "box.lan"]) {
+      expect([host, asks(flag("host", host))]).toEqual([host, true]);
+      expect(asks(flag("host", host), flag("auth", "off"))).toBe(false);
     }
   });
 });
@@ -204,14 +208,15 @@ describe("what is wrong is said", () => {
   }
 
   test("a secret is never shown, not even when it is refused", () => {
-    const [problem] = problemsOf(() => load({ env: { CLAUDE_MPM_SOCKETIO_TOKEN: "hunter2" } }));
-    expect(problem).toContain("CLAUDE_MPM_SOCKETIO_TOKEN: token = (secret)");
+    const [problem] = problemsOf(() =>
+      load({ env: { CLAUDE_MPM_SOCKETIO_REDIS_URL: "redis://:hunter2@h" } }),
+    );
+    expect(problem).toContain("CLAUDE_MPM_SOCKETIO_REDIS_URL: redis_url = (secret)");
     expect(problem).not.toContain("hunter2");
   });
 
   test("what this release cannot keep is refused, not ignored", () => {
     for (const [key, raw] of [
-      ["auth", "on"],
       ["tls_cert", "/c.pem"],
       ["redis_url", "redis://h"],
       ["max_connections", "5"],

@@ -76,10 +76,10 @@ describe("GET /metrics", () => {
     // Five to the reader; the sender gets all but its own; the third gets what the log held.
     expect(value(samples, "events_delivered_total")).toBe(5 + 4 + 5);
     const { body } = await server.get("/api/events");
-    const bytes = body.events.map((event: object) => Buffer.byteLength(JSON.stringify(event)));
-    const total = bytes.reduce((sum: number, one: number) => sum + one, 0);
+    const sizes = body.events.map((event: object) => Buffer.byteLength(JSON.stringify(event)));
+    const total = sizes.reduce((sum: number, one: number) => sum + one, 0);
     expect(value(samples, "event_bytes_received_total")).toBe(total);
-    expect(value(samples, "event_bytes_delivered_total")).toBe(3 * total - bytes.at(-1));
+    expect(value(samples, "event_bytes_delivered_total")).toBe(3 * total - sizes.at(-1));
   });
 
   test("counts every new event once in its histograms", async () => {

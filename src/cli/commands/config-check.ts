@@ -1,4 +1,3 @@
-import { checkReach } from "../../config/load.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
 import { EXIT, print, printJson } from "../output.ts";
 import type { Command } from "../tree.ts";
@@ -8,7 +7,6 @@ export default {
   args: { ...SERVER_ARGS, ...JSON_ARG },
   run({ args, rawArgs }) {
     const loaded = loadForCommand(rawArgs);
-    checkReach(loaded);
     const { file, warnings } = loaded;
     if (args.json === true) printJson({ valid: true, file, warnings });
     else print(`The configuration is valid (${file ?? "no file"})`);

@@ -1,4 +1,4 @@
-import { checkReach, ConfigError, loadConfig, type LoadedConfig } from "../../config/load.ts";
+import { ConfigError, loadConfig, type LoadedConfig } from "../../config/load.ts";
 import { explainStartError, type Failure } from "../../daemon/failure.ts";
 import { runServer } from "../../daemon/run.ts";
 import type { BootReport } from "../../daemon/start.ts";
@@ -23,7 +23,6 @@ export default {
     const startDirectory = process.cwd();
     try {
       const loaded = loadForCommand(rawArgs);
-      checkReach(loaded);
       // A server in the background holds no directory that somebody may want to remove.
       if (background) process.chdir(homeOf(loaded));
       await runServer({
@@ -34,7 +33,6 @@ export default {
             compiled: IS_COMPILED,
             cwd: startDirectory,
           });
-          checkReach(again);
           return inBackground(again, background);
         },
         args: serverArgs(rawArgs, loaded),

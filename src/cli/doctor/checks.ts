@@ -1,13 +1,7 @@
 /** What doctor looks at, one function per concern. Each says what it found, and how to mend it. */
 import { accessSync, constants, existsSync, readdirSync, statfsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import {
-  checkReach,
-  ConfigError,
-  loadConfig,
-  type LoadedConfig,
-  type LoadOptions,
-} from "../../config/load.ts";
+import { ConfigError, loadConfig, type LoadedConfig, type LoadOptions } from "../../config/load.ts";
 import { processEnv } from "../../config/env.ts";
 import { serverPaths } from "../../config/paths.ts";
 import { describeHolder } from "../../daemon/failure.ts";
@@ -63,7 +57,6 @@ export function checkConfiguration(options: LoadOptions): {
   const name = "configuration";
   try {
     const loaded = loadConfig(options);
-    checkReach(loaded);
     const { environment, file, warnings } = loaded;
     const findings = [
       ok(name, `valid; ${file ?? "no file"}; environment ${environment.value}, ${environment.because}`),

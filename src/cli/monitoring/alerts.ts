@@ -107,7 +107,7 @@ const RULES: Rule[] = [
     alert: "AuthFailures",
     expr: `${increase("auth_failures_total", "5m")} > 20`,
     severity: "warning",
-    summary: "{{ $value | humanize }} requests without a good token within 5 minutes",
+    summary: "{{ $value | humanize }} attempts with a bad token within 5 minutes",
     description: "A client has an old token, or somebody tries. The log names addresses.",
   },
   {

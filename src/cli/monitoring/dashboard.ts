@@ -112,7 +112,7 @@ const SECTIONS: { title: string; panels: Panel[] }[] = [
     title: "Refused",
     panels: [
       lines("Refused by reason", "cps", one(by("reason", rate("refused_total")), "{{reason}}")),
-      lines("Without a good token", "cps", one(by("instance", rate("auth_failures_total")), SERVER)),
+      lines("Bad tokens", "cps", one(by("instance", rate("auth_failures_total")), SERVER)),
       lines("Errors", "cps", one(by("instance", rate("errors_total")), SERVER)),
       lines("Secrets masked", "cps", one(by("kind", rate("redactions_total")), "{{kind}}")),
     ],

@@ -1,9 +1,13 @@
 /** The map of the HTTP surface. The only folder that imports hono. */
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
+import { EVERYTHING } from "../../auth/access.ts";
+import { bearerToken, queryToken } from "../../auth/bearer.ts";
 import { CodedError } from "../../protocol/errors.ts";
 import type { Logger } from "../../logging.ts";
 import type { ServerContext } from "../context.ts";
 import { errorResponse } from "../errors.ts";
+import type { Route } from "./route.ts";
+import { adminRoutes } from "./routes/admin.ts";
 import { clientRoutes } from "./routes/clients.ts";
 import { compatibilityRoutes } from "./routes/compatibility.ts";
 import { dashboardRoutes } from "./routes/dashboard.ts";
@@ -17,6 +21,23 @@ import { streamRoutes } from "./routes/stream.ts";
 
 export type HttpHandler = (request: Request) => Response | Promise<Response>;
 
+/** All routes there are. */
+export function routesOf(context: ServerContext): Route[] {
+  return [
+    ...healthRoutes(context),
+    ...compatibilityRoutes(context),
+    ...statsRoutes(context),
+    ...metricsRoutes(context),
+    ...eventRoutes(context),
+    ...hookRoutes(context),
+    ...streamRoutes(context),
+    ...sessionRoutes(context),
+    ...clientRoutes(context),
+    ...adminRoutes(context),
+    ...dashboardRoutes(),
+  ];
+}
+
 export function createHttpApp(context: ServerContext, logger: Logger): HttpHandler {
   const app = new Hono();
 
@@ -29,22 +50,31 @@ export function createHttpApp(context: ServerContext, logger: Logger): HttpHandl
     }
     return errorResponse(error);
   });
-  healthRoutes(app, context);
-  compatibilityRoutes(app, context);
-  statsRoutes(app, context);
-  metricsRoutes(app, context);
-  eventRoutes(app, context);
-  hookRoutes(app, context);
-  streamRoutes(app, context);
-  sessionRoutes(app, context);
-  clientRoutes(app, context);
-  dashboardRoutes(app);
+  for (const route of routesOf(context)) app.on(route.method, route.path, guarded(route, context));
   // Here and not by a second handler on each path: hono calls a lone handler without its middleware chain.
   app.notFound((c) => refuse(app, c.req.method, c.req.path));
 
   // Bun answers HEAD from a whole answer to GET, its length included; hono would leave it with a length of 0.
   return (request) =>
     app.fetch(request.method === "HEAD" ? new Request(request, { method: "GET" }) : request);
+}
+
+/** Nothing of a request is looked at before it is known what its sender may do. */
+function guarded(
+  { access: level, tokenInQuery, handle }: Route,
+  { access, addressOf }: ServerContext,
+): (c: Context) => Response | Promise<Response> {
+  if (!access.isOn) return (c) => handle(c, EVERYTHING);
+  return (c) => {
+    const { raw } = c.req;
+    const inQuery = tokenInQuery === true ? queryToken(raw.url) : null;
+    const caller = {
+      token: bearerToken(raw.headers.get("authorization")) ?? inQuery,
+      address: () => addressOf(raw),
+    };
+    const grant = level === "open" ? access.recognize(caller) : access.admit(caller, level);
+    return grant instanceof Promise ? grant.then((given) => handle(c, given)) : handle(c, grant);
+  };
 }
 
 /** A known path asked with a method it does not have is 405, not 404. */

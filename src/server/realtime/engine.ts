@@ -14,6 +14,8 @@ export interface EngineOptions {
   pingTimeout: number;
   /** Bytes of one message at most. */
   maxMessageBytes: number;
+  /** Told of each new session, and the request that opened it. */
+  onSession?: (id: string, request: Request) => void;
 }
 
 export interface Engine {
@@ -65,7 +67,12 @@ interface EngineSocket extends Session {
   close(): void;
 }
 
-export function createEngine({ pingInterval, pingTimeout, maxMessageBytes }: EngineOptions): Engine {
+export function createEngine({
+  pingInterval,
+  pingTimeout,
+  maxMessageBytes,
+  onSession,
+}: EngineOptions): Engine {
   const io = new BunEngine({
     path: ENGINE_PATH,
     pingInterval,
@@ -81,9 +88,10 @@ export function createEngine({ pingInterval, pingTimeout, maxMessageBytes }: Eng
     sessions.delete(this.id);
   }
   const lighten = createLightener(forget);
-  io.on("connection", (connected) => {
+  io.on("connection", (connected, request) => {
     const session = connected as unknown as EngineSocket;
     sessions.set(session.id, session);
+    onSession?.(session.id, request);
     // The engine's listener does the same to its map, but is a closure that keeps the `Request`, its URL and two
     // `Headers` for as long as the session lives: 1.5 KB.
     if (sessions === clients) session.off("close");

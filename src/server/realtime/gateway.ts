@@ -2,6 +2,7 @@
 import { Server } from "socket.io";
 import type { ClientIdentity } from "../../hub/clients.ts";
 import type { Channel, Subscriber } from "../../hub/delivery.ts";
+import type { CodedError } from "../../protocol/errors.ts";
 import type { StoredEvent } from "../../protocol/event.ts";
 import type { ConnectionAck, HistoryGap } from "../../protocol/messages.ts";
 import type { Logger } from "../../logging.ts";
@@ -13,6 +14,7 @@ import {
 } from "./broadcast-adapter.ts";
 import { serveBundle } from "./bundle.ts";
 import { createEngine, ENGINE_PATH, type EngineOptions, type WebSocketData } from "./engine.ts";
+import { createAdmission } from "./admission.ts";
 import { bufferedBy, connectionOf, drop } from "./connection.ts";
 import { tolerantParser } from "./parser.ts";
 import { type ClientSocket, createRequestListener } from "./handlers.ts";
@@ -47,13 +49,15 @@ export function createGateway(
   { publish, ...options }: GatewayOptions,
   logger: Logger,
 ): Gateway {
-  const engine = createEngine(options);
+  const admission = createAdmission(context);
+  const engine = createEngine({ ...options, ...(admission && { onSession: admission.onSession }) });
   const io = new Server({
     serveClient: false,
     parser: tolerantParser,
     adapter: createBroadcastAdapter({ publish }),
   });
   io.bind(engine.io);
+  if (admission) io.use(admission.check);
   const drains: Drains = new WeakMap();
   const channel = createChannel(io.of("/").adapter as BroadcastAdapter, createPacketWriter());
   const listeners = createListeners(context, logger);
@@ -108,6 +112,7 @@ function createListeners(context: ServerContext, logger: Logger) {
     },
     onDisconnect(this: ClientSocket, reason: string): void {
       this.data.subscription.close();
+      this.data.unwatch?.();
       hub.clients.remove(this.id);
       logger.debug("client disconnected", { sid: this.id, reason });
     },
@@ -139,6 +144,8 @@ function connect(
   if (!compatibility.compatible) socket.emit("compatibility_warning", compatibility);
   for (const problem of problems) socket.emit("event_error", problem.toBody());
 
+  const { grant } = socket.data;
+  if (grant) socket.data.unwatch = context.access.watch(grant, (reason) => subscriber.dismiss(reason));
   socket.data.connectedAt = Date.now();
   // From here on to `subscribe` nothing may wait, or an event could pass between the two.
   socket.data.subscription = hub.subscribe(subscriber, { filter, resume });
@@ -237,6 +244,12 @@ class SocketSubscriber implements Subscriber {
 
   onGap(gap: HistoryGap): void {
     this.socket.emit("history_gap", gap);
+  }
+
+  /** A "disconnect": the client does not come again by itself. */
+  dismiss(reason: CodedError): void {
+    this.socket.emit("event_error", reason.toBody());
+    this.socket.disconnect(true);
   }
 
   /** A lost transport, not a "disconnect": the client comes again and resumes. */

@@ -1,6 +1,8 @@
 /** What a connected client can ask, one entry per event. */
 import type { DefaultEventsMap, Socket } from "socket.io";
 import type { Subscription } from "../../hub/delivery.ts";
+import type { Grant } from "../../auth/access.ts";
+import { allows } from "../../auth/scopes.ts";
 import { CodedError, toCodedError } from "../../protocol/errors.ts";
 import type { JsonObject } from "../../protocol/event.ts";
 import { parseExactJson } from "../../protocol/json.ts";
@@ -19,6 +21,10 @@ export type ClientSocket = Socket<
     /** Milliseconds since the epoch. */
     connectedAt: number;
     subscription: Subscription;
+    /** What it may do; not there where no tokens are asked for. */
+    grant?: Grant;
+    /** Ends the watch over the grant. */
+    unwatch?: () => void;
     /** Settles when its last question about the history is answered. */
     history?: Promise<void>;
   }
@@ -47,6 +53,10 @@ export function createRequestListener(
     claude_event: {
       async handle(payload, socket): Promise<EventAck> {
         if (!context.isReady()) throw new CodedError("not_ready");
+        const { grant } = socket.data;
+        if (grant && !allows(grant.scopes, "publish")) {
+          throw new CodedError("scope_missing", 'The token does not have the scope "publish"');
+        }
         const { seq, id } = await hub.publish(payload, socket.id, "socketio");
         return { ok: true, seq, id };
       },

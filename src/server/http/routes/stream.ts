@@ -1,8 +1,10 @@
-import type { Hono } from "hono";
+import type { Context } from "hono";
+import { EVERYTHING, type Grant } from "../../../auth/access.ts";
 import type { Subscriber } from "../../../hub/delivery.ts";
 import { CodedError } from "../../../protocol/errors.ts";
 import { parseHistoryQuery, type ResumePosition } from "../../../protocol/query.ts";
 import type { ServerContext } from "../../context.ts";
+import type { Route } from "../route.ts";
 
 const KEEP_ALIVE_MS = 15_000;
 /** Bytes the stream takes before it counts as slow; the feed from the log begins above that. */
@@ -12,8 +14,8 @@ const QUEUE_BYTES = 64 * 1024;
  * `GET /api/events/stream`: Server-Sent Events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
  * Each event is an unnamed message whose id is `epoch:seq`; with it in `Last-Event-ID` the stream goes on from there.
  */
-export function streamRoutes(app: Hono, { hub }: ServerContext): void {
-  app.get("/api/events/stream", (c) => {
+export function streamRoutes({ hub, access }: ServerContext): Route[] {
+  function stream(c: Context, grant: Grant): Response {
     const { filter, after } = parseHistoryQuery({ ...c.req.query(), type: c.req.queries("type") });
     const { epoch } = hub.position();
     const resume =
@@ -23,7 +25,7 @@ export function streamRoutes(app: Hono, { hub }: ServerContext): void {
     let end = () => {};
     let onPull = () => {};
 
-    const stream = new ReadableStream<Uint8Array>(
+    const body = new ReadableStream<Uint8Array>(
       {
         start(controller) {
           const write = (text: string) => controller.enqueue(encoder.encode(text));
@@ -34,6 +36,7 @@ export function streamRoutes(app: Hono, { hub }: ServerContext): void {
             onEvent: ({ seq, json }) => write(`id: ${epoch}:${seq}\ndata: ${json}\n\n`),
             onGap: (gap) => write(`event: history_gap\ndata: ${JSON.stringify(gap)}\n\n`),
             onFailure: () => end(),
+            dismiss: () => end(),
             onEnd: () => end(),
             buffered: () => QUEUE_BYTES - (controller.desiredSize ?? 0),
             drained: () => new Promise((resolve) => (onPull = resolve)),
@@ -46,8 +49,10 @@ export function streamRoutes(app: Hono, { hub }: ServerContext): void {
             const seq = subscription.catchingUpFrom ?? hub.position().last_seq;
             write(`: keep-alive\nid: ${epoch}:${seq}\n\n`);
           }, KEEP_ALIVE_MS);
+          const unwatch = access.watch(grant, () => end());
           end = () => {
             end = () => {};
+            unwatch();
             clearInterval(keepAlive);
             subscription.close();
             onPull();
@@ -64,13 +69,24 @@ export function streamRoutes(app: Hono, { hub }: ServerContext): void {
       new ByteLengthQueuingStrategy({ highWaterMark: QUEUE_BYTES }),
     );
     c.req.raw.signal.addEventListener("abort", () => end());
-    return c.body(stream, 200, {
+    return c.body(body, 200, {
       "Content-Type": "text/event-stream",
       "Cache-Control": "no-store",
       // Reverse proxies would hold events back to fill their buffers.
       "X-Accel-Buffering": "no",
     });
-  });
+  }
+
+  return [
+    {
+      method: "GET",
+      path: "/api/events/stream",
+      access: "subscribe",
+      tokenInQuery: true,
+      doc: { summary: "Follow the events as they come (Server-Sent Events)" },
+      handle: (c, grant) => stream(c, grant ?? EVERYTHING),
+    },
+  ];
 }
 
 /** Nothing, as browsers send it at first, is no position. */
