@@ -7,6 +7,7 @@ import { watchEventLoop } from "./health/event-loop.ts";
 import { keepReplaying } from "./hooks/replay.ts";
 import { openSpool } from "./hooks/spool.ts";
 import { createHub } from "./hub/hub.ts";
+import { createRedaction } from "./hub/redaction.ts";
 import type { EventLog } from "./log/log.ts";
 import { createMemoryLog } from "./log/memory.ts";
 import { openSqliteLog } from "./log/sqlite.ts";
@@ -79,10 +80,12 @@ async function assemble(
   });
   const logger = logging.logger("server");
   const { access, ...guarding } = await openAccess(config, logging.logger("auth"));
+  const redaction = createRedaction(config);
   const hub = createHub({
     log: openLog(config, paths, logger, () => report()),
     serverId,
     maxEventBytes: config.max_http_buffer_size,
+    redaction,
     onError: (error) => logger.error("delivery failed", { error: String(error) }),
   });
 
@@ -167,6 +170,7 @@ async function assemble(
       guarding.reload(next);
       live = next;
       guard = createGuard(next);
+      redaction.use(next);
       logging.setLevel(next.log_level);
       logging.reopen();
     },

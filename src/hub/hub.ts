@@ -8,6 +8,7 @@ import { type HistoryPage, readHistory } from "./history.ts";
 import { createIngest } from "./ingest.ts";
 import { createMeasures, type Measures, type Way } from "./measures.ts";
 import { createStamp, stampBatch } from "./publish.ts";
+import type { Redaction } from "./redaction.ts";
 import { createSameHook } from "./same-hook.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
 
@@ -15,6 +16,8 @@ export interface HubOptions {
   log: EventLog;
   serverId: string;
   maxEventBytes: number;
+  /** Masks secrets in what comes in; without it events pass as they are. */
+  redaction?: Redaction;
   /** Told of failures that have no caller to go to. */
   onError?: (error: unknown) => void;
 }
@@ -56,13 +59,15 @@ export interface HubStats {
   last_activity: number | null;
   log: LogSize;
   delivery: ReturnType<Delivery["stats"]>;
+  /** Secrets masked, by kind. */
+  redacted: Record<string, number>;
 }
 
 /** Newest events looked through for hooks by `recall`: more than come in two seconds, and read in a millisecond. */
 const RECALLED = 200;
 
 /** Joins the parts of the hub around one log. */
-export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: HubOptions): Hub {
+export function createHub({ log, serverId, maxEventBytes, redaction, onError = () => {} }: HubOptions): Hub {
   let eventsProcessed = 0;
   let errors = 0;
   let lastActivity: number | null = null;
@@ -71,7 +76,12 @@ export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: 
     errors += 1;
   };
   const sameHook = createSameHook();
-  const stamp = createStamp({ serverId, maxEventBytes, sameHook });
+  const stamp = createStamp({
+    serverId,
+    maxEventBytes,
+    sameHook,
+    redact: () => redaction?.current() ?? null,
+  });
   const report = (error: unknown) => {
     countError();
     onError(error);
@@ -136,6 +146,7 @@ export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: 
       last_activity: lastActivity,
       log: log.size(),
       delivery: delivery.stats(),
+      redacted: redaction?.counts() ?? {},
     }),
     checks: () => [log.check()],
 

@@ -108,6 +108,7 @@ export function statsReport(context: ServerContext): Stats {
     errors: stats.errors,
     log: { ...hub.position(), bytes: stats.log.bytes, index_backlog: stats.log.index_backlog },
     delivery: stats.delivery,
+    redacted: stats.redacted,
     memory: { rss: process.memoryUsage.rss() },
   };
 }
