@@ -38,8 +38,6 @@ export interface ServerContext {
   loopDelays(): EventLoopDelays;
   /** What was refused, by the code of the error. */
   refusals?: { counts(): Record<string, number> };
-  /** Secrets masked in events, by their kind. */
-  redactions?: { counts(): Record<string, number> };
   /** Of the TLS certificate, seconds since the epoch. */
   certificateExpiry?(): number | null;
 }

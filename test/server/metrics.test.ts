@@ -20,11 +20,12 @@ beforeAll(async () => {
   await server.post("/api/events", { id: "same", type: "c" });
   await server.post("/api/hooks/claude", { hook_event_name: "Stop", session_id: "s" });
   await sender.socket.emitWithAck("claude_event", { type: "d" });
+  await server.post("/api/events", { type: "e", password: "hunter2hunter2" });
   await server.post("/api/events", "{");
   const { body } = await server.get("/api/events");
   await connect(server.url, { resume: { epoch: "another", seq: 1 } });
-  await eventually(() => reader.events().length === 5);
-  expect(body.returned).toBe(5);
+  await eventually(() => reader.events().length === 6);
+  expect(body.returned).toBe(6);
   // What is read one after the other has to stand still.
   await eventually(async () => (await server.get("/stats")).body.log.index_backlog === 0);
 });
@@ -59,8 +60,7 @@ describe("GET /metrics", () => {
     const has = (name: string) => samples.some((sample) => sample.name === name);
     const missing = (Object.keys(METRICS) as MetricKey[]).filter((key) => {
       const name = metricName(key);
-      const isOptional = key === "redactions_total";
-      return !isOptional && !has(METRICS[key].type === "histogram" ? `${name}_count` : name);
+      return !has(METRICS[key].type === "histogram" ? `${name}_count` : name);
     });
     expect(missing).toEqual([]);
     expect(samples.filter(({ labels }) => labels.server_id !== server.serverId)).toEqual([]);
@@ -70,27 +70,28 @@ describe("GET /metrics", () => {
     const samples = await scrape();
     const received = (way: string) => value(samples, "events_received_total", { way });
     expect([received("http"), received("hook"), received("socketio"), received("spool")]).toEqual([
-      3, 1, 1, 0,
+      4, 1, 1, 0,
     ]);
     expect(value(samples, "events_duplicate_total")).toBe(1);
-    // Five to the reader; the sender gets all but its own; the third gets what the log held.
-    expect(value(samples, "events_delivered_total")).toBe(5 + 4 + 5);
+    // Six to the reader; the sender gets all but its own; the third gets what the log held.
+    expect(value(samples, "events_delivered_total")).toBe(6 + 5 + 6);
+    expect(value(samples, "redactions_total", { kind: "password" })).toBe(1);
     const { body } = await server.get("/api/events");
     const sizes = body.events.map((event: object) => Buffer.byteLength(JSON.stringify(event)));
     const total = sizes.reduce((sum: number, one: number) => sum + one, 0);
     expect(value(samples, "event_bytes_received_total")).toBe(total);
-    expect(value(samples, "event_bytes_delivered_total")).toBe(3 * total - sizes.at(-1));
+    expect(value(samples, "event_bytes_delivered_total")).toBe(3 * total - sizes.at(-2));
   });
 
   test("counts every new event once in its histograms", async () => {
     const samples = await scrape();
     const batches = value(samples, "batch_events_count");
     for (const key of ["ingest_seconds", "delivery_seconds"]) {
-      expect(value(samples, `${key}_count`)).toBe(6);
-      expect(value(samples, `${key}_bucket`, { le: "10" })).toBe(6);
+      expect(value(samples, `${key}_count`)).toBe(7);
+      expect(value(samples, `${key}_bucket`, { le: "10" })).toBe(7);
       expect(value(samples, `${key}_sum`)).toBeGreaterThan(0);
     }
-    expect(value(samples, "batch_events_sum")).toBe(6);
+    expect(value(samples, "batch_events_sum")).toBe(7);
     expect(value(samples, "commit_seconds_count")).toBe(batches);
   });
 
