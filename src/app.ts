@@ -97,7 +97,7 @@ async function assemble(
   await hub.recall();
   const endReplay = keepReplaying({
     spool: openSpool(paths.spool),
-    publish: hub.publishBatch,
+    publish: (events) => hub.publishBatch(events, "spool"),
     maxEventBytes: config.max_http_buffer_size,
     onError: (error) => logger.warn("hooks that wait cannot be read", { error: String(error) }),
   });
@@ -121,7 +121,7 @@ async function assemble(
     isReady: () => ready,
     checks: health.checks,
     recoveries: health.recoveries,
-    eventLoop: health.eventLoop,
+    loopDelays: health.loopDelays,
   };
   listener.attach({
     guard: () => guard,

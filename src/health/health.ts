@@ -37,7 +37,8 @@ export interface Health {
   recovered(action: Recovery, message: string, fields?: Fields): void;
   /** How often it did, by action. */
   recoveries(): Record<Recovery, number>;
-  eventLoop(): EventLoopDelays;
+  /** How late the event loop has been lately. */
+  loopDelays(): EventLoopDelays;
   stop(): void;
 }
 
@@ -80,7 +81,7 @@ export function createHealth({ logging, directory, spool, interval }: HealthOpti
 
     recovered,
     recoveries: () => ({ ...counts }),
-    eventLoop: eventLoop.delays,
+    loopDelays: eventLoop.delays,
 
     stop() {
       for (const timer of timers) clearInterval(timer);
