@@ -39,6 +39,7 @@ const ROUTES: Record<string, Entrance> = {
   "GET /stats": { access: "subscribe", good: 200 },
   "GET /api/events": { access: "subscribe", good: 200 },
   "GET /api/events/stream": { access: "subscribe", good: 200, tokenInQuery: true },
+  "GET /metrics": { access: "subscribe", good: 200 },
   "GET /api/sessions": { access: "subscribe", good: 200 },
   "GET /api/sessions/:id": { access: "subscribe", path: `/api/sessions/${SESSION}`, good: 200 },
   "POST /api/events": { access: "publish", body: { type: "t", session_id: SESSION }, good: 200 },
