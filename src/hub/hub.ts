@@ -6,6 +6,7 @@ import { type Clients, createClients } from "./clients.ts";
 import { createDelivery, type Delivery } from "./delivery.ts";
 import { type HistoryPage, readHistory } from "./history.ts";
 import { createIngest } from "./ingest.ts";
+import { createMeasures, type Measures, type Way } from "./measures.ts";
 import { createStamp, stampBatch } from "./publish.ts";
 import type { Redaction } from "./redaction.ts";
 import { createSameHook } from "./same-hook.ts";
@@ -31,9 +32,9 @@ export interface Hub {
   /** To be awaited before anything is published: of a hook registered twice one may have been stored before a restart. */
   recall(): Promise<void>;
   /** Stores one event; resolves once it is in the log. `origin` does not get it back. */
-  publish(input: unknown, origin?: string): Promise<AppendedEvent>;
+  publish(input: unknown, origin?: string, way?: Way): Promise<AppendedEvent>;
   /** Stores a batch, all of it or, with `invalid_events`, nothing. */
-  publishBatch(inputs: readonly unknown[]): Promise<AppendedEvent[]>;
+  publishBatch(inputs: readonly unknown[], way?: Way): Promise<AppendedEvent[]>;
   history(query: HistoryQuery): Promise<HistoryPage>;
 
   /** The log as the live feed has reached it. */
@@ -42,6 +43,8 @@ export interface Hub {
   /** New events since the start. */
   eventsProcessed(): number;
   stats(): HubStats;
+  measures: Readonly<Measures>;
+  census: Delivery["census"];
   checks(): HealthCheck[];
   /** Takes no more events; resolves once those accepted are stored, sent on and acknowledged. */
   drain(): Promise<void>;
@@ -83,10 +86,12 @@ export function createHub({ log, serverId, maxEventBytes, redaction, onError = (
     countError();
     onError(error);
   };
-  const delivery = createDelivery(log, report);
+  const measures = createMeasures();
+  const delivery = createDelivery(log, report, measures);
   const sessions = createSessions({ delivery, epoch: log.position().epoch, onError: report });
   const ingest = createIngest({
     log,
+    measures,
     onStored(appended, origins) {
       eventsProcessed += appended.filter(({ stored }) => stored !== null).length;
       lastActivity = Date.now();
@@ -104,6 +109,8 @@ export function createHub({ log, serverId, maxEventBytes, redaction, onError = (
     subscribe: delivery.subscribe,
     dismiss: delivery.dismiss,
     receivers: delivery.receivers,
+    census: delivery.census,
+    measures,
     sessions,
 
     async recall() {
@@ -115,14 +122,14 @@ export function createHub({ log, serverId, maxEventBytes, redaction, onError = (
       }
     },
 
-    async publish(input, origin) {
-      const [appended] = await ingest.enqueue([stamp(input)], origin);
+    async publish(input, origin, way) {
+      const [appended] = await ingest.enqueue([stamp(input)], origin, way);
       return appended as AppendedEvent;
     },
 
-    async publishBatch(inputs) {
+    async publishBatch(inputs, way) {
       const events = stampBatch(inputs, stamp);
-      return events.length === 0 ? [] : ingest.enqueue(events, undefined);
+      return events.length === 0 ? [] : ingest.enqueue(events, undefined, way);
     },
 
     history: (query) => readHistory(log, query),
