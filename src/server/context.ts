@@ -42,8 +42,6 @@ export interface ServerContext {
   recoveries(): Readonly<Record<string, number>>;
   /** How late the event loop has been lately. */
   loopDelays(): EventLoopDelays;
-  /** What was refused, by the code of the error. */
-  refusals?: { counts(): Record<string, number> };
   /** Of the TLS certificate, seconds since the epoch. */
   certificateExpiry?(): number | null;
 }
