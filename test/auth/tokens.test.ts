@@ -63,6 +63,9 @@ describe("tokens.json", () => {
       expect(() => readTokens(path)).toThrow(TokenFileError);
       expect(addToken(path, { name: "n", ...forever })).rejects.toThrow(TokenFileError);
       expect(startTestServer({ auth: "on", state_dir: directory })).rejects.toThrow(path);
+      // Where nobody is asked for one, it does no harm.
+      const open = await startTestServer({ state_dir: directory });
+      expect((await open.get("/stats")).status).toBe(200);
       expect(readFileSync(path, "utf8")).toBe(content);
     });
   }
