@@ -13,6 +13,7 @@ import { createMemoryLog } from "./log/memory.ts";
 import { openSqliteLog } from "./log/sqlite.ts";
 import { createLogging, type Logger, type Logging } from "./logging.ts";
 import type { HealthCheck } from "./protocol/messages.ts";
+import { redactText } from "./protocol/redact.ts";
 import { bindAddress, displayUrl } from "./protocol/hosts.ts";
 import type { ServerContext } from "./server/context.ts";
 import { createHttpApp } from "./server/http/app.ts";
@@ -77,6 +78,8 @@ async function assemble(
     format: config.log_format,
     file: config.log_to_file ? (config.log_file_path ?? paths.log) : null,
     stderr,
+    // Whatever `redact` says: who turns it off wants events whole, not a log that gives secrets away.
+    mask: (text) => redactText(text).text,
   });
   const logger = logging.logger("server");
   const { access, ...guarding } = await openAccess(config, logging.logger("auth"));
@@ -133,6 +136,7 @@ async function assemble(
       },
       logging.logger("socketio"),
     ),
+    logger: logging.logger("http"),
     isReady: () => ready,
   });
 

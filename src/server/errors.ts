@@ -4,11 +4,15 @@ import { type CodedError, toCodedError } from "../protocol/errors.ts";
 /** After a refusal for this moment, where nothing more is known. */
 const RETRY_AFTER_SECONDS = 1;
 
-/** @param more fields beside `error`, for clients that read another form of it */
-export function errorResponse(error: unknown, more: object = {}): Response {
+/**
+ * @param more fields beside `error`, for clients that read another form of it
+ * @param requestId stands in what the server itself is the reason of, so that its log can be searched for it
+ */
+export function errorResponse(error: unknown, more: object = {}, requestId?: string): Response {
   const coded = toCodedError(error);
+  const inLog = requestId !== undefined && coded.status >= 500 ? { request_id: requestId } : {};
   return Response.json(
-    { ...more, error: coded.toBody() },
+    { ...more, error: { ...coded.toBody(), ...inLog } },
     { status: coded.status, headers: headersOf(coded) },
   );
 }
