@@ -34,6 +34,8 @@ export interface ServerContext {
   isReady(): boolean;
   /** The server's checks of itself, made anew with every call. */
   checks(): HealthCheck[];
+  /** What the server did by itself to get well again, and how often. */
+  recoveries(): Readonly<Record<string, number>>;
   /** How late the event loop has been lately. */
   loopDelays(): EventLoopDelays;
   /** What was refused, by the code of the error. */
