@@ -15,6 +15,8 @@ import { createLogging, type Logger } from "./logging.ts";
 import { redactText } from "./protocol/redact.ts";
 import { bindAddress, displayUrl } from "./protocol/hosts.ts";
 import type { ServerContext } from "./server/context.ts";
+import { createLimits } from "./server/limits.ts";
+import { createRefusals } from "./server/refusals.ts";
 import { createHttpApp } from "./server/http/app.ts";
 import { createGateway } from "./server/realtime/gateway.ts";
 import { listen, type Listener } from "./server/server.ts";
@@ -107,6 +109,7 @@ async function assemble(
     maxEventBytes: config.max_http_buffer_size,
     onError: (error) => logger.warn("hooks that wait cannot be read", { error: String(error) }),
   });
+  const refusals = createRefusals(logger);
   let live = config;
   let guard = createGuard(config);
   let ready = true;
@@ -122,6 +125,8 @@ async function assemble(
     maxEventBytes: config.max_http_buffer_size,
     minClientVersion: () => live.min_client_version,
     access,
+    limits: createLimits(config),
+    refusals,
     addressOf: listener.addressOf,
     shutDown: end,
     isReady: () => ready,
@@ -143,6 +148,7 @@ async function assemble(
       logging.logger("socketio"),
     ),
     logger: logging.logger("http"),
+    refusals,
     isReady: () => ready,
   });
 
@@ -158,6 +164,7 @@ async function assemble(
       await endReplay();
       await hub.drain();
       await listener.stop();
+      refusals.close();
       access.close();
       await hub.close();
       logger.info("stopped", { events_processed: hub.eventsProcessed() });

@@ -27,6 +27,7 @@ const FACE_MAY = [
   "server/figures.ts",
   "metrics.ts",
   "server/errors.ts",
+  "server/limits.ts",
   "log/log.ts",
 ];
 

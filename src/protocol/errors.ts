@@ -52,6 +52,26 @@ export const ERRORS = {
     "Too many wrong tokens came from this address",
     "Wait as long as `Retry-After` says, and mend the token",
   ],
+  rate_limited: [
+    429,
+    "More events a second than one client may send",
+    "Keep them, and send them again more slowly; `max_events_per_second` is the limit",
+  ],
+  too_many_handshakes: [
+    429,
+    "More connections a second are asked for than are taken",
+    "Try again in a moment; `max_handshakes_per_second` is the limit",
+  ],
+  too_many_connections: [
+    503,
+    "As many clients are connected as may be",
+    "Try again when others have left, or raise `max_connections`",
+  ],
+  url_too_long: [
+    414,
+    "The URL is too long",
+    "Ask for less at a time, or send it in a body where there is one",
+  ],
   origin_refused: [403, "This page may not talk to the server", "Add its origin to `cors_allowed_origins`"],
   host_refused: [
     403,

@@ -16,7 +16,7 @@ export function figuresOf(context: ServerContext): Figures {
   const { measures } = hub;
   const { transports, maxLag } = hub.census();
   const health = healthReport(context);
-  const refused = context.refusals?.counts() ?? {};
+  const refused = context.refusals.counts();
   const loop = context.loopDelays();
   const cpu = process.cpuUsage();
   const memory = process.memoryUsage();

@@ -2,12 +2,13 @@
 import type { OriginGuard } from "../auth/origin.ts";
 import { CodedError } from "../protocol/errors.ts";
 import { SERVER_VERSION } from "../version.ts";
-import { errorResponse } from "./errors.ts";
+import { errorResponse, refusalOf } from "./errors.ts";
 import type { Logger } from "../logging.ts";
 import type { HttpHandler } from "./http/app.ts";
 import type { Gateway } from "./realtime/gateway.ts";
 import { createRequestIds, REQUEST_ID_HEADER } from "./request-id.ts";
 import { HTTP_IDLE_SECONDS, type WebSocketData } from "./realtime/engine.ts";
+import type { Refusals } from "./refusals.ts";
 
 export interface ListenOptions {
   /** An address, not a name that may stand for several. */
@@ -23,6 +24,7 @@ export interface Handlers {
   http: HttpHandler;
   gateway: Gateway;
   logger: Logger;
+  refusals: Refusals;
   isReady(): boolean;
 }
 
@@ -39,7 +41,10 @@ export interface Listener {
 
 /** Above the largest body a route takes, so that our own coded answer comes before Bun's bare 413. */
 const MAX_REQUEST_BODY_BYTES = 64 * 1024 * 1024;
+/** Bun itself refuses a head of more than 16 KiB, or 200 headers, with a bare 431, and one that takes longer than 12 s. */
+const MAX_URL_CHARS = 8 * 1024;
 const GRACE_MS = 1000;
+const MAX_LOGGED_CHARS = 100;
 const BACKPRESSURE_LIMIT_BYTES = 16 * 1024 * 1024;
 
 /** Binds the port; whoever holds it is the server. Throws Bun's listen error. */
@@ -58,6 +63,7 @@ export function listen({ hostname, port, maxMessageBytes }: ListenOptions): List
       let response: Response;
       try {
         if (handlers === null) throw new CodedError("not_ready");
+        if (request.url.length > MAX_URL_CHARS) throw new CodedError("url_too_long");
         origin = handlers.guard().check(request);
         response = await route(request, id, handlers);
       } catch (error) {
@@ -105,6 +111,16 @@ export function listen({ hostname, port, maxMessageBytes }: ListenOptions): List
 
   function finish(request: Request, response: Response, origin: string | null, id: string): Response {
     const { headers } = response;
+    const refusal = refusalOf(response);
+    if (refusal) {
+      const { method, url } = request;
+      handlers?.refusals.note(refusal, {
+        method,
+        path: pathOf(url).slice(0, MAX_LOGGED_CHARS),
+        request_id: id,
+        from: addressOf(request),
+      });
+    }
     headers.set("X-Server-Version", SERVER_VERSION);
     headers.set(REQUEST_ID_HEADER, id);
     // What is said here is no script, whatever a page on another origin takes it for.
@@ -117,12 +133,14 @@ export function listen({ hostname, port, maxMessageBytes }: ListenOptions): List
     return response;
   }
 
+  const addressOf = (request: Request) => server.requestIP(request)?.address ?? "unknown";
+
   return {
     port: server.port ?? port,
     attach(next) {
       handlers = next;
     },
-    addressOf: (request) => server.requestIP(request)?.address ?? "unknown",
+    addressOf,
     publish: (topic, text) => server.publish(topic, text, false),
     async stop() {
       void server.stop(false);

@@ -82,6 +82,24 @@ describe("X-Request-Id", () => {
   });
 });
 
+test("a refusal of note is said with the request's id, its path and where it comes from", async () => {
+  const { server, log } = await logged({ log_format: "json" });
+  const evil = { headers: { Origin: "https://evil.example", "X-Request-Id": "mine" } };
+  expect((await server.get("/stats?q=nobody-may-see", evil)).status).toBe(403);
+  const lines = log()
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(lines.find(({ message }) => message === "refused")).toMatchObject({
+    level: "WARNING",
+    code: "origin_refused",
+    request_id: "mine",
+    method: "GET",
+    path: "/stats",
+    from: expect.stringContaining("127.0.0.1"),
+  });
+});
+
 /** A part of the server fails in a way that nobody foresaw. */
 function broken(server: TestServer): void {
   const rss = process.memoryUsage.rss;
