@@ -24,7 +24,10 @@ const FACE_MAY = [
   "logging.ts",
   "version.ts",
   "server/context.ts",
+  "server/figures.ts",
+  "metrics.ts",
   "server/errors.ts",
+  "server/limits.ts",
   "log/log.ts",
 ];
 
@@ -91,17 +94,23 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   }),
   {
     room: "server",
-    may: ["hub", "auth", "protocol", "logging.ts", "version.ts"],
+    may: ["health/event-loop.ts", "hub", "auth", "protocol", "logging.ts", "metrics.ts", "version.ts"],
     because: "the listener joins both faces",
   },
+  { room: "metrics.ts", may: [], because: "it knows metrics by name, and nothing of what is measured" },
   {
     room: "access.ts",
     may: ["auth", "config", "logging.ts", "protocol"],
     because: "access control is put together from what is configured before there is a server",
   },
   {
+    room: "private-files.ts",
+    may: [],
+    because: "what is private is so for a server, its commands and its hooks alike",
+  },
+  {
     room: "state-dir.ts",
-    may: ["config", "log/lock.ts"],
+    may: ["config", "log/lock.ts", "private-files.ts"],
     because: "a server's directory is opened before there is a server",
   },
   {
@@ -139,7 +148,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "daemon",
-    may: ["auth/local-token.ts", "client/http.ts", "config", "log/lock.ts", "protocol"],
+    may: ["auth/local-token.ts", "client/http.ts", "config", "log/lock.ts", "private-files.ts", "protocol"],
     because: "finding and stopping a server must not load one",
   },
   {
@@ -149,7 +158,9 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "hooks",
-    may: ["config", "daemon/instance-text.ts", "daemon/linux-process.ts", "log/lock.ts", "protocol"],
+    may: "config daemon/instance-text.ts daemon/linux-process.ts log/lock.ts private-files.ts protocol".split(
+      " ",
+    ),
     because: "a hook is over before a client or a server would be loaded; it knows one by its files",
   },
   {
@@ -159,7 +170,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "cli",
-    may: "auth/local-token.ts auth/scopes.ts auth/token-file.ts client daemon config hooks log/lock.ts log/version.ts protocol release service sessions version.ts".split(
+    may: "auth/local-token.ts auth/scopes.ts auth/token-file.ts client daemon config hooks log/lock.ts log/version.ts metrics.ts private-files.ts protocol release service sessions version.ts".split(
       " ",
     ),
     because: "the CLI talks to the server through the client everyone gets; it has no private door",
@@ -183,6 +194,7 @@ const OWNERS: { package: string; owners: string[] }[] = [
   { package: "socket.io-client", owners: ["client"] },
   { package: "semver", owners: ["protocol/compatibility.ts"] },
   { package: "consola", owners: ["logging.ts"] },
+  { package: "prom-client", owners: ["metrics.ts"] },
   { package: "citty", owners: ["cli"] },
   // Settings of other programs are edited where they stand, so that all the rest of the file stays as it is.
   { package: "jsonc-parser", owners: ["config", "hooks/settings"] },

@@ -58,7 +58,7 @@ export async function answers(address: ServerAddress, manager: ServiceManager): 
   while (Date.now() < deadline && Date.now() - lastSeen < GIVE_UP_AFTER_MS) {
     const { running, pid } = manager.state();
     const found = await findServer(addressOfProcess(address, pid));
-    if (running && statusOf(found, pid) !== null) return;
+    if (running && healthOf(found, pid) !== null) return;
     if (running) lastSeen = Date.now();
     await Bun.sleep(POLL_MS);
   }
@@ -69,10 +69,10 @@ export async function answers(address: ServerAddress, manager: ServiceManager): 
 }
 
 /** What the server says of itself, if it is this process as far as can be told; else null. */
-export function statusOf(found: Found, pid: number | null): Health["status"] | null {
+export function healthOf(found: Found, pid: number | null): Pick<Health, "status" | "checks"> | null {
   if (found.state !== "running" && found.state !== "guarded") return null;
   if (pid !== null && found.pid !== null && found.pid !== pid) return null;
-  return found.state === "running" ? found.health.status : found.status;
+  return found.state === "running" ? found.health : { status: found.status, checks: [] };
 }
 
 /** A definition that somebody has written otherwise may have another port: the server's own file tells it. */

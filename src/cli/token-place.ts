@@ -1,6 +1,7 @@
 /** Which tokens a command is about: those of this user's servers, or of a service. */
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { tokenPaths } from "../config/paths.ts";
+import { ensurePrivateDirectory } from "../private-files.ts";
 import { placesOf } from "../service/places.ts";
 import { readReceipt } from "../service/receipt.ts";
 import { loadForCommand, SERVER_ARGS } from "./flags.ts";
@@ -49,7 +50,7 @@ export function prepare({ stateDir }: TokenPlace, mode: string | boolean | undef
       "Start the service once, and run this as root: claude-mpm-socketio service start --mode system",
     );
   }
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  ensurePrivateDirectory(stateDir);
 }
 
 /** What the system says when this user may not read or change them, with what to do. */

@@ -49,6 +49,7 @@ export default {
           if (firstToken !== null) print(firstTokenText(firstToken));
         },
       }).catch(async (error: unknown) => {
+        if (error instanceof ConfigError) throw error;
         const failure = await explainStartError(error, addressOf(loaded));
         throw new CommandError(failure.message, failure.hint, failure.exitCode);
       });

@@ -4,10 +4,11 @@ import { placesOf } from "../../service/places.ts";
 import { readReceipt } from "../../service/receipt.ts";
 import { managerFor } from "../../service/service.ts";
 import { JSON_ARG } from "../flags.ts";
+import { checkRows, failing } from "../check-rows.ts";
 import { EXIT, print, printJson, style, table } from "../output.ts";
 import { addressOf } from "../reach.ts";
 import { elsewhere, machineOf, MODE_ARG, modeOf, planOf } from "../service.ts";
-import { afterFailure, statusOf } from "../service-server.ts";
+import { afterFailure, healthOf } from "../service-server.ts";
 import type { Command } from "../tree.ts";
 
 export default {
@@ -21,9 +22,17 @@ export default {
     const receipt = readReceipt(placesOf(mode, machine).receipt);
     const address = receipt ?? addressOf(planOf(mode, machine, []).loaded);
     const { host, port } = address;
-    const health = state.running ? statusOf(await findServer(address), state.pid) : null;
+    const health = state.running ? healthOf(await findServer(address), state.pid) : null;
     const url = displayUrl(host, port);
-    if (args.json === true) printJson({ mode, manager: manager.name, ...state, url, health });
+    if (args.json === true)
+      printJson({
+        mode,
+        manager: manager.name,
+        ...state,
+        url,
+        health: health?.status ?? null,
+        checks: health?.checks ?? [],
+      });
     else if (!state.installed) print(`No service is installed (mode ${mode})${elsewhere(mode)}`);
     else {
       const why = state.failure === null ? "" : `: ${state.failure.why}`;
@@ -36,9 +45,13 @@ export default {
           ...(state.program === null ? [] : [["  program", state.program]]),
           ["  starts itself", state.enabled ? "yes" : "no"],
           ...(state.pid === null ? [] : [["  PID", `${state.pid}`]]),
-          ...(state.running ? [["  health", health ?? `no answer at ${url}; see ${manager.logHint}`]] : []),
+          ...(state.running
+            ? [["  health", health?.status ?? `no answer at ${url}; see ${manager.logHint}`]]
+            : []),
         ]),
       );
+      const problems = failing(health?.checks);
+      if (problems.length > 0) print(table(checkRows(problems)));
       if (state.failure !== null) print(afterFailure(state.failure, mode, manager.logHint));
     }
     return state.running ? EXIT.done : EXIT.notRunning;
