@@ -3,7 +3,7 @@
  * through the proxy that `HTTP_PROXY` names, loopback or not.
  */
 import { request as send } from "node:http";
-import { type Health, isHealth, isHealthStatus } from "../protocol/messages.ts";
+import { type Health, isHealth, isHealthStatus, isVersionInfo } from "../protocol/messages.ts";
 import { type Ask, MAX_ANSWER_BYTES } from "./ask.ts";
 
 export interface Answer {
@@ -129,7 +129,8 @@ export async function probe(endpoint: Endpoint, timeoutMs = 1000): Promise<Probe
     const body = parse(text);
     if (isHealth(body)) return { answer: "ours", health: body };
     if (headers["x-server-version"] === undefined) return { answer: "other" };
-    if (isHealthStatus(body?.status)) return { answer: "guarded", status: body.status };
+    if (isHealthStatus(body?.status) && (await tellsVersion(endpoint, timeoutMs)))
+      return { answer: "guarded", status: body.status };
     const busy = status === 503 && body?.error?.code === "not_ready";
     return { answer: busy ? "busy" : "other" };
   } catch (error) {
@@ -137,6 +138,12 @@ export async function probe(endpoint: Endpoint, timeoutMs = 1000): Promise<Probe
     if (code === "ETIMEDOUT") return { answer: "silent" };
     return { answer: NOTHING_THERE.has(code ?? "") ? "nothing" : "other" };
   }
+}
+
+/** Others have a `/health` with a status as well. */
+async function tellsVersion({ url }: Endpoint, timeoutMs: number): Promise<boolean> {
+  const { text } = await request(`${url}/version`, { timeoutMs, maxBytes: MAX_ANSWER_BYTES });
+  return isVersionInfo(parse(text));
 }
 
 interface Parsed {
