@@ -10,7 +10,7 @@ import { createHub } from "./hub/hub.ts";
 import { createRedaction } from "./hub/redaction.ts";
 import type { EventLog } from "./log/log.ts";
 import { createMemoryLog } from "./log/memory.ts";
-import { openSqliteLog } from "./log/sqlite.ts";
+import { openSqliteLog } from "./log/durable.ts";
 import { createLogging, type Logger } from "./logging.ts";
 import { bindAddress, displayUrl } from "./protocol/hosts.ts";
 import type { ServerContext } from "./server/context.ts";
@@ -189,6 +189,7 @@ function openLog(config: Config, paths: ServerPaths, logger: Logger, health: Hea
     durability: config.durability,
     onHealthChange: health.report,
     warn: (message, fields) => logger.warn(message, fields),
+    onRecovery: health.recovered,
   });
 }
 
