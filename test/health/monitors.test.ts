@@ -174,7 +174,7 @@ describe("spool", () => {
       () => now,
     );
     expect(check()).toMatchObject({ name: "spool", status: "healthy", message: "no event of a hook waits" });
-    spool.add("{}", now);
+    spool.add("{}", now - 100);
     expect(check()).toMatchObject({ status: "healthy", message: "1 event of a hook waits" });
     now += 40_000;
     expect(check()).toMatchObject({
