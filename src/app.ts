@@ -12,6 +12,7 @@ import type { EventLog } from "./log/log.ts";
 import { createMemoryLog } from "./log/memory.ts";
 import { openSqliteLog } from "./log/sqlite.ts";
 import { createLogging, type Logger } from "./logging.ts";
+import { redactText } from "./protocol/redact.ts";
 import { bindAddress, displayUrl } from "./protocol/hosts.ts";
 import type { ServerContext } from "./server/context.ts";
 import { createLimits } from "./server/limits.ts";
@@ -81,6 +82,8 @@ async function assemble(
     format: config.log_format,
     file: config.log_to_file ? (config.log_file_path ?? paths.log) : null,
     stderr,
+    // Whatever `redact` says: who turns it off wants events whole, not a log that gives secrets away.
+    mask: (text) => redactText(text).text,
   });
   const logger = logging.logger("server");
   const health = createHealth({
@@ -144,6 +147,7 @@ async function assemble(
       },
       logging.logger("socketio"),
     ),
+    logger: logging.logger("http"),
     refusals,
     isReady: () => ready,
   });

@@ -99,7 +99,11 @@ export const ERRORS = {
   ],
   encoding_unsupported: [415, "Compressed bodies are not taken", "Send the body without a Content-Encoding"],
   body_too_large: [413, "The body is too large", "Send it in smaller parts"],
-  internal: [500, "The server failed", "See the server's log: `claude-mpm-socketio logs`"],
+  internal: [
+    500,
+    "The server failed",
+    "See the server's log: `claude-mpm-socketio logs`; a `request_id` given here stands in it",
+  ],
   unhealthy: [503, "The server is not healthy", "See `checks` for what is wrong"],
   not_ready: [503, "The server is starting or stopping", "Try again in a moment"],
   overloaded: [503, "More events are waiting to be stored than the server holds", "Send again in a moment"],
@@ -149,6 +153,8 @@ export interface ErrorBody {
   code: ErrorCode;
   message: string;
   hint: string;
+  /** Of failures of the server over HTTP: as the `X-Request-Id` of the answer. */
+  request_id?: string;
   items?: { index: number; code: ErrorCode; message: string }[];
 }
 

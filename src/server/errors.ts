@@ -11,11 +11,15 @@ export function refusalOf(response: Response): CodedError | undefined {
   return refused.get(response);
 }
 
-/** @param more fields beside `error`, for clients that read another form of it */
-export function errorResponse(error: unknown, more: object = {}): Response {
+/**
+ * @param more fields beside `error`, for clients that read another form of it
+ * @param requestId stands in what the server itself is the reason of, so that its log can be searched for it
+ */
+export function errorResponse(error: unknown, more: object = {}, requestId?: string): Response {
   const coded = toCodedError(error);
+  const inLog = requestId !== undefined && coded.status >= 500 ? { request_id: requestId } : {};
   const response = Response.json(
-    { ...more, error: coded.toBody() },
+    { ...more, error: { ...coded.toBody(), ...inLog } },
     { status: coded.status, headers: headersOf(coded) },
   );
   refused.set(response, coded);

@@ -54,6 +54,8 @@ export function figuresOf(context: ServerContext): Figures {
     auth_failures_total: context.access.failures(),
     redactions_total: { ...NONE_MASKED, ...redacted },
 
+    recoveries_total: context.recoveries(),
+
     ingest_seconds: measures.ingestSeconds,
     delivery_seconds: measures.deliverySeconds,
     commit_seconds: measures.commitSeconds,
