@@ -4,13 +4,14 @@ import { createOriginGuard, type OriginGuard } from "./auth/origin.ts";
 import type { ServerPaths } from "./config/paths.ts";
 import type { Config } from "./config/schema.ts";
 import { keepReplaying } from "./hooks/replay.ts";
-import { openSpool } from "./hooks/spool.ts";
+import { createHealth, type Health } from "./health/health.ts";
+import { openSpool, spoolStatus } from "./hooks/spool.ts";
 import { createHub } from "./hub/hub.ts";
+import { createRedaction } from "./hub/redaction.ts";
 import type { EventLog } from "./log/log.ts";
 import { createMemoryLog } from "./log/memory.ts";
 import { openSqliteLog } from "./log/sqlite.ts";
-import { createLogging, type Logger, type Logging } from "./logging.ts";
-import type { HealthCheck } from "./protocol/messages.ts";
+import { createLogging, type Logger } from "./logging.ts";
 import { bindAddress, displayUrl } from "./protocol/hosts.ts";
 import type { ServerContext } from "./server/context.ts";
 import { createHttpApp } from "./server/http/app.ts";
@@ -77,18 +78,26 @@ async function assemble(
     stderr,
   });
   const logger = logging.logger("server");
+  const health = createHealth({
+    logging,
+    directory: paths.directory,
+    spool: () => spoolStatus(paths.spool),
+    interval: config.health_check_interval,
+  });
   const { access, ...guarding } = await openAccess(config, logging.logger("auth"));
+  const redaction = createRedaction(config);
   const hub = createHub({
-    log: openLog(config, paths, logger, () => report()),
+    log: openLog(config, paths, logger, health),
     serverId,
     maxEventBytes: config.max_http_buffer_size,
+    redaction,
     onError: (error) => logger.error("delivery failed", { error: String(error) }),
   });
 
   await hub.recall();
   const endReplay = keepReplaying({
     spool: openSpool(paths.spool),
-    publish: hub.publishBatch,
+    publish: (events) => hub.publishBatch(events, "spool"),
     maxEventBytes: config.max_http_buffer_size,
     onError: (error) => logger.warn("hooks that wait cannot be read", { error: String(error) }),
   });
@@ -96,9 +105,7 @@ async function assemble(
   let guard = createGuard(config);
   let ready = true;
   let stopping: Promise<void> | null = null;
-  const checks = () => [...hub.checks(), logFileCheck(logging), guarding.check()];
-  const report = reportChanges(checks, logger);
-  const selfCheck = setInterval(report, config.health_check_interval * 1000);
+  health.watch(hub, { tokens: guarding.check });
 
   const context: ServerContext = {
     hub,
@@ -112,7 +119,9 @@ async function assemble(
     addressOf: listener.addressOf,
     shutDown: end,
     isReady: () => ready,
-    checks,
+    checks: health.checks,
+    recoveries: health.recoveries,
+    loopDelays: health.loopDelays,
   };
   listener.attach({
     guard: () => guard,
@@ -137,7 +146,7 @@ async function assemble(
   async function shutDown(): Promise<void> {
     try {
       ready = false;
-      clearInterval(selfCheck);
+      health.stop();
       logger.info("stopping", { clients: hub.clients.count() });
       await endReplay();
       await hub.drain();
@@ -163,6 +172,7 @@ async function assemble(
       guarding.reload(next);
       live = next;
       guard = createGuard(next);
+      redaction.use(next);
       logging.setLevel(next.log_level);
       logging.reopen();
     },
@@ -170,29 +180,16 @@ async function assemble(
   };
 }
 
-function openLog(config: Config, paths: ServerPaths, logger: Logger, onHealthChange: () => void): EventLog {
+function openLog(config: Config, paths: ServerPaths, logger: Logger, health: Health): EventLog {
   const limits = { maxEvents: config.max_history_size, maxAge: config.max_history_age };
   if (!config.persistent) return createMemoryLog(limits);
   return openSqliteLog({
     path: paths.events,
     ...limits,
     durability: config.durability,
-    onHealthChange,
+    onHealthChange: health.report,
     warn: (message, fields) => logger.warn(message, fields),
   });
-}
-
-/** Says in the log what the server's checks of itself find changed. */
-function reportChanges(checks: () => HealthCheck[], logger: Logger): () => void {
-  const known = new Map<string, HealthCheck["status"]>();
-  return () => {
-    for (const { name, status, message } of checks()) {
-      const before = known.get(name) ?? "healthy";
-      known.set(name, status);
-      if (status === before) continue;
-      logger[status === "healthy" ? "info" : "warn"]("health changed", { check: name, status, message });
-    }
-  };
 }
 
 function createGuard(config: Config): OriginGuard {
@@ -201,11 +198,4 @@ function createGuard(config: Config): OriginGuard {
     allowedHosts: config.allowed_hosts,
     boundHost: config.host,
   });
-}
-
-function logFileCheck(logging: Logging): HealthCheck {
-  const problem = logging.fileProblem();
-  return problem === null
-    ? { name: "log_file", status: "healthy", message: "log lines are written" }
-    : { name: "log_file", status: "degraded", message: `the log file cannot be written: ${problem}` };
 }

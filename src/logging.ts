@@ -1,5 +1,5 @@
 /** Tagged loggers on consola (its only import), written as text or JSON lines to stderr and to a rotated file. */
-import { closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, mkdirSync, openSync, renameSync, statSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { type ConsolaInstance, createConsola, type LogObject } from "consola/core";
 
@@ -19,8 +19,12 @@ export interface Logging {
   setLevel(level: LogLevel): void;
   /** Opens the file anew, after something else has moved it away. */
   reopen(): void;
-  /** Why the file cannot be written, or null. */
+  /** Why the file cannot be written, or null; one that somebody has moved away or removed is let go. */
   fileProblem(): string | null;
+  /** To be told when lines get into the file again, or into a new one in the place of another. */
+  onReopened(listener: (why: string) => void): void;
+  /** Lines of the level ERROR so far, whether they are shown or not. */
+  errors(): number;
   close(): void;
 }
 
@@ -54,6 +58,7 @@ export function createLogging({ level, format, file, stderr }: LoggingOptions): 
       },
     ],
   });
+  let errors = 0;
   // A tagged instance copies the level when it is made, so that a change has to reach each of them.
   const instances: ConsolaInstance[] = [];
 
@@ -65,7 +70,10 @@ export function createLogging({ level, format, file, stderr }: LoggingOptions): 
         debug: (message, fields = {}) => tagged.debug(message, fields),
         info: (message, fields = {}) => tagged.info(message, fields),
         warn: (message, fields = {}) => tagged.warn(message, fields),
-        error: (message, fields = {}) => tagged.error(message, fields),
+        error(message, fields = {}) {
+          errors += 1;
+          tagged.error(message, fields);
+        },
       };
     },
     setLevel(next) {
@@ -73,6 +81,8 @@ export function createLogging({ level, format, file, stderr }: LoggingOptions): 
     },
     reopen: () => sink?.reopen(),
     fileProblem: () => sink?.problem() ?? null,
+    onReopened: (listener) => sink?.onReopened(listener),
+    errors: () => errors,
     close: () => sink?.close(),
   };
 }
@@ -81,6 +91,7 @@ interface FileSink {
   write(line: string): void;
   reopen(): void;
   problem(): string | null;
+  onReopened(listener: (why: string) => void): void;
   close(): void;
 }
 
@@ -94,6 +105,9 @@ export function createFileSink(path: string, maxBytes: number, maxOldFiles: numb
   let size = 0;
   let problem: string | null = null;
   let rotationProblem: string | null = null;
+  /** What will have been the reason when the next line gets into the file. */
+  let reopening: string | null = null;
+  let onReopened: (why: string) => void = () => {};
 
   function open(): number {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -134,24 +148,39 @@ export function createFileSink(path: string, maxBytes: number, maxOldFiles: numb
         problem = null;
       } catch (error) {
         problem = (error as Error).message;
+        reopening = problem;
         try {
           close();
         } catch {
           descriptor = null;
         }
+        return;
       }
+      if (reopening === null) return;
+      const why = reopening;
+      reopening = null;
+      onReopened(why);
     },
     reopen() {
       close();
       rotationProblem = null;
     },
     problem() {
-      // Somebody deleted the file: the next line makes a new one.
-      if (descriptor !== null && fstatSync(descriptor).nlink === 0) close();
+      if (descriptor !== null && !isInPlace(descriptor, path)) {
+        reopening = "it was moved away or removed";
+        close();
+      }
       return problem ?? rotationProblem;
     },
+    onReopened: (listener) => void (onReopened = listener),
     close,
   };
+}
+
+/** Whether a file that is open is still the one under this path. */
+function isInPlace(descriptor: number, path: string): boolean {
+  const { ino, nlink } = fstatSync(descriptor, { bigint: true });
+  return nlink > 0n && statSync(path, { bigint: true, throwIfNoEntry: false })?.ino === ino;
 }
 
 function levelName(level: number): LogLevel {

@@ -24,6 +24,8 @@ const FACE_MAY = [
   "logging.ts",
   "version.ts",
   "server/context.ts",
+  "server/figures.ts",
+  "metrics.ts",
   "server/errors.ts",
   "log/log.ts",
 ];
@@ -91,9 +93,10 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   }),
   {
     room: "server",
-    may: ["hub", "auth", "protocol", "logging.ts", "version.ts"],
+    may: ["health/event-loop.ts", "hub", "auth", "protocol", "logging.ts", "metrics.ts", "version.ts"],
     because: "the listener joins both faces",
   },
+  { room: "metrics.ts", may: [], because: "it knows metrics by name, and nothing of what is measured" },
   {
     room: "access.ts",
     may: ["auth", "config", "logging.ts", "protocol"],
@@ -159,7 +162,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "cli",
-    may: "client daemon config hooks log/lock.ts log/version.ts protocol release service sessions version.ts".split(
+    may: "client daemon config hooks log/lock.ts log/version.ts metrics.ts protocol release service sessions version.ts".split(
       " ",
     ),
     because: "the CLI talks to the server through the client everyone gets; it has no private door",
@@ -183,6 +186,7 @@ const OWNERS: { package: string; owners: string[] }[] = [
   { package: "socket.io-client", owners: ["client"] },
   { package: "semver", owners: ["protocol/compatibility.ts"] },
   { package: "consola", owners: ["logging.ts"] },
+  { package: "prom-client", owners: ["metrics.ts"] },
   { package: "citty", owners: ["cli"] },
   // Settings of other programs are edited where they stand, so that all the rest of the file stays as it is.
   { package: "jsonc-parser", owners: ["config", "hooks/settings"] },

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parse, type ParseError, printParseErrorCode } from "jsonc-parser";
 import { isObject } from "../protocol/event.ts";
+import { problemOf } from "../protocol/secret-patterns.ts";
 import { type Env, processEnv } from "./env.ts";
 import { absolutePath, configFiles, defaultStateDir } from "./paths.ts";
 import { detectEnvironment, type Environment, presetValues } from "./presets.ts";
@@ -96,6 +97,14 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
       if (!checked.ok) {
         problems.push(`${source}: ${key} = ${shown(key, raw)} is not possible; ${checked.why}`);
         continue;
+      }
+      if (key === "redact_patterns") {
+        for (const pattern of checked.value as string[]) {
+          const problem = problemOf(pattern);
+          if (problem === null) continue;
+          const allowed = "allowed are regular expressions of JavaScript";
+          problems.push(`${source}: ${key} holds ${JSON.stringify(pattern)}: ${problem}; ${allowed}`);
+        }
       }
       const isPath = fieldOf(key).type === "path" && typeof checked.value === "string";
       const base = kind === "file" ? dirname(source) : cwd;

@@ -41,7 +41,7 @@ export interface BooleanField extends FieldBase {
   default: boolean | null;
 }
 
-/** A list of strings; a lone string is a list of one, and a variable is split at commas. */
+/** A list of strings; a lone string is a list of one, and a variable is split at commas unless it is a list in JSON. */
 export interface ListField extends FieldBase {
   type: "list";
   default: readonly string[];
@@ -305,15 +305,16 @@ export const SCHEMA = {
     type: "boolean",
     default: true,
     env: "REDACT",
-    description:
-      "Mask secrets before an event is stored or sent (not in this release: events pass as they are)",
+    reloadable: true,
+    description: "Mask secrets before an event is stored or sent; false lets events pass as they are",
   },
   redact_patterns: {
     type: "list",
     default: [],
-    pending: { reason: "redaction is not in this release", accepts: [] },
     env: "REDACT_PATTERNS",
-    description: "Further patterns to mask, as regular expressions",
+    reloadable: true,
+    description:
+      "Further secrets to mask, as regular expressions; every event is gone through with each of them, which costs time",
   },
   max_connections: {
     type: "integer",

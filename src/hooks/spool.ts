@@ -38,8 +38,12 @@ export interface SpooledEvent {
 export interface SpoolStatus {
   waiting: number;
   bytes: number;
+  /** When the hook ran whose event has waited longest, in milliseconds since the epoch. */
+  oldest: number | null;
   /** Events that were given up, ever. */
   dropped: number;
+  /** When the last of them was, in milliseconds since the epoch. */
+  dropped_at: number | null;
   last_reason: string | null;
 }
 
@@ -221,7 +225,12 @@ export function spoolStatus(directory: string): SpoolStatus {
   return {
     waiting: names.length,
     bytes: sizeOf(names),
+    oldest:
+      names.length === 0
+        ? null
+        : names.reduce((least, name) => Math.min(least, timeOf(name)), Infinity) / 1000,
     dropped: drops.reduce((sum, [, count]) => sum + (Number(count) || 0), 0),
+    dropped_at: Date.parse(drops.at(-1)?.[0] ?? "") || null,
     last_reason: drops.at(-1)?.[2] ?? null,
   };
 }

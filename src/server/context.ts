@@ -1,5 +1,6 @@
 /** What both faces of the server, HTTP and Socket.IO, answer from. */
 import type { Access } from "../auth/access.ts";
+import type { EventLoopDelays } from "../health/event-loop.ts";
 import type { Hub } from "../hub/hub.ts";
 import { checkCompatibility, type Compatibility, COMPATIBILITY_MATRIX } from "../protocol/compatibility.ts";
 import type {
@@ -33,9 +34,18 @@ export interface ServerContext {
   isReady(): boolean;
   /** The server's checks of itself, made anew with every call. */
   checks(): HealthCheck[];
+  /** What the server did by itself to get well again, and how often. */
+  recoveries(): Readonly<Record<string, number>>;
+  /** How late the event loop has been lately. */
+  loopDelays(): EventLoopDelays;
+  /** What was refused, by the code of the error. */
+  refusals?: { counts(): Record<string, number> };
+  /** Of the TLS certificate, seconds since the epoch. */
+  certificateExpiry?(): number | null;
 }
 
-const SEVERITY = ["healthy", "degraded", "unhealthy"] as const;
+/** From well to bad. */
+export const SEVERITY = ["healthy", "degraded", "unhealthy"] as const;
 
 /** The answer to `GET /health`: as bad as the worst of its checks. */
 export function healthReport(context: ServerContext): Health {
@@ -98,6 +108,7 @@ export function statsReport(context: ServerContext): Stats {
     errors: stats.errors,
     log: { ...hub.position(), bytes: stats.log.bytes, index_backlog: stats.log.index_backlog },
     delivery: stats.delivery,
+    redacted: stats.redacted,
     memory: { rss: process.memoryUsage.rss() },
   };
 }

@@ -298,3 +298,27 @@ test("a file that claude-mpm's Python server saved is read without a complaint",
   expect(warnings).toEqual([]);
   expect(values).toMatchObject({ ...file, cors_allowed_origins: ["*"] });
 });
+
+describe("patterns of secrets", () => {
+  const given = (patterns: string[]) => ({ file: JSON.stringify({ redact_patterns: patterns }) });
+
+  test("that cannot be used are named, each with what is wrong", () => {
+    const problems = problemsOf(() => load(given(["corp-\\d+", "(", "a*", "(a+)+b"])));
+    expect(problems.length).toBe(3);
+    expect(problems[0]).toContain('redact_patterns holds "("');
+    expect(problems[1]).toContain('redact_patterns holds "a*": it matches the empty text; allowed are');
+    expect(problems[2]).toContain('redact_patterns holds "(a+)+b": it repeats what repeats already');
+  });
+
+  test("may hold commas in a list in JSON, of a variable or flag as well", () => {
+    const patterns = ["a{2,3}", "b"];
+    const raw = JSON.stringify(patterns);
+    expect(load({ env: { CLAUDE_MPM_SOCKETIO_REDACT_PATTERNS: raw } }).values.redact_patterns).toEqual(
+      patterns,
+    );
+    expect(load({ flags: flag("redact_patterns", "[ab]x, c") }).values.redact_patterns).toEqual([
+      "[ab]x",
+      "c",
+    ]);
+  });
+});

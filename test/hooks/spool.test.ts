@@ -36,7 +36,14 @@ describe("a spool", () => {
     const { directory, spool } = setUp();
     expect(spool.isEmpty()).toBe(true);
     expect(spool.next()).toEqual([]);
-    expect(spoolStatus(directory)).toEqual({ waiting: 0, bytes: 0, dropped: 0, last_reason: null });
+    expect(spoolStatus(directory)).toEqual({
+      waiting: 0,
+      bytes: 0,
+      oldest: null,
+      dropped: 0,
+      dropped_at: null,
+      last_reason: null,
+    });
   });
 
   test("gives events in the order of their hooks, to the microsecond", () => {

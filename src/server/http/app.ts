@@ -14,6 +14,7 @@ import { dashboardRoutes } from "./routes/dashboard.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { hookRoutes } from "./routes/hooks.ts";
+import { metricsRoutes } from "./routes/metrics.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 import { statsRoutes } from "./routes/stats.ts";
 import { streamRoutes } from "./routes/stream.ts";
@@ -26,6 +27,7 @@ export function routesOf(context: ServerContext): Route[] {
     ...healthRoutes(context),
     ...compatibilityRoutes(context),
     ...statsRoutes(context),
+    ...metricsRoutes(context),
     ...eventRoutes(context),
     ...hookRoutes(context),
     ...streamRoutes(context),

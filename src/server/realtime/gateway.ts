@@ -193,6 +193,7 @@ function createChannel(adapter: BroadcastAdapter, packetOf: PacketWriter): Socke
     packetOf,
     join: (id) => adapter.addAll(id, new Set([LIVE])),
     leave: (id) => adapter.del(id, LIVE),
+    has: (id) => adapter.sids.get(id)?.has(LIVE) ?? false,
     publish(event, exceptId) {
       const packet = packetOf(event);
       const result = adapter.publishText(
@@ -225,8 +226,15 @@ class SocketSubscriber implements Subscriber {
 
   identify(): ClientIdentity {
     const { data, handshake } = this.socket;
-    const { name: transport } = connectionOf(this.socket).transport;
-    return { ...readIdentity(handshake.auth), transport, connectedAt: data.connectedAt };
+    return {
+      ...readIdentity(handshake.auth),
+      transport: this.transport(),
+      connectedAt: data.connectedAt,
+    };
+  }
+
+  transport(): ClientIdentity["transport"] {
+    return connectionOf(this.socket).transport.name;
   }
 
   onEvent(event: StoredEvent): void {

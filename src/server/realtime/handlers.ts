@@ -57,7 +57,7 @@ export function createRequestListener(
         if (grant && !allows(grant.scopes, "publish")) {
           throw new CodedError("scope_missing", 'The token does not have the scope "publish"');
         }
-        const { seq, id } = await hub.publish(payload, socket.id);
+        const { seq, id } = await hub.publish(payload, socket.id, "socketio");
         return { ok: true, seq, id };
       },
     },

@@ -27,7 +27,11 @@ export function hookRoutes(context: ServerContext): Route[] {
           if (!isObject(value)) throw new CodedError("invalid_hook");
           // Nested too deeply for an event: kept as `hook` keeps it.
           const payload = isPayload(value) ? value : rawPayload(text);
-          await hub.publish(shortenToFit(hookEvent(payload, Date.now()), context.maxEventBytes));
+          await hub.publish(
+            shortenToFit(hookEvent(payload, Date.now()), context.maxEventBytes),
+            undefined,
+            "hook",
+          );
           return c.body(null, 204);
         } catch (error) {
           if (error instanceof CodedError) hub.countError();

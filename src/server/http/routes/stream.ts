@@ -32,6 +32,7 @@ export function streamRoutes({ hub, access }: ServerContext): Route[] {
           const subscriber: Subscriber = {
             id: crypto.randomUUID(),
             identify: () => ({ version: undefined, clientId: undefined, transport: "stream", connectedAt }),
+            transport: () => "stream",
             onEvent: ({ seq, json }) => write(`id: ${epoch}:${seq}\ndata: ${json}\n\n`),
             onGap: (gap) => write(`event: history_gap\ndata: ${JSON.stringify(gap)}\n\n`),
             onFailure: () => end(),
