@@ -12,8 +12,11 @@ import type { EventLog } from "./log/log.ts";
 import { createMemoryLog } from "./log/memory.ts";
 import { openSqliteLog } from "./log/sqlite.ts";
 import { createLogging, type Logger } from "./logging.ts";
+import { redactText } from "./protocol/redact.ts";
 import { bindAddress, displayUrl } from "./protocol/hosts.ts";
 import type { ServerContext } from "./server/context.ts";
+import { createLimits } from "./server/limits.ts";
+import { createRefusals } from "./server/refusals.ts";
 import { createHttpApp } from "./server/http/app.ts";
 import { createGateway } from "./server/realtime/gateway.ts";
 import { listen, type Listener } from "./server/server.ts";
@@ -54,7 +57,10 @@ export async function createApp(options: AppOptions): Promise<App> {
   });
   let state: StateDir | null = null;
   try {
-    state = openStateDir(config.state_dir, listener.port, config.server_id);
+    state = openStateDir(config.state_dir, listener.port, {
+      serverId: config.server_id,
+      persistent: config.persistent,
+    });
     return await assemble(options, listener, state);
   } catch (error) {
     await listener.stop();
@@ -76,6 +82,8 @@ async function assemble(
     format: config.log_format,
     file: config.log_to_file ? (config.log_file_path ?? paths.log) : null,
     stderr,
+    // Whatever `redact` says: who turns it off wants events whole, not a log that gives secrets away.
+    mask: (text) => redactText(text).text,
   });
   const logger = logging.logger("server");
   const health = createHealth({
@@ -101,6 +109,7 @@ async function assemble(
     maxEventBytes: config.max_http_buffer_size,
     onError: (error) => logger.warn("hooks that wait cannot be read", { error: String(error) }),
   });
+  const refusals = createRefusals(logger);
   let live = config;
   let guard = createGuard(config);
   let ready = true;
@@ -116,6 +125,8 @@ async function assemble(
     maxEventBytes: config.max_http_buffer_size,
     minClientVersion: () => live.min_client_version,
     access,
+    limits: createLimits(config),
+    refusals,
     addressOf: listener.addressOf,
     shutDown: end,
     isReady: () => ready,
@@ -136,6 +147,8 @@ async function assemble(
       },
       logging.logger("socketio"),
     ),
+    logger: logging.logger("http"),
+    refusals,
     isReady: () => ready,
   });
 
@@ -151,6 +164,7 @@ async function assemble(
       await endReplay();
       await hub.drain();
       await listener.stop();
+      refusals.close();
       access.close();
       await hub.close();
       logger.info("stopped", { events_processed: hub.eventsProcessed() });

@@ -33,6 +33,8 @@ export interface LoggingOptions {
   format: "text" | "json";
   file: string | null;
   stderr: boolean;
+  /** Takes out of a text what no log may hold. */
+  mask?: (text: string) => string;
 }
 
 const CONSOLA_LEVELS: Record<LogLevel, number> = { ERROR: 0, WARNING: 1, INFO: 3, DEBUG: 4 };
@@ -41,8 +43,17 @@ const CONSOLA_LEVELS: Record<LogLevel, number> = { ERROR: 0, WARNING: 1, INFO: 3
 const MAX_FILE_BYTES = 10 * 1024 * 1024;
 const MAX_OLD_FILES = 4;
 
+/** Of one text in a line: a stack trace is whole, a client that sends megabytes is not repeated. */
+const MAX_TEXT_CHARS = 4000;
+
 /** Opens the log; a file that cannot be opened is a problem to be told of, not a reason to stop. */
-export function createLogging({ level, format, file, stderr }: LoggingOptions): Logging {
+export function createLogging({
+  level,
+  format,
+  file,
+  stderr,
+  mask = (text) => text,
+}: LoggingOptions): Logging {
   const sink = file === null ? null : createFileSink(file, MAX_FILE_BYTES, MAX_OLD_FILES);
   const consola = createConsola({
     level: CONSOLA_LEVELS[level],
@@ -51,7 +62,7 @@ export function createLogging({ level, format, file, stderr }: LoggingOptions): 
     reporters: [
       {
         log(entry) {
-          const line = format === "json" ? jsonLine(entry) : textLine(entry);
+          const line = (format === "json" ? jsonLine : textLine)(cleaned(entry, mask));
           sink?.write(line);
           if (stderr) writeQuietly(2, line);
         },
@@ -175,6 +186,19 @@ export function createFileSink(path: string, maxBytes: number, maxOldFiles: numb
     onReopened: (listener) => void (onReopened = listener),
     close,
   };
+}
+
+/** What a line holds of others is limited, and nobody's secret. */
+function cleaned(entry: LogObject, mask: (text: string) => string): LogObject {
+  const clean = (text: string) => {
+    const more = text.length - MAX_TEXT_CHARS;
+    return mask(more > 0 ? `${text.slice(0, MAX_TEXT_CHARS)}… (${more} characters more)` : text);
+  };
+  const [message, fields] = entry.args as [string, Fields];
+  const pairs = Object.entries(fields).map(([name, value]) => {
+    return [name, typeof value === "string" ? clean(value) : value];
+  });
+  return { ...entry, args: [clean(message), Object.fromEntries(pairs)] };
 }
 
 /** Whether a file that is open is still the one under this path. */

@@ -44,6 +44,8 @@ export const METRICS = {
   auth_failures_total: { type: "counter", help: "Attempts with a token that is not good" },
   redactions_total: { type: "counter", help: "Secrets masked in events", label: "kind" },
 
+  recoveries_total: { type: "counter", help: "Faults the server has mended by itself", label: "action" },
+
   ingest_seconds: { type: "histogram", help: "From an event's arrival until it is stored" },
   delivery_seconds: {
     type: "histogram",

@@ -27,6 +27,7 @@ const FACE_MAY = [
   "server/figures.ts",
   "metrics.ts",
   "server/errors.ts",
+  "server/limits.ts",
   "log/log.ts",
 ];
 
@@ -103,8 +104,13 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
     because: "access control is put together from what is configured before there is a server",
   },
   {
+    room: "private-files.ts",
+    may: [],
+    because: "what is private is so for a server, its commands and its hooks alike",
+  },
+  {
     room: "state-dir.ts",
-    may: ["config", "log/lock.ts"],
+    may: ["config", "log/lock.ts", "private-files.ts"],
     because: "a server's directory is opened before there is a server",
   },
   {
@@ -142,7 +148,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "daemon",
-    may: ["client/http.ts", "config", "log/lock.ts", "protocol"],
+    may: ["client/http.ts", "config", "log/lock.ts", "private-files.ts", "protocol"],
     because: "finding and stopping a server must not load one",
   },
   {
@@ -152,7 +158,9 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "hooks",
-    may: ["config", "daemon/instance-text.ts", "daemon/linux-process.ts", "log/lock.ts", "protocol"],
+    may: "config daemon/instance-text.ts daemon/linux-process.ts log/lock.ts private-files.ts protocol".split(
+      " ",
+    ),
     because: "a hook is over before a client or a server would be loaded; it knows one by its files",
   },
   {
@@ -162,7 +170,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "cli",
-    may: "client daemon config hooks log/lock.ts log/version.ts metrics.ts protocol release service sessions version.ts".split(
+    may: "client daemon config hooks log/lock.ts log/version.ts metrics.ts private-files.ts protocol release service sessions version.ts".split(
       " ",
     ),
     because: "the CLI talks to the server through the client everyone gets; it has no private door",

@@ -3,11 +3,21 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parse, type ParseError, printParseErrorCode } from "jsonc-parser";
 import { isObject } from "../protocol/event.ts";
+import { isLoopbackHost } from "../protocol/hosts.ts";
 import { problemOf } from "../protocol/secret-patterns.ts";
 import { type Env, processEnv } from "./env.ts";
 import { absolutePath, configFiles, defaultStateDir } from "./paths.ts";
 import { detectEnvironment, type Environment, presetValues } from "./presets.ts";
-import { type Config, ENV_PREFIX, fieldOf, flagOf, isKey, type Key, KEYS } from "./schema.ts";
+import {
+  type Config,
+  ENV_PREFIX,
+  fieldOf,
+  flagOf,
+  isKey,
+  type Key,
+  KEYS,
+  type NumberField,
+} from "./schema.ts";
 import { nearest } from "./suggest.ts";
 import { checkValue } from "./values.ts";
 
@@ -134,6 +144,13 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
     });
   for (const key of KEYS) if (key !== "environment") apply(key);
 
+  const isNear = isLoopbackHost(values.host as string);
+  const because = `default ${isNear ? "on" : "beyond"} loopback`;
+  for (const key of KEYS) {
+    const { beyondLoopback } = fieldOf(key) as NumberField;
+    const isDefault = beyondLoopback !== undefined && origins[key]?.kind === "default";
+    if (isDefault) set(key, isNear ? values[key] : beyondLoopback, { kind: "default", source: because });
+  }
   if (values.state_dir === null) values.state_dir = defaultStateDir({ platform, env });
   const pathOrigin = origins.log_file_path as Origin;
   const outranks = RANK.indexOf(pathOrigin.kind) > RANK.indexOf((origins.log_to_file as Origin).kind);

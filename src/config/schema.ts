@@ -34,6 +34,8 @@ export interface NumberField extends FieldBase {
   min: number;
   max: number;
   unit?: string;
+  /** The default where the server can be reached from other machines. */
+  beyondLoopback?: number;
 }
 
 export interface BooleanField extends FieldBase {
@@ -50,7 +52,6 @@ export interface ListField extends FieldBase {
 export type Field = StringField | NumberField | BooleanField | ListField;
 
 const MAX_COUNT = 1_000_000_000;
-const NO_LIMITS = "limits per client are not in this release";
 const NO_TLS = "TLS is not in this release";
 
 export const SCHEMA = {
@@ -322,9 +323,9 @@ export const SCHEMA = {
     min: 0,
     max: MAX_COUNT,
     computed: "0 on loopback, 10000 elsewhere",
-    pending: { reason: NO_LIMITS, accepts: [0] },
+    beyondLoopback: 10_000,
     env: "MAX_CONNECTIONS",
-    description: "Clients connected at once; 0 is no limit",
+    description: "Clients connected at once, over Socket.IO or as readers of the stream; 0 is no limit",
   },
   max_events_per_second: {
     type: "number",
@@ -332,9 +333,9 @@ export const SCHEMA = {
     min: 0,
     max: MAX_COUNT,
     computed: "0 on loopback, 1000 elsewhere",
-    pending: { reason: NO_LIMITS, accepts: [0] },
+    beyondLoopback: 1000,
     env: "MAX_EVENTS_PER_SECOND",
-    description: "Events per second of one client; 0 is no limit",
+    description: "Events per second of one client (a connection, token or address); 0 is no limit",
   },
   max_handshakes_per_second: {
     type: "number",
@@ -342,7 +343,7 @@ export const SCHEMA = {
     min: 0,
     max: MAX_COUNT,
     computed: "0 on loopback, 200 elsewhere",
-    pending: { reason: NO_LIMITS, accepts: [0] },
+    beyondLoopback: 200,
     env: "MAX_HANDSHAKES_PER_SECOND",
     description: "New connections per second; 0 is no limit",
   },

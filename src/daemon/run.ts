@@ -29,6 +29,8 @@ const STOP_LIMIT_MS = 4500;
 /** Resolves when the server has stopped; rejects when it cannot start. */
 export async function runServer({ loaded, reload, args, stderr, onReady }: RunOptions): Promise<void> {
   const { values: config } = loaded;
+  // Whatever file is made by whatever library: what events hold is nobody else's.
+  process.umask(0o077);
   // From the first moment on: a SIGHUP that nobody handles ends the process.
   let takeUp = () => {};
   process.on("SIGHUP", () => takeUp());

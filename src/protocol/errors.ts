@@ -52,6 +52,26 @@ export const ERRORS = {
     "Too many wrong tokens came from this address",
     "Wait as long as `Retry-After` says, and mend the token",
   ],
+  rate_limited: [
+    429,
+    "More events a second than one client may send",
+    "Keep them, and send them again more slowly; `max_events_per_second` is the limit",
+  ],
+  too_many_handshakes: [
+    429,
+    "More connections a second are asked for than are taken",
+    "Try again in a moment; `max_handshakes_per_second` is the limit",
+  ],
+  too_many_connections: [
+    503,
+    "As many clients are connected as may be",
+    "Try again when others have left, or raise `max_connections`",
+  ],
+  url_too_long: [
+    414,
+    "The URL is too long",
+    "Ask for less at a time, or send it in a body where there is one",
+  ],
   origin_refused: [403, "This page may not talk to the server", "Add its origin to `cors_allowed_origins`"],
   host_refused: [
     403,
@@ -79,7 +99,11 @@ export const ERRORS = {
   ],
   encoding_unsupported: [415, "Compressed bodies are not taken", "Send the body without a Content-Encoding"],
   body_too_large: [413, "The body is too large", "Send it in smaller parts"],
-  internal: [500, "The server failed", "See the server's log: `claude-mpm-socketio logs`"],
+  internal: [
+    500,
+    "The server failed",
+    "See the server's log: `claude-mpm-socketio logs`; a `request_id` given here stands in it",
+  ],
   unhealthy: [503, "The server is not healthy", "See `checks` for what is wrong"],
   not_ready: [503, "The server is starting or stopping", "Try again in a moment"],
   overloaded: [503, "More events are waiting to be stored than the server holds", "Send again in a moment"],
@@ -129,6 +153,8 @@ export interface ErrorBody {
   code: ErrorCode;
   message: string;
   hint: string;
+  /** Of failures of the server over HTTP: as the `X-Request-Id` of the answer. */
+  request_id?: string;
   items?: { index: number; code: ErrorCode; message: string }[];
 }
 

@@ -13,6 +13,8 @@ import type {
   VersionInfo,
 } from "../protocol/messages.ts";
 import type { EventFilter } from "../protocol/query.ts";
+import type { Limits } from "./limits.ts";
+import type { Refusals } from "./refusals.ts";
 import { BUN_VERSION, SERVER_VERSION, SOCKETIO_VERSION } from "../version.ts";
 
 export interface ServerContext {
@@ -26,6 +28,8 @@ export interface ServerContext {
   maxEventBytes: number;
   minClientVersion(): string;
   access: Access;
+  limits: Limits;
+  refusals: Refusals;
   /** The address a request comes from. */
   addressOf(request: Request): string;
   /** Ends the server, and the process it is all of; null where it is a part of another program. */
@@ -38,8 +42,6 @@ export interface ServerContext {
   recoveries(): Readonly<Record<string, number>>;
   /** How late the event loop has been lately. */
   loopDelays(): EventLoopDelays;
-  /** What was refused, by the code of the error. */
-  refusals?: { counts(): Record<string, number> };
   /** Of the TLS certificate, seconds since the epoch. */
   certificateExpiry?(): number | null;
 }

@@ -16,7 +16,7 @@ export function figuresOf(context: ServerContext): Figures {
   const { measures } = hub;
   const { transports, maxLag } = hub.census();
   const health = healthReport(context);
-  const refused = context.refusals?.counts() ?? {};
+  const refused = context.refusals.counts();
   const loop = context.loopDelays();
   const cpu = process.cpuUsage();
   const memory = process.memoryUsage();
@@ -53,6 +53,8 @@ export function figuresOf(context: ServerContext): Figures {
     refused_total: { ...NONE_REFUSED, ...refused },
     auth_failures_total: context.access.failures(),
     redactions_total: { ...NONE_MASKED, ...redacted },
+
+    recoveries_total: context.recoveries(),
 
     ingest_seconds: measures.ingestSeconds,
     delivery_seconds: measures.deliverySeconds,

@@ -2,10 +2,13 @@
 import type { OriginGuard } from "../auth/origin.ts";
 import { CodedError } from "../protocol/errors.ts";
 import { SERVER_VERSION } from "../version.ts";
-import { errorResponse } from "./errors.ts";
+import { errorResponse, refusalOf } from "./errors.ts";
+import type { Logger } from "../logging.ts";
 import type { HttpHandler } from "./http/app.ts";
 import type { Gateway } from "./realtime/gateway.ts";
+import { createRequestIds, REQUEST_ID_HEADER } from "./request-id.ts";
 import { HTTP_IDLE_SECONDS, type WebSocketData } from "./realtime/engine.ts";
+import type { Refusals } from "./refusals.ts";
 
 export interface ListenOptions {
   /** An address, not a name that may stand for several. */
@@ -20,6 +23,8 @@ export interface Handlers {
   guard(): OriginGuard;
   http: HttpHandler;
   gateway: Gateway;
+  logger: Logger;
+  refusals: Refusals;
   isReady(): boolean;
 }
 
@@ -36,12 +41,16 @@ export interface Listener {
 
 /** Above the largest body a route takes, so that our own coded answer comes before Bun's bare 413. */
 const MAX_REQUEST_BODY_BYTES = 64 * 1024 * 1024;
+/** Bun itself refuses a head of more than 16 KiB, or 200 headers, with a bare 431, and one that takes longer than 12 s. */
+const MAX_URL_CHARS = 8 * 1024;
 const GRACE_MS = 1000;
+const MAX_LOGGED_CHARS = 100;
 const BACKPRESSURE_LIMIT_BYTES = 16 * 1024 * 1024;
 
 /** Binds the port; whoever holds it is the server. Throws Bun's listen error. */
 export function listen({ hostname, port, maxMessageBytes }: ListenOptions): Listener {
   let handlers: Handlers | null = null;
+  const idOf = createRequestIds();
 
   const server = Bun.serve<WebSocketData>({
     hostname,
@@ -49,16 +58,26 @@ export function listen({ hostname, port, maxMessageBytes }: ListenOptions): List
     idleTimeout: HTTP_IDLE_SECONDS,
     maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
     async fetch(request) {
+      const id = idOf(request);
       let origin: string | null = null;
       let response: Response;
       try {
         if (handlers === null) throw new CodedError("not_ready");
+        if (request.url.length > MAX_URL_CHARS) throw new CodedError("url_too_long");
         origin = handlers.guard().check(request);
-        response = await route(request, handlers);
+        response = await route(request, id, handlers);
       } catch (error) {
-        response = errorResponse(error);
+        if (!(error instanceof CodedError)) {
+          handlers?.logger.error("request failed", {
+            request_id: id,
+            method: request.method,
+            path: pathOf(request.url),
+            error: String(error),
+          });
+        }
+        response = errorResponse(error, {}, id);
       }
-      return finish(request, response, origin);
+      return finish(request, response, origin, id);
     },
     error: (error) => errorResponse(error),
     websocket: {
@@ -77,21 +96,33 @@ export function listen({ hostname, port, maxMessageBytes }: ListenOptions): List
     },
   });
 
-  function route(request: Request, { http, gateway }: Handlers): Response | Promise<Response> {
+  function route(request: Request, id: string, { http, gateway }: Handlers): Response | Promise<Response> {
     // HTTP/1.0 needs no Host, and Bun then knows no more than the path.
-    if (request.url.startsWith("/")) return http(new Request(`http://localhost${request.url}`, request));
+    if (request.url.startsWith("/")) return http(new Request(`http://localhost${request.url}`, request), id);
     const pathname = pathOf(request.url);
     if (request.method === "OPTIONS" && request.headers.has("access-control-request-method")) {
       return new Response(null, { status: 204 });
     }
     return (
-      (pathname.startsWith("/socket.io") ? gateway.handle(request, pathname, server) : null) ?? http(request)
+      (pathname.startsWith("/socket.io") ? gateway.handle(request, pathname, server) : null) ??
+      http(request, id)
     );
   }
 
-  function finish(request: Request, response: Response, origin: string | null): Response {
+  function finish(request: Request, response: Response, origin: string | null, id: string): Response {
     const { headers } = response;
+    const refusal = refusalOf(response);
+    if (refusal) {
+      const { method, url } = request;
+      handlers?.refusals.note(refusal, {
+        method,
+        path: pathOf(url).slice(0, MAX_LOGGED_CHARS),
+        request_id: id,
+        from: addressOf(request),
+      });
+    }
     headers.set("X-Server-Version", SERVER_VERSION);
+    headers.set(REQUEST_ID_HEADER, id);
     // What is said here is no script, whatever a page on another origin takes it for.
     headers.set("X-Content-Type-Options", "nosniff");
     if (origin !== null) allowOrigin(headers, origin, request);
@@ -102,12 +133,14 @@ export function listen({ hostname, port, maxMessageBytes }: ListenOptions): List
     return response;
   }
 
+  const addressOf = (request: Request) => server.requestIP(request)?.address ?? "unknown";
+
   return {
     port: server.port ?? port,
     attach(next) {
       handlers = next;
     },
-    addressOf: (request) => server.requestIP(request)?.address ?? "unknown",
+    addressOf,
     publish: (topic, text) => server.publish(topic, text, false),
     async stop() {
       void server.stop(false);
@@ -122,7 +155,7 @@ export function listen({ hostname, port, maxMessageBytes }: ListenOptions): List
 }
 
 /** What a page may read of an answer, besides what every page may. */
-const EXPOSED_HEADERS = "X-Server-Version, X-Request-Id, WWW-Authenticate, Retry-After";
+const EXPOSED_HEADERS = `X-Server-Version, ${REQUEST_ID_HEADER}, WWW-Authenticate, Retry-After`;
 
 function allowOrigin(headers: Headers, origin: string, request: Request): void {
   headers.set("Access-Control-Allow-Origin", origin);

@@ -219,10 +219,27 @@ describe("what is wrong is said", () => {
     for (const [key, raw] of [
       ["tls_cert", "/c.pem"],
       ["redis_url", "redis://h"],
-      ["max_connections", "5"],
     ] as const) {
       expect(problemsOf(() => load({ flags: flag(key, raw) }))[0]).toContain("not in this release");
     }
+  });
+
+  test("limits for clients are off on loopback, and on beyond it unless they are set", () => {
+    const limits = ({ values, origins }: ReturnType<typeof load>) => {
+      const { max_connections, max_events_per_second, max_handshakes_per_second } = values;
+      return [
+        max_connections,
+        max_events_per_second,
+        max_handshakes_per_second,
+        origins.max_connections.source,
+      ];
+    };
+    expect(limits(load())).toEqual([0, 0, 0, "default on loopback"]);
+    expect(limits(load({ flags: flag("host", "127.0.0.5") }))).toEqual([0, 0, 0, "default on loopback"]);
+    const open = flag("host", "0.0.0.0");
+    expect(limits(load({ flags: open }))).toEqual([10_000, 1000, 200, "default beyond loopback"]);
+    const file = '{"max_connections": 0, "max_events_per_second": 5}';
+    expect(limits(load({ flags: open, file })).slice(0, 3)).toEqual([0, 5, 200]);
   });
 
   test("unknown keys and variables are warnings with the nearest known name", () => {

@@ -119,7 +119,8 @@ describe("damage", () => {
   }
 
   test.skipIf(process.platform === "win32")("a pipe in the place of an event keeps nobody waiting", () => {
-    const spool = openSpool(temporaryDirectory());
+    const { spool } = setUp();
+    mkdirSync(spool.directory, { recursive: true });
     const name = "1795376614888955-b4c6f608-10.json";
     Bun.spawnSync(["mkfifo", join(spool.directory, name)]);
     expect(spool.next().map(spool.read)).toEqual([null]);

@@ -42,6 +42,7 @@ export default {
           else print(`Ready at ${url}\nTry: curl -d '{"type":"hello"}' ${url}/api/events`);
         },
       }).catch(async (error: unknown) => {
+        if (error instanceof ConfigError) throw error;
         const { values } = loaded;
         const failure = await explainStartError(error, {
           stateDir: values.state_dir,

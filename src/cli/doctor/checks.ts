@@ -9,6 +9,7 @@ import { findServer, type Found } from "../../daemon/find.ts";
 import { instancePorts, readInstance, temporaryFiles } from "../../daemon/instance.ts";
 import { isSameProcess } from "../../daemon/process.ts";
 import { isLocked } from "../../log/lock.ts";
+import { problemOfDirectory } from "../../private-files.ts";
 import { COMPATIBILITY_MATRIX } from "../../protocol/compatibility.ts";
 import { BUN_VERSION, RELEASE_VERSION, SERVER_VERSION, SOCKETIO_VERSION } from "../../version.ts";
 
@@ -92,6 +93,10 @@ export function checkStateDir({ values }: LoadedConfig): Finding[] {
     findings.push(
       failed(name, `only ${left} are left on the disk of ${place}`, "Make room, or name another directory"),
     );
+  }
+  for (const own of [path, directory]) {
+    const problem = problemOfDirectory(own);
+    if (problem !== null) findings.push(failed(name, problem.message, problem.hint));
   }
   const mode = existsSync(path) ? statSync(path).mode & 0o777 : 0o700;
   if (process.platform !== "win32" && (mode & 0o077) !== 0) {

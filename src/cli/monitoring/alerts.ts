@@ -19,6 +19,8 @@ const DAY_SECONDS = 24 * 3600;
 /** Refusals for which the server is the reason, not what was sent. */
 const SERVER_REFUSALS: ErrorCode[] = ["log_unavailable", "overloaded", "internal"];
 
+const LIMITS: ErrorCode[] = ["rate_limited", "too_many_handshakes", "too_many_connections"];
+
 const DOCTOR = "`claude-mpm-socketio doctor` on its machine finds what is wrong.";
 const HEALTH = "`claude-mpm-socketio health` says what its checks find, `logs` what led to it.";
 
@@ -70,6 +72,14 @@ const RULES: Rule[] = [
     severity: "critical",
     summary: "The server refuses events that are in order: {{ $labels.reason }}",
     description: HEALTH,
+  },
+  {
+    alert: "LimitsReached",
+    expr: `sum by (server_id, instance, reason) (${rate("refused_total", `reason=~"${LIMITS.join("|")}"`)}) > 0`,
+    for: "10m",
+    severity: "warning",
+    summary: "Clients have been turned away for 10 minutes: {{ $labels.reason }}",
+    description: "One sends too much, or a limit of the configuration is too low. The log names addresses.",
   },
   {
     alert: "CommitsSlow",

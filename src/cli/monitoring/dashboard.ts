@@ -139,15 +139,15 @@ const SECTIONS: { title: string; panels: Panel[] }[] = [
       {
         ...lines("Checks", "none", one(metric("health_check_status"), `{{check}} ${SERVER}`)),
         mappings: STATUS,
-        width: 12,
       },
-      stat("Started", "dateTimeFromNow", `${metric("start_time_seconds")} * 1000`, { width: 6 }),
+      lines("Recoveries", "cps", one(by("action", rate("recoveries_total")), "{{action}}")),
+      stat("Started", "dateTimeFromNow", `${metric("start_time_seconds")} * 1000`, { width: 4 }),
       stat(
         "Certificate expires",
         "dateTimeFromNow",
         `(${metric("tls_certificate_expiry_seconds")} < Inf) * 1000`,
         {
-          width: 6,
+          width: 4,
         },
       ),
     ],

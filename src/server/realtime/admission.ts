@@ -21,7 +21,7 @@ const LEAVE_MS = 1000;
 const MAX_PENDING = 100_000;
 
 /** Null where no tokens are asked for: then nothing is kept of anybody. */
-export function createAdmission({ access, addressOf, hub }: ServerContext): Admission | null {
+export function createAdmission({ access, addressOf, hub, refusals }: ServerContext): Admission | null {
   if (!access.isOn) return null;
   const pending = new Map<string, Caller>();
   return {
@@ -44,6 +44,7 @@ export function createAdmission({ access, addressOf, hub }: ServerContext): Admi
       } catch (error) {
         hub.countError();
         const coded = toCodedError(error);
+        refusals.note(coded, { sid: socket.id, from: caller.address() });
         const data = { code: coded.status, error: coded.toBody() };
         next(Object.assign(new Error(coded.message), { data }));
         setTimeout(() => drop(connectionOf(socket)), LEAVE_MS);

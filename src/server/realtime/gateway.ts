@@ -37,9 +37,11 @@ export interface Gateway {
   close(): void;
 }
 
-export type GatewayOptions = EngineOptions & BroadcastAdapterOptions;
+export type GatewayOptions = Omit<EngineOptions, "limits" | "onSession"> & BroadcastAdapterOptions;
 
 const GOING_AWAY = 1001;
+/** A session that nobody joins by then is closed. */
+const CONNECT_MS = 10_000;
 /** Asked once on an upgrade; the engine starts a timer on each and forgets all but the last. */
 const PROBE = "2probe";
 
@@ -50,9 +52,14 @@ export function createGateway(
   logger: Logger,
 ): Gateway {
   const admission = createAdmission(context);
-  const engine = createEngine({ ...options, ...(admission && { onSession: admission.onSession }) });
+  const engine = createEngine({
+    ...options,
+    limits: context.limits,
+    ...(admission && { onSession: admission.onSession }),
+  });
   const io = new Server({
     serveClient: false,
+    connectTimeout: CONNECT_MS,
     parser: tolerantParser,
     adapter: createBroadcastAdapter({ publish }),
   });

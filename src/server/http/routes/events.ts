@@ -5,6 +5,7 @@ import { parseExactJson } from "../../../protocol/json.ts";
 import type { IngestResult } from "../../../protocol/messages.ts";
 import { parseHistoryQuery } from "../../../protocol/query.ts";
 import type { ServerContext } from "../../context.ts";
+import { senderOf } from "../sender.ts";
 import { invalidJson, isUnreadable, parseJson, readText } from "../body.ts";
 import type { Route } from "../route.ts";
 
@@ -15,18 +16,22 @@ const MAX_LINES = 10_000;
 const NDJSON_TYPES = /^application\/(x-ndjson|ndjson|jsonl|x-jsonlines)/i;
 
 export function eventRoutes(context: ServerContext): Route[] {
-  const { hub } = context;
+  const { hub, limits } = context;
   return [
     {
       method: "POST",
       path: "/api/events",
       access: "publish",
       doc: { summary: "Store events, and send them to all who listen" },
-      async handle(c) {
+      async handle(c, grant) {
         try {
           if (!context.isReady()) throw new CodedError("not_ready");
           const text = await readText(c.req.raw, MAX_BODY_BYTES);
+          const sender = () => senderOf(c, grant, context);
+          // Who may send nothing now is not read either.
+          limits.events(sender, 0);
           const body = parseBody(text, c.req.header("content-type") ?? "");
+          limits.events(sender, Array.isArray(body) ? body.length : 1);
           const appended = Array.isArray(body) ? await hub.publishBatch(body) : [await hub.publish(body)];
           return Response.json(summary(appended));
         } catch (error) {

@@ -5,6 +5,7 @@ import { isPayload, rawPayload } from "../../../protocol/hook-payload.ts";
 import { shortenToFit } from "../../../protocol/shorten.ts";
 import type { ServerContext } from "../../context.ts";
 import { parseJson, readText } from "../body.ts";
+import { senderOf } from "../sender.ts";
 import type { Route } from "../route.ts";
 
 /** As much as `hook` reads. */
@@ -12,17 +13,18 @@ const MAX_BODY_BYTES = 16 * 1024 * 1024;
 
 /** Claude Code's own `http` hooks: the payload comes as it is, and any answer with a body would be read as a decision. */
 export function hookRoutes(context: ServerContext): Route[] {
-  const { hub } = context;
+  const { hub, limits } = context;
   return [
     {
       method: "POST",
       path: "/api/hooks/claude",
       access: "publish",
       doc: { summary: "Take a hook of Claude Code as it is" },
-      async handle(c) {
+      async handle(c, grant) {
         try {
           if (!context.isReady()) throw new CodedError("not_ready");
           const text = await readText(c.req.raw, MAX_BODY_BYTES);
+          limits.events(() => senderOf(c, grant, context), 1);
           const value = parseJson(text);
           if (!isObject(value)) throw new CodedError("invalid_hook");
           // Nested too deeply for an event: kept as `hook` keeps it.

@@ -14,12 +14,13 @@ const QUEUE_BYTES = 64 * 1024;
  * `GET /api/events/stream`: Server-Sent Events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
  * Each event is an unnamed message whose id is `epoch:seq`; with it in `Last-Event-ID` the stream goes on from there.
  */
-export function streamRoutes({ hub, access }: ServerContext): Route[] {
+export function streamRoutes({ hub, access, limits }: ServerContext): Route[] {
   function stream(c: Context, grant: Grant): Response {
     const { filter, after } = parseHistoryQuery({ ...c.req.query(), type: c.req.queries("type") });
     const { epoch } = hub.position();
     const resume =
       parseLastEventId(c.req.header("last-event-id")) ?? (after === undefined ? null : { epoch, seq: after });
+    limits.admit();
     const connectedAt = Date.now();
     const encoder = new TextEncoder();
     let end = () => {};
@@ -44,6 +45,7 @@ export function streamRoutes({ hub, access }: ServerContext): Route[] {
           // The first bytes say at once that the stream is open.
           write(": connected\n\n");
           const subscription = hub.subscribe(subscriber, { filter, resume });
+          limits.opened();
           const keepAlive = setInterval(() => {
             // An id on its own is no message, but the reader remembers it: of events it did not ask for it misses none.
             const seq = subscription.catchingUpFrom ?? hub.position().last_seq;
@@ -53,6 +55,7 @@ export function streamRoutes({ hub, access }: ServerContext): Route[] {
           end = () => {
             end = () => {};
             unwatch();
+            limits.closed();
             clearInterval(keepAlive);
             subscription.close();
             onPull();
