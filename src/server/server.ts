@@ -154,14 +154,20 @@ export function listen({ hostname, port, maxMessageBytes }: ListenOptions): List
   };
 }
 
+/** What a page may read of an answer, besides what every page may. */
+const EXPOSED_HEADERS = `X-Server-Version, ${REQUEST_ID_HEADER}, WWW-Authenticate, Retry-After`;
+
 function allowOrigin(headers: Headers, origin: string, request: Request): void {
   headers.set("Access-Control-Allow-Origin", origin);
   headers.append("Vary", "Origin");
-  headers.set("Access-Control-Expose-Headers", `X-Server-Version, ${REQUEST_ID_HEADER}`);
+  headers.set("Access-Control-Expose-Headers", EXPOSED_HEADERS);
   if (request.method !== "OPTIONS") return;
   headers.set("Access-Control-Allow-Methods", "GET, HEAD, POST, OPTIONS");
   const requested = request.headers.get("access-control-request-headers");
   if (requested !== null) headers.set("Access-Control-Allow-Headers", requested);
+  // https://wicg.github.io/private-network-access/: a page of the internet that asks something of a machine at home.
+  if (request.headers.get("access-control-request-private-network") === "true")
+    headers.set("Access-Control-Allow-Private-Network", "true");
   headers.set("Access-Control-Max-Age", "600");
 }
 
