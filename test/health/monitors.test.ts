@@ -167,7 +167,7 @@ describe("errors", () => {
 
 describe("spool", () => {
   test("events that wait for long, and such as were given up, are told of", () => {
-    const spool = openSpool(join(temporaryDirectory(), "spool"));
+    const spool = openSpool(join(temporaryDirectory(), "8765", "spool"));
     let now = Date.now();
     const check = spoolMonitor(
       () => spoolStatus(spool.directory),
