@@ -2,6 +2,7 @@
 import { createOriginGuard, type OriginGuard } from "./auth/origin.ts";
 import type { ServerPaths } from "./config/paths.ts";
 import type { Config } from "./config/schema.ts";
+import { readTls, type Tls } from "./config/tls.ts";
 import { keepReplaying } from "./hooks/replay.ts";
 import { openSpool } from "./hooks/spool.ts";
 import { createHub } from "./hub/hub.ts";
@@ -15,6 +16,7 @@ import type { ServerContext } from "./server/context.ts";
 import { createHttpApp } from "./server/http/app.ts";
 import { createGateway } from "./server/realtime/gateway.ts";
 import { listen, type Listener } from "./server/server.ts";
+import { createCertificate } from "./server/tls.ts";
 import { openStateDir, type StateDir } from "./state-dir.ts";
 import { RELEASE_VERSION } from "./version.ts";
 
@@ -32,24 +34,28 @@ export interface App {
   startedAt: number;
   paths: ServerPaths;
   logger: Logger;
+  /** PEM of the server's own certificate, as new connections get it; null without TLS. */
+  certificate(): string | null;
   /** Takes up what can change while the server runs. */
   reload(config: Config): void;
   /** Ends everything in order; every call gets the same promise. */
   stop(): Promise<void>;
 }
 
-/** Starts a server; throws Bun's listen error, a `StateDirError`, or what the log says, with nothing left behind. */
+/** Starts a server; throws a `ConfigError` for certificates that cannot be used, Bun's listen error, a `StateDirError`, or what the log says, with nothing left behind. */
 export async function createApp(options: AppOptions): Promise<App> {
   const { config } = options;
+  const tls = readTls(config);
   const listener = listen({
     hostname: bindAddress(config.host),
     port: config.port,
     maxMessageBytes: config.max_http_buffer_size,
+    tls,
   });
   let state: StateDir | null = null;
   try {
     state = openStateDir(config.state_dir, listener.port, config.server_id);
-    return await assemble(options, listener, state);
+    return await assemble(options, listener, tls, state);
   } catch (error) {
     await listener.stop();
     state?.release();
@@ -58,7 +64,12 @@ export async function createApp(options: AppOptions): Promise<App> {
 }
 
 /** Puts a server together behind a listener that is bound and a directory that is locked. */
-async function assemble({ config, stderr }: AppOptions, listener: Listener, state: StateDir): Promise<App> {
+async function assemble(
+  { config, stderr }: AppOptions,
+  listener: Listener,
+  tls: Tls | null,
+  state: StateDir,
+): Promise<App> {
   const startedAt = Date.now();
   const { paths, serverId } = state;
   const logging = createLogging({
@@ -68,6 +79,7 @@ async function assemble({ config, stderr }: AppOptions, listener: Listener, stat
     stderr,
   });
   const logger = logging.logger("server");
+  const certificate = tls && createCertificate(tls, listener, logging.logger("tls"));
   const hub = createHub({
     log: openLog(config, paths, logger, () => report()),
     serverId,
@@ -86,7 +98,11 @@ async function assemble({ config, stderr }: AppOptions, listener: Listener, stat
   let guard = createGuard(config);
   let ready = true;
   let stopping: Promise<void> | null = null;
-  const checks = () => [...hub.checks(), logFileCheck(logging)];
+  const checks = () => [
+    ...hub.checks(),
+    logFileCheck(logging),
+    ...(certificate ? [certificate.check()] : []),
+  ];
   const report = reportChanges(checks, logger);
   const selfCheck = setInterval(report, config.health_check_interval * 1000);
 
@@ -117,7 +133,7 @@ async function assemble({ config, stderr }: AppOptions, listener: Listener, stat
     isReady: () => ready,
   });
 
-  const url = displayUrl(config.host, listener.port);
+  const url = displayUrl(config.host, listener.port, tls ? "https" : "http");
   logger.info("listening", { url, pid: process.pid, server_id: serverId, version: RELEASE_VERSION });
 
   /** Nothing new in, everything accepted acknowledged, clients told, log closed; the lock goes last. */
@@ -144,11 +160,14 @@ async function assemble({ config, stderr }: AppOptions, listener: Listener, stat
     startedAt,
     paths,
     logger,
+    certificate: () => certificate?.pem() ?? null,
     reload(next) {
       live = next;
       guard = createGuard(next);
       logging.setLevel(next.log_level);
       logging.reopen();
+      if (certificate) certificate.renew(next);
+      else if (next.tls_cert !== null) logger.warn("TLS is turned on by a restart");
     },
     stop: () => (stopping ??= shutDown()),
   };

@@ -90,6 +90,11 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
     return { room, may: FACE_MAY, because: "the two faces of the server never know of each other" };
   }),
   {
+    room: "server/tls.ts",
+    may: ["server", "config/tls.ts", "protocol", "logging.ts"],
+    because: "whoever renews a certificate reads the files anew",
+  },
+  {
     room: "server",
     may: ["hub", "auth", "protocol", "logging.ts", "version.ts"],
     because: "the listener joins both faces",

@@ -5,6 +5,7 @@ import { SERVER_VERSION } from "../version.ts";
 import { errorResponse } from "./errors.ts";
 import type { HttpHandler } from "./http/app.ts";
 import type { Gateway } from "./realtime/gateway.ts";
+import { type KeyPair, type OnAttempt, takePort } from "./port.ts";
 import { HTTP_IDLE_SECONDS, type WebSocketData } from "./realtime/engine.ts";
 
 export interface ListenOptions {
@@ -13,6 +14,8 @@ export interface ListenOptions {
   port: number;
   /** Bytes of one WebSocket message at most; a larger one closes the connection with 1009. */
   maxMessageBytes: number;
+  /** Null is plain HTTP. */
+  tls: KeyPair | null;
 }
 
 /** What answers requests; until it is attached every request gets 503. */
@@ -28,6 +31,8 @@ export interface Listener {
   attach(handlers: Handlers): void;
   /** Sends a text to all WebSockets on a topic, uncompressed; see `BroadcastAdapterOptions.publish`. */
   publish(topic: string, text: string): number;
+  /** New connections are made with this; those there are go on with what they began with. */
+  renewTls(tls: KeyPair, onAttempt: OnAttempt): void;
   /** Stops accepting, lets clients go, and closes what is left after the grace period. */
   stop(): Promise<void>;
 }
@@ -35,47 +40,70 @@ export interface Listener {
 /** Above the largest body a route takes, so that our own coded answer comes before Bun's bare 413. */
 const MAX_REQUEST_BODY_BYTES = 64 * 1024 * 1024;
 const GRACE_MS = 1000;
+/**
+ * Bun cuts off connections between two requests when a listener ends, and a client that sends just then loses its
+ * session. Answers wait this long before: whoever asks again and again is then in the middle of a request.
+ */
+const HOLD_MS = 200;
 const BACKPRESSURE_LIMIT_BYTES = 16 * 1024 * 1024;
 
 /** Binds the port; whoever holds it is the server. Throws Bun's listen error. */
-export function listen({ hostname, port, maxMessageBytes }: ListenOptions): Listener {
+export function listen({ hostname, port, maxMessageBytes, tls }: ListenOptions): Listener {
   let handlers: Handlers | null = null;
+  const held = takePort({ port, tls, open });
+  /** While the listener is being replaced. */
+  let replacement: { next: () => void; done: Promise<void> } | null = null;
 
-  const server = Bun.serve<WebSocketData>({
-    hostname,
-    port,
-    idleTimeout: HTTP_IDLE_SECONDS,
-    maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
-    async fetch(request) {
-      let origin: string | null = null;
-      let response: Response;
-      try {
-        if (handlers === null) throw new CodedError("not_ready");
-        origin = handlers.guard().check(request);
-        response = await route(request, handlers);
-      } catch (error) {
-        response = errorResponse(error);
-      }
-      return finish(request, response, origin);
-    },
-    error: (error) => errorResponse(error),
-    websocket: {
-      maxPayloadLength: maxMessageBytes,
-      // Engine.IO's own heartbeat finds dead peers, whatever the configured interval.
-      idleTimeout: 0,
-      sendPings: false,
-      perMessageDeflate: false,
-      open: (ws) => handlers?.gateway.websocket.open(ws),
-      message: (ws, message) => handlers?.gateway.websocket.message(ws, message),
-      close: (ws, code, reason) => handlers?.gateway.websocket.close(ws, code, reason),
-      drain: (ws) => handlers?.gateway.websocket.drain(ws),
-      // Never reached by events, which stop far below; what else a client asks for without reading ends here.
-      backpressureLimit: BACKPRESSURE_LIMIT_BYTES,
-      closeOnBackpressureLimit: true,
-    },
-  });
+  function open(number: number, secure: KeyPair | null): Bun.Server<WebSocketData> {
+    return Bun.serve<WebSocketData>({
+      hostname,
+      port: number,
+      // Bun speaks TLS 1.2 and 1.3 and nothing older.
+      ...(secure === null ? {} : { tls: { cert: secure.cert, key: secure.key } }),
+      idleTimeout: HTTP_IDLE_SECONDS,
+      maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
+      async fetch(request, server) {
+        let origin: string | null = null;
+        let response: Response;
+        try {
+          if (handlers === null) throw new CodedError("not_ready");
+          origin = handlers.guard().check(request);
+          response = await route(request, server, handlers);
+        } catch (error) {
+          response = errorResponse(error);
+        }
+        if (replacement) await replacement.done;
+        return finish(request, response, origin, server);
+      },
+      error: (error) => errorResponse(error),
+      websocket: {
+        maxPayloadLength: maxMessageBytes,
+        // Engine.IO's own heartbeat finds dead peers, whatever the configured interval.
+        idleTimeout: 0,
+        sendPings: false,
+        perMessageDeflate: false,
+        open: (ws) => handlers?.gateway.websocket.open(ws),
+        message: (ws, message) => handlers?.gateway.websocket.message(ws, message),
+        close: (ws, code, reason) => handlers?.gateway.websocket.close(ws, code, reason),
+        drain: (ws) => handlers?.gateway.websocket.drain(ws),
+        // Never reached by events, which stop far below; what else a client asks for without reading ends here.
+        backpressureLimit: BACKPRESSURE_LIMIT_BYTES,
+        closeOnBackpressureLimit: true,
+      },
+    });
+  }
 
-  function route(request: Request, { http, gateway }: Handlers): Response | Promise<Response> {
+  async function replaceLater(): Promise<void> {
+    await Bun.sleep(HOLD_MS);
+    replacement?.next();
+    replacement = null;
+  }
+
+  function route(
+    request: Request,
+    server: Bun.Server<WebSocketData>,
+    { http, gateway }: Handlers,
+  ): Response | Promise<Response> {
     // HTTP/1.0 needs no Host, and Bun then knows no more than the path.
     if (request.url.startsWith("/")) return http(new Request(`http://localhost${request.url}`, request));
     const pathname = pathOf(request.url);
@@ -87,33 +115,57 @@ export function listen({ hostname, port, maxMessageBytes }: ListenOptions): List
     );
   }
 
-  function finish(request: Request, response: Response, origin: string | null): Response {
+  function finish(
+    request: Request,
+    response: Response,
+    origin: string | null,
+    server: Bun.Server<WebSocketData>,
+  ): Response {
     const { headers } = response;
     headers.set("X-Server-Version", SERVER_VERSION);
     if (origin !== null) allowOrigin(headers, origin, request);
     // Bun closes the connection when asked to, but does not say so: keep-alive agents then trip over it.
     const closing =
-      request.headers.get("connection")?.toLowerCase() === "close" || handlers?.isReady() === false;
+      request.headers.get("connection")?.toLowerCase() === "close" ||
+      handlers?.isReady() === false ||
+      !held.isLive(server);
     if (closing) headers.set("Connection", "close");
     return response;
   }
 
   return {
-    port: server.port ?? port,
+    port: held.number,
     attach(next) {
       handlers = next;
     },
-    publish: (topic, text) => server.publish(topic, text, false),
+    publish: (topic, text) => publishOn(held.servers(), topic, text),
+    renewTls(pair, onAttempt) {
+      const next = () => held.renew(pair, onAttempt);
+      if (replacement) replacement.next = next;
+      else replacement = { next, done: replaceLater() };
+    },
     async stop() {
-      void server.stop(false);
+      if (replacement) replacement.next = () => {};
+      held.close();
       handlers?.gateway.close();
       // `server.stop()` waits for every socket, for ever if one does not answer.
       const deadline = Date.now() + GRACE_MS;
-      while (server.pendingRequests + server.pendingWebSockets > 0 && Date.now() < deadline)
-        await Bun.sleep(5);
-      await within(GRACE_MS, server.stop(true));
+      while (held.servers().some(isBusy) && Date.now() < deadline) await Bun.sleep(5);
+      await within(GRACE_MS, Promise.all(held.servers().map((server) => server.stop(true))));
     },
   };
+}
+
+/** As bad as the worst of those that somebody on the topic is connected to; there is one but for a renewed certificate. */
+function publishOn(servers: readonly Bun.Server<WebSocketData>[], topic: string, text: string): number {
+  const results = servers
+    .filter((server) => servers.length === 1 || server.subscriberCount(topic) > 0)
+    .map((server) => server.publish(topic, text, false));
+  return results.length === 0 ? 0 : Math.min(...results);
+}
+
+function isBusy({ pendingRequests, pendingWebSockets }: Bun.Server<WebSocketData>): boolean {
+  return pendingRequests + pendingWebSockets > 0;
 }
 
 function allowOrigin(headers: Headers, origin: string, request: Request): void {
@@ -135,7 +187,7 @@ function pathOf(url: string): string {
 }
 
 /** Leaves no timer behind, which would keep the process of an embedded server alive. */
-function within(limitMs: number, act: Promise<void>): Promise<void> {
+function within(limitMs: number, act: Promise<unknown>): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, limitMs);
     act.then(resolve, reject).finally(() => clearTimeout(timer));

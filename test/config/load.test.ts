@@ -212,7 +212,6 @@ describe("what is wrong is said", () => {
   test("what this release cannot keep is refused, not ignored", () => {
     for (const [key, raw] of [
       ["auth", "on"],
-      ["tls_cert", "/c.pem"],
       ["redis_url", "redis://h"],
       ["max_connections", "5"],
     ] as const) {

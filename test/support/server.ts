@@ -1,11 +1,12 @@
 /** A real server on port 0 in a temporary directory, ended when the run ends. */
 import { type App, createApp } from "../../src/app.ts";
 import { loadConfig } from "../../src/config/load.ts";
-import type { Key } from "../../src/config/schema.ts";
+import type { Config, Key } from "../../src/config/schema.ts";
 import { onEnd } from "./cleanup.ts";
 import { temporaryDirectory } from "./temporary.ts";
 
 export interface TestServer extends App {
+  config: Config;
   /** `fetch` relative to the server, with JSON read. */
   get(path: string, init?: RequestInit): Promise<{ status: number; headers: Headers; body: any }>;
   post(
@@ -37,6 +38,7 @@ export async function startTestServer(settings: Partial<Record<Key, string>> = {
   };
   return {
     ...app,
+    config: values,
     get: call,
     post: (path, body, init) => {
       return call(path, {

@@ -1,4 +1,5 @@
 import { checkReach } from "../../config/load.ts";
+import { checkTls } from "../../config/tls.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
 import { EXIT, print, printJson } from "../output.ts";
 import type { Command } from "../tree.ts";
@@ -9,6 +10,7 @@ export default {
   run({ args, rawArgs }) {
     const loaded = loadForCommand(rawArgs);
     checkReach(loaded);
+    checkTls(loaded);
     const { file, warnings } = loaded;
     if (args.json === true) printJson({ valid: true, file, warnings });
     else print(`The configuration is valid (${file ?? "no file"})`);

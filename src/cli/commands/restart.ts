@@ -1,4 +1,5 @@
 import { checkReach } from "../../config/load.ts";
+import { checkTls } from "../../config/tls.ts";
 import { findSettledServer } from "../../daemon/find.ts";
 import { readInstance } from "../../daemon/instance.ts";
 import { stopServer } from "../../daemon/stop.ts";
@@ -35,6 +36,7 @@ export default {
     }
     // Before anything is stopped: a server that runs is worth more than one that will not start.
     checkReach(loaded);
+    checkTls(loaded);
 
     const stopped = await stopServer({ stateDir, host, port });
     if (stopped.outcome === "failed") throw new CommandError(stopped.message, stopped.hint);

@@ -9,6 +9,7 @@ import {
   type LoadOptions,
 } from "../../config/load.ts";
 import { processEnv } from "../../config/env.ts";
+import { checkTls } from "../../config/tls.ts";
 import { serverPaths } from "../../config/paths.ts";
 import { describeHolder } from "../../daemon/failure.ts";
 import { findServer, type Found } from "../../daemon/find.ts";
@@ -64,6 +65,7 @@ export function checkConfiguration(options: LoadOptions): {
   try {
     const loaded = loadConfig(options);
     checkReach(loaded);
+    checkTls(loaded);
     const { environment, file, warnings } = loaded;
     const findings = [
       ok(name, `valid; ${file ?? "no file"}; environment ${environment.value}, ${environment.because}`),
