@@ -1,18 +1,23 @@
 /** The composition root: configuration in, a running server out. Nothing here but the order of things. */
+import { openAccess } from "./access.ts";
 import { createOriginGuard, type OriginGuard } from "./auth/origin.ts";
 import type { ServerPaths } from "./config/paths.ts";
 import type { Config } from "./config/schema.ts";
 import { readTls, type Tls } from "./config/tls.ts";
 import { keepReplaying } from "./hooks/replay.ts";
-import { openSpool } from "./hooks/spool.ts";
+import { createHealth, type Health } from "./health/health.ts";
+import { openSpool, spoolStatus } from "./hooks/spool.ts";
 import { createHub } from "./hub/hub.ts";
+import { createRedaction } from "./hub/redaction.ts";
 import type { EventLog } from "./log/log.ts";
 import { createMemoryLog } from "./log/memory.ts";
-import { openSqliteLog } from "./log/sqlite.ts";
-import { createLogging, type Logger, type Logging } from "./logging.ts";
-import type { HealthCheck } from "./protocol/messages.ts";
+import { openSqliteLog } from "./log/durable.ts";
+import { createLogging, type Logger } from "./logging.ts";
+import { redactText } from "./protocol/redact.ts";
 import { bindAddress, displayUrl } from "./protocol/hosts.ts";
 import type { ServerContext } from "./server/context.ts";
+import { createLimits } from "./server/limits.ts";
+import { createRefusals } from "./server/refusals.ts";
 import { createHttpApp } from "./server/http/app.ts";
 import { createGateway } from "./server/realtime/gateway.ts";
 import { listen, type Listener } from "./server/server.ts";
@@ -24,6 +29,8 @@ export interface AppOptions {
   config: Config;
   /** Whether log lines also go to stderr. */
   stderr: boolean;
+  /** Ends the server and its process; null where it is a part of another program. */
+  shutDown?: (() => void) | null;
 }
 
 export interface App {
@@ -36,6 +43,8 @@ export interface App {
   logger: Logger;
   /** PEM of the server's own certificate, as new connections get it; null without TLS. */
   certificate(): string | null;
+  /** The token that was made because nobody else could have got in; it is nowhere else to be read. */
+  firstToken: string | null;
   /** Takes up what can change while the server runs. */
   reload(config: Config): void;
   /** Ends everything in order; every call gets the same promise. */
@@ -54,7 +63,10 @@ export async function createApp(options: AppOptions): Promise<App> {
   });
   let state: StateDir | null = null;
   try {
-    state = openStateDir(config.state_dir, listener.port, config.server_id);
+    state = openStateDir(config.state_dir, listener.port, {
+      serverId: config.server_id,
+      persistent: config.persistent,
+    });
     return await assemble(options, listener, tls, state);
   } catch (error) {
     await listener.stop();
@@ -65,7 +77,7 @@ export async function createApp(options: AppOptions): Promise<App> {
 
 /** Puts a server together behind a listener that is bound and a directory that is locked. */
 async function assemble(
-  { config, stderr }: AppOptions,
+  { config, stderr, shutDown: end = null }: AppOptions,
   listener: Listener,
   tls: Tls | null,
   state: StateDir,
@@ -77,34 +89,46 @@ async function assemble(
     format: config.log_format,
     file: config.log_to_file ? (config.log_file_path ?? paths.log) : null,
     stderr,
+    // Whatever `redact` says: who turns it off wants events whole, not a log that gives secrets away.
+    mask: (text) => redactText(text).text,
   });
   const logger = logging.logger("server");
-  const certificate = tls && createCertificate(tls, listener, logging.logger("tls"));
+  const health = createHealth({
+    logging,
+    directory: paths.directory,
+    spool: () => spoolStatus(paths.spool),
+    interval: config.health_check_interval,
+  });
+  const certificate =
+    tls &&
+    createCertificate(tls, {
+      listener,
+      logger: logging.logger("tls"),
+      onRecovered: (message) => health.recovered("port_taken_anew", message),
+    });
+  const { access, ...guarding } = await openAccess(config, logging.logger("auth"));
+  const redaction = createRedaction(config);
   const hub = createHub({
-    log: openLog(config, paths, logger, () => report()),
+    log: openLog(config, paths, logger, health),
     serverId,
     maxEventBytes: config.max_http_buffer_size,
+    redaction,
     onError: (error) => logger.error("delivery failed", { error: String(error) }),
   });
 
   await hub.recall();
   const endReplay = keepReplaying({
     spool: openSpool(paths.spool),
-    publish: hub.publishBatch,
+    publish: (events) => hub.publishBatch(events, "spool"),
     maxEventBytes: config.max_http_buffer_size,
     onError: (error) => logger.warn("hooks that wait cannot be read", { error: String(error) }),
   });
+  const refusals = createRefusals(logger);
   let live = config;
   let guard = createGuard(config);
   let ready = true;
   let stopping: Promise<void> | null = null;
-  const checks = () => [
-    ...hub.checks(),
-    logFileCheck(logging),
-    ...(certificate ? [certificate.check()] : []),
-  ];
-  const report = reportChanges(checks, logger);
-  const selfCheck = setInterval(report, config.health_check_interval * 1000);
+  health.watch(hub, { tokens: guarding.check, ...(certificate ? { tls: certificate.check } : {}) });
 
   const context: ServerContext = {
     hub,
@@ -114,8 +138,15 @@ async function assemble(
     startedAt,
     maxEventBytes: config.max_http_buffer_size,
     minClientVersion: () => live.min_client_version,
+    access,
+    limits: createLimits(config),
+    refusals,
+    addressOf: listener.addressOf,
+    shutDown: end,
     isReady: () => ready,
-    checks,
+    checks: health.checks,
+    recoveries: health.recoveries,
+    loopDelays: health.loopDelays,
   };
   listener.attach({
     guard: () => guard,
@@ -130,6 +161,8 @@ async function assemble(
       },
       logging.logger("socketio"),
     ),
+    logger: logging.logger("http"),
+    refusals,
     isReady: () => ready,
   });
 
@@ -140,11 +173,13 @@ async function assemble(
   async function shutDown(): Promise<void> {
     try {
       ready = false;
-      clearInterval(selfCheck);
+      health.stop();
       logger.info("stopping", { clients: hub.clients.count() });
       await endReplay();
       await hub.drain();
       await listener.stop();
+      refusals.close();
+      access.close();
       await hub.close();
       logger.info("stopped", { events_processed: hub.eventsProcessed() });
     } finally {
@@ -161,9 +196,12 @@ async function assemble(
     paths,
     logger,
     certificate: () => certificate?.pem() ?? null,
+    firstToken: guarding.firstToken,
     reload(next) {
+      guarding.reload(next);
       live = next;
       guard = createGuard(next);
+      redaction.use(next);
       logging.setLevel(next.log_level);
       logging.reopen();
       if (certificate) certificate.renew(next);
@@ -173,29 +211,17 @@ async function assemble(
   };
 }
 
-function openLog(config: Config, paths: ServerPaths, logger: Logger, onHealthChange: () => void): EventLog {
+function openLog(config: Config, paths: ServerPaths, logger: Logger, health: Health): EventLog {
   const limits = { maxEvents: config.max_history_size, maxAge: config.max_history_age };
   if (!config.persistent) return createMemoryLog(limits);
   return openSqliteLog({
     path: paths.events,
     ...limits,
     durability: config.durability,
-    onHealthChange,
+    onHealthChange: health.report,
     warn: (message, fields) => logger.warn(message, fields),
+    onRecovery: health.recovered,
   });
-}
-
-/** Says in the log what the server's checks of itself find changed. */
-function reportChanges(checks: () => HealthCheck[], logger: Logger): () => void {
-  const known = new Map<string, HealthCheck["status"]>();
-  return () => {
-    for (const { name, status, message } of checks()) {
-      const before = known.get(name) ?? "healthy";
-      known.set(name, status);
-      if (status === before) continue;
-      logger[status === "healthy" ? "info" : "warn"]("health changed", { check: name, status, message });
-    }
-  };
 }
 
 function createGuard(config: Config): OriginGuard {
@@ -204,11 +230,4 @@ function createGuard(config: Config): OriginGuard {
     allowedHosts: config.allowed_hosts,
     boundHost: config.host,
   });
-}
-
-function logFileCheck(logging: Logging): HealthCheck {
-  const problem = logging.fileProblem();
-  return problem === null
-    ? { name: "log_file", status: "healthy", message: "log lines are written" }
-    : { name: "log_file", status: "degraded", message: `the log file cannot be written: ${problem}` };
 }

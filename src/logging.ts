@@ -1,5 +1,5 @@
 /** Tagged loggers on consola (its only import), written as text or JSON lines to stderr and to a rotated file. */
-import { closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, mkdirSync, openSync, renameSync, statSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { type ConsolaInstance, createConsola, type LogObject } from "consola/core";
 
@@ -19,8 +19,12 @@ export interface Logging {
   setLevel(level: LogLevel): void;
   /** Opens the file anew, after something else has moved it away. */
   reopen(): void;
-  /** Why the file cannot be written, or null. */
+  /** Why the file cannot be written, or null; one that somebody has moved away or removed is let go. */
   fileProblem(): string | null;
+  /** To be told when lines get into the file again, or into a new one in the place of another. */
+  onReopened(listener: (why: string) => void): void;
+  /** Lines of the level ERROR so far, whether they are shown or not. */
+  errors(): number;
   close(): void;
 }
 
@@ -29,6 +33,8 @@ export interface LoggingOptions {
   format: "text" | "json";
   file: string | null;
   stderr: boolean;
+  /** Takes out of a text what no log may hold. */
+  mask?: (text: string) => string;
 }
 
 const CONSOLA_LEVELS: Record<LogLevel, number> = { ERROR: 0, WARNING: 1, INFO: 3, DEBUG: 4 };
@@ -37,8 +43,17 @@ const CONSOLA_LEVELS: Record<LogLevel, number> = { ERROR: 0, WARNING: 1, INFO: 3
 const MAX_FILE_BYTES = 10 * 1024 * 1024;
 const MAX_OLD_FILES = 4;
 
+/** Of one text in a line: a stack trace is whole, a client that sends megabytes is not repeated. */
+const MAX_TEXT_CHARS = 4000;
+
 /** Opens the log; a file that cannot be opened is a problem to be told of, not a reason to stop. */
-export function createLogging({ level, format, file, stderr }: LoggingOptions): Logging {
+export function createLogging({
+  level,
+  format,
+  file,
+  stderr,
+  mask = (text) => text,
+}: LoggingOptions): Logging {
   const sink = file === null ? null : createFileSink(file, MAX_FILE_BYTES, MAX_OLD_FILES);
   const consola = createConsola({
     level: CONSOLA_LEVELS[level],
@@ -47,13 +62,14 @@ export function createLogging({ level, format, file, stderr }: LoggingOptions): 
     reporters: [
       {
         log(entry) {
-          const line = format === "json" ? jsonLine(entry) : textLine(entry);
+          const line = (format === "json" ? jsonLine : textLine)(cleaned(entry, mask));
           sink?.write(line);
           if (stderr) writeQuietly(2, line);
         },
       },
     ],
   });
+  let errors = 0;
   // A tagged instance copies the level when it is made, so that a change has to reach each of them.
   const instances: ConsolaInstance[] = [];
 
@@ -65,7 +81,10 @@ export function createLogging({ level, format, file, stderr }: LoggingOptions): 
         debug: (message, fields = {}) => tagged.debug(message, fields),
         info: (message, fields = {}) => tagged.info(message, fields),
         warn: (message, fields = {}) => tagged.warn(message, fields),
-        error: (message, fields = {}) => tagged.error(message, fields),
+        error(message, fields = {}) {
+          errors += 1;
+          tagged.error(message, fields);
+        },
       };
     },
     setLevel(next) {
@@ -73,6 +92,8 @@ export function createLogging({ level, format, file, stderr }: LoggingOptions): 
     },
     reopen: () => sink?.reopen(),
     fileProblem: () => sink?.problem() ?? null,
+    onReopened: (listener) => sink?.onReopened(listener),
+    errors: () => errors,
     close: () => sink?.close(),
   };
 }
@@ -81,6 +102,7 @@ interface FileSink {
   write(line: string): void;
   reopen(): void;
   problem(): string | null;
+  onReopened(listener: (why: string) => void): void;
   close(): void;
 }
 
@@ -94,6 +116,9 @@ export function createFileSink(path: string, maxBytes: number, maxOldFiles: numb
   let size = 0;
   let problem: string | null = null;
   let rotationProblem: string | null = null;
+  /** What will have been the reason when the next line gets into the file. */
+  let reopening: string | null = null;
+  let onReopened: (why: string) => void = () => {};
 
   function open(): number {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -134,24 +159,52 @@ export function createFileSink(path: string, maxBytes: number, maxOldFiles: numb
         problem = null;
       } catch (error) {
         problem = (error as Error).message;
+        reopening = problem;
         try {
           close();
         } catch {
           descriptor = null;
         }
+        return;
       }
+      if (reopening === null) return;
+      const why = reopening;
+      reopening = null;
+      onReopened(why);
     },
     reopen() {
       close();
       rotationProblem = null;
     },
     problem() {
-      // Somebody deleted the file: the next line makes a new one.
-      if (descriptor !== null && fstatSync(descriptor).nlink === 0) close();
+      if (descriptor !== null && !isInPlace(descriptor, path)) {
+        reopening = "it was moved away or removed";
+        close();
+      }
       return problem ?? rotationProblem;
     },
+    onReopened: (listener) => void (onReopened = listener),
     close,
   };
+}
+
+/** What a line holds of others is limited, and nobody's secret. */
+function cleaned(entry: LogObject, mask: (text: string) => string): LogObject {
+  const clean = (text: string) => {
+    const more = text.length - MAX_TEXT_CHARS;
+    return mask(more > 0 ? `${text.slice(0, MAX_TEXT_CHARS)}… (${more} characters more)` : text);
+  };
+  const [message, fields] = entry.args as [string, Fields];
+  const pairs = Object.entries(fields).map(([name, value]) => {
+    return [name, typeof value === "string" ? clean(value) : value];
+  });
+  return { ...entry, args: [clean(message), Object.fromEntries(pairs)] };
+}
+
+/** Whether a file that is open is still the one under this path. */
+function isInPlace(descriptor: number, path: string): boolean {
+  const { ino, nlink } = fstatSync(descriptor, { bigint: true });
+  return nlink > 0n && statSync(path, { bigint: true, throwIfNoEntry: false })?.ino === ino;
 }
 
 function levelName(level: number): LogLevel {

@@ -1,9 +1,10 @@
 /** A server's own directory: made, locked, and with the server's name in it. */
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { serverPaths, type ServerPaths } from "./config/paths.ts";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { serverPaths, type ServerPaths, tokenPaths } from "./config/paths.ts";
 import { SCHEMA } from "./config/schema.ts";
 import { acquireLock } from "./log/lock.ts";
+import { ensurePrivateDirectory, ensurePrivateFile, NotPrivateError, refuseLinks } from "./private-files.ts";
 
 export interface StateDir {
   paths: ServerPaths;
@@ -22,15 +23,29 @@ export class StateDirError extends Error {
   }
 }
 
-/**
- * Opens `<stateDir>/<port>/` for one server.
- *
- * @param serverId the configured name; null keeps the one in the directory, or makes one
- */
-export function openStateDir(stateDir: string, port: number, serverId: string | null): StateDir {
+export interface StateDirOptions {
+  /** The configured name; null keeps the one in the directory, or makes one. */
+  serverId: string | null;
+  /** Whether the log is kept in it. */
+  persistent: boolean;
+}
+
+/** Opens `<stateDir>/<port>/` for one server; throws a `StateDirError`, also when others have a hand in it. */
+export function openStateDir(
+  stateDir: string,
+  port: number,
+  { serverId, persistent }: StateDirOptions,
+): StateDir {
   const paths = serverPaths(stateDir, port);
   try {
-    mkdirSync(paths.directory, { recursive: true, mode: 0o700 });
+    ensurePrivateDirectory(stateDir);
+    ensurePrivateDirectory(paths.directory);
+    refuseLinks(stateDir);
+    refuseLinks(paths.directory);
+    // SQLite gives the files beside a database its own mode.
+    ensurePrivateFile(paths.lock);
+    if (persistent) ensurePrivateFile(paths.events);
+    for (const path of Object.values(tokenPaths(stateDir))) if (existsSync(path)) ensurePrivateFile(path);
     const release = acquireLock(paths.lock);
     if (release === null) {
       throw new StateDirError(
@@ -41,6 +56,7 @@ export function openStateDir(stateDir: string, port: number, serverId: string | 
     return { paths, serverId: serverId ?? keptServerId(paths.serverId), release };
   } catch (error) {
     if (error instanceof StateDirError) throw error;
+    if (error instanceof NotPrivateError) throw new StateDirError(error.message, error.hint);
     throw new StateDirError(
       `Cannot use the state directory ${paths.directory}: ${(error as Error).message}`,
       "Make sure there is room and it may be written, or name another one: --state-dir DIR",

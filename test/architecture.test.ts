@@ -24,7 +24,10 @@ const FACE_MAY = [
   "logging.ts",
   "version.ts",
   "server/context.ts",
+  "server/figures.ts",
+  "metrics.ts",
   "server/errors.ts",
+  "server/limits.ts",
   "log/log.ts",
 ];
 
@@ -73,7 +76,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
 
   {
     room: "server/http/routes/dashboard.ts",
-    may: [DASHBOARD_PAGE],
+    may: [DASHBOARD_PAGE, "server/http/route.ts"],
     because: "one route serves the dashboard, and knows no more of it than that it is a text",
   },
   {
@@ -96,12 +99,23 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "server",
-    may: ["hub", "auth", "protocol", "logging.ts", "version.ts"],
+    may: ["health/event-loop.ts", "hub", "auth", "protocol", "logging.ts", "metrics.ts", "version.ts"],
     because: "the listener joins both faces",
+  },
+  { room: "metrics.ts", may: [], because: "it knows metrics by name, and nothing of what is measured" },
+  {
+    room: "access.ts",
+    may: ["auth", "config", "logging.ts", "protocol"],
+    because: "access control is put together from what is configured before there is a server",
+  },
+  {
+    room: "private-files.ts",
+    may: [],
+    because: "what is private is so for a server, its commands and its hooks alike",
   },
   {
     room: "state-dir.ts",
-    may: ["config", "log/lock.ts"],
+    may: ["config", "log/lock.ts", "private-files.ts"],
     because: "a server's directory is opened before there is a server",
   },
   {
@@ -127,7 +141,9 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "app.ts",
-    may: "auth config health hooks hub log logging.ts protocol server state-dir.ts version.ts".split(" "),
+    may: "access.ts auth config health hooks hub log logging.ts protocol server state-dir.ts version.ts".split(
+      " ",
+    ),
     because: "the composition root is the one place that knows all parts of a server",
   },
   {
@@ -137,7 +153,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "daemon",
-    may: ["client/http.ts", "config", "log/lock.ts", "protocol"],
+    may: ["client/http.ts", "config", "log/lock.ts", "private-files.ts", "protocol"],
     because: "finding and stopping a server must not load one",
   },
   {
@@ -147,7 +163,9 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "hooks",
-    may: ["config", "daemon/instance-text.ts", "daemon/linux-process.ts", "log/lock.ts", "protocol"],
+    may: "config daemon/instance-text.ts daemon/linux-process.ts log/lock.ts private-files.ts protocol".split(
+      " ",
+    ),
     because: "a hook is over before a client or a server would be loaded; it knows one by its files",
   },
   {
@@ -157,7 +175,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "cli",
-    may: "client daemon config hooks log/lock.ts log/version.ts protocol release service sessions version.ts".split(
+    may: "client daemon config hooks log/lock.ts log/version.ts metrics.ts private-files.ts protocol release service sessions version.ts".split(
       " ",
     ),
     because: "the CLI talks to the server through the client everyone gets; it has no private door",
@@ -172,6 +190,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
 /** Packages and who owns them; by longest match of the package's name. */
 const OWNERS: { package: string; owners: string[] }[] = [
   { package: "hono", owners: ["server/http"] },
+  { package: "hono/jwt", owners: ["auth/jwt.ts"] },
   { package: "socket.io/package.json", owners: ["version.ts"] },
   { package: "socket.io-adapter", owners: ["server/realtime/broadcast-adapter.ts"] },
   { package: "socket.io-parser", owners: ["server/realtime/parser.ts"] },
@@ -180,6 +199,7 @@ const OWNERS: { package: string; owners: string[] }[] = [
   { package: "socket.io-client", owners: ["client"] },
   { package: "semver", owners: ["protocol/compatibility.ts"] },
   { package: "consola", owners: ["logging.ts"] },
+  { package: "prom-client", owners: ["metrics.ts"] },
   { package: "citty", owners: ["cli"] },
   // Settings of other programs are edited where they stand, so that all the rest of the file stays as it is.
   { package: "jsonc-parser", owners: ["config", "hooks/settings"] },

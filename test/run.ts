@@ -41,6 +41,7 @@ const SYSTEM_PARTS = [
       busybox: "busybox",
     }),
   },
+  { name: "Prometheus", ...tools({ prometheus: "prometheus", promtool: "prometheus" }) },
   { name: "tools of packages", ...tools({ "dpkg-deb": "dpkg", rpmbuild: "rpm", lintian: "lintian" }) },
 ];
 

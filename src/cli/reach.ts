@@ -1,5 +1,5 @@
 /** The server a command talks to: found, started where that is wanted, or its absence explained. */
-import { checkReach, type LoadedConfig } from "../config/load.ts";
+import type { LoadedConfig } from "../config/load.ts";
 import { describeHolder } from "../daemon/failure.ts";
 import { findSettledServer, type Found, type ServerAddress } from "../daemon/find.ts";
 import { startServer } from "../daemon/start.ts";
@@ -29,7 +29,6 @@ export async function runningOrStartedServer(
   const found = await findSettledServer(addressOf(loaded));
   if (found.state === "running") return found.url;
   if (found.state === "hung" || !loaded.values.auto_start) throw absence(found, loaded);
-  checkReach(loaded);
   const args = serverArgs(rawArgs, loaded);
   const started = await startServer({ command: selfCommand(), args, ...addressOf(loaded) });
   if (started.outcome === "failed") throw new CommandError(started.message, started.hint, started.exitCode);

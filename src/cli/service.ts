@@ -1,7 +1,7 @@
 /** What the commands for services share: the mode, and the configuration as the service will see it. */
 import type { ArgsDef } from "citty";
 import { processEnv } from "../config/env.ts";
-import { checkReach, flagFor, loadConfig, type LoadedConfig } from "../config/load.ts";
+import { flagFor, loadConfig, type LoadedConfig } from "../config/load.ts";
 import type { Machine } from "../config/paths.ts";
 import { ENV_PREFIX, fieldOf, isKey, type Key, SCHEMA } from "../config/schema.ts";
 import { findSettledServer, type Found } from "../daemon/find.ts";
@@ -69,7 +69,6 @@ export function planOf(mode: Mode, machine: Machine, rawArgs: readonly string[])
     env: serviceEnv(mode, machine, places),
     dockerFile: false,
   });
-  checkReach(loaded);
   if (loaded.values.port === 0) {
     throw new CommandError("A service needs a port by which it is found", "Write --port N", EXIT.usage);
   }

@@ -93,6 +93,13 @@ const commands: Record<string, Lazy | Group> = {
       schema: lazy("Print the JSON Schema of the file", () => import("./commands/config-schema.ts")),
     },
   },
+  metrics: {
+    description: "Print what Grafana and Prometheus need to watch servers",
+    commands: {
+      dashboard: lazy("Print a dashboard for Grafana", () => import("./commands/metrics-dashboard.ts")),
+      alerts: lazy("Print alert rules for Prometheus", () => import("./commands/metrics-alerts.ts")),
+    },
+  },
   completions: lazy("Print the completion script of a shell", () => import("./commands/completions.ts")),
   version: lazy("Show the versions of everything", () => import("./commands/version.ts")),
   upgrade: lazy("Replace this program by a newer release", () => import("./commands/upgrade.ts")),

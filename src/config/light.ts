@@ -16,7 +16,15 @@ export interface LightOptions {
 }
 
 /** What the sender of hooks needs: no preset touches these, but for a host that every preset leaves to this machine. */
-const LIGHT_KEYS = ["host", "port", "state_dir", "token", "max_http_buffer_size"] as const satisfies Key[];
+const LIGHT_KEYS = [
+  "host",
+  "port",
+  "state_dir",
+  "token",
+  "max_http_buffer_size",
+  "redact",
+  "redact_patterns",
+] as const satisfies Key[];
 
 export type LightConfig = Pick<Config, (typeof LIGHT_KEYS)[number]>;
 

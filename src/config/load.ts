@@ -4,10 +4,20 @@ import { dirname } from "node:path";
 import { parse, type ParseError, printParseErrorCode } from "jsonc-parser";
 import { isObject } from "../protocol/event.ts";
 import { isLoopbackHost } from "../protocol/hosts.ts";
+import { problemOf } from "../protocol/secret-patterns.ts";
 import { type Env, processEnv } from "./env.ts";
 import { absolutePath, configFiles, defaultStateDir } from "./paths.ts";
 import { detectEnvironment, type Environment, presetValues } from "./presets.ts";
-import { type Config, ENV_PREFIX, fieldOf, flagOf, isKey, type Key, KEYS } from "./schema.ts";
+import {
+  type Config,
+  ENV_PREFIX,
+  fieldOf,
+  flagOf,
+  isKey,
+  type Key,
+  KEYS,
+  type NumberField,
+} from "./schema.ts";
 import { nearest } from "./suggest.ts";
 import { checkValue } from "./values.ts";
 
@@ -98,6 +108,14 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
         problems.push(`${source}: ${key} = ${shown(key, raw)} is not possible; ${checked.why}`);
         continue;
       }
+      if (key === "redact_patterns") {
+        for (const pattern of checked.value as string[]) {
+          const problem = problemOf(pattern);
+          if (problem === null) continue;
+          const allowed = "allowed are regular expressions of JavaScript";
+          problems.push(`${source}: ${key} holds ${JSON.stringify(pattern)}: ${problem}; ${allowed}`);
+        }
+      }
       const isPath = fieldOf(key).type === "path" && typeof checked.value === "string";
       const base = kind === "file" ? dirname(source) : cwd;
       set(key, isPath ? absolutePath(checked.value as string, base, env) : checked.value, {
@@ -126,6 +144,13 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
     });
   for (const key of KEYS) if (key !== "environment") apply(key);
 
+  const isNear = isLoopbackHost(values.host as string);
+  const because = `default ${isNear ? "on" : "beyond"} loopback`;
+  for (const key of KEYS) {
+    const { beyondLoopback } = fieldOf(key) as NumberField;
+    const isDefault = beyondLoopback !== undefined && origins[key]?.kind === "default";
+    if (isDefault) set(key, isNear ? values[key] : beyondLoopback, { kind: "default", source: because });
+  }
   if (values.state_dir === null) values.state_dir = defaultStateDir({ platform, env });
   const pathOrigin = origins.log_file_path as Origin;
   const outranks = RANK.indexOf(pathOrigin.kind) > RANK.indexOf((origins.log_to_file as Origin).kind);
@@ -138,18 +163,6 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
     environment,
     file,
   };
-}
-
-/**
- * Refuses to open the server to other machines while nothing guards it. Access control is a part of the
- * contract this release does not keep yet; `auth: off` says that the network itself is trusted.
- */
-export function checkReach({ values, origins }: LoadedConfig): void {
-  if (isLoopbackHost(values.host) || values.auth === "off") return;
-  throw new ConfigError([
-    `${origins.host.source}: host = "${values.host}" would open every event to the network, and access control is not in this release; ` +
-      "use localhost, or set auth to off where the network itself is trusted",
-  ]);
 }
 
 function chooseEnvironment(

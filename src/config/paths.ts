@@ -55,6 +55,19 @@ export function serverPaths(stateDir: string, port: number): ServerPaths {
   };
 }
 
+/** What servers of one state directory share. */
+export interface TokenPaths {
+  /** The tokens that were made, hashed. */
+  tokens: string;
+  /** The token by which this user gets in on this machine. */
+  local: string;
+}
+
+export function tokenPaths(stateDir: string): TokenPaths {
+  const { join } = process.platform === "win32" ? win32 : posix;
+  return { tokens: join(stateDir, "tokens.json"), local: join(stateDir, "local-token") };
+}
+
 /** A path as the configuration gives it: `~` is the home directory, and what is relative is so to `base`. */
 export function absolutePath(path: string, base: string, env: Machine["env"]): string {
   return path === "~" || /^~[/\\]/.test(path)

@@ -34,6 +34,8 @@ export interface NumberField extends FieldBase {
   min: number;
   max: number;
   unit?: string;
+  /** The default where the server can be reached from other machines. */
+  beyondLoopback?: number;
 }
 
 export interface BooleanField extends FieldBase {
@@ -41,7 +43,7 @@ export interface BooleanField extends FieldBase {
   default: boolean | null;
 }
 
-/** A list of strings; a lone string is a list of one, and a variable is split at commas. */
+/** A list of strings; a lone string is a list of one, and a variable is split at commas unless it is a list in JSON. */
 export interface ListField extends FieldBase {
   type: "list";
   default: readonly string[];
@@ -50,9 +52,6 @@ export interface ListField extends FieldBase {
 export type Field = StringField | NumberField | BooleanField | ListField;
 
 const MAX_COUNT = 1_000_000_000;
-const NO_ACCESS_CONTROL = "access control is not in this release";
-const NO_LIMITS = "limits per client are not in this release";
-const NO_JWT = { reason: NO_ACCESS_CONTROL, accepts: [null] } as const;
 
 export const SCHEMA = {
   host: {
@@ -247,7 +246,6 @@ export const SCHEMA = {
     type: "string",
     default: "auto",
     choices: ["auto", "on", "off"],
-    pending: { reason: NO_ACCESS_CONTROL, accepts: ["auto", "off"] },
     env: "AUTH",
     flag: true,
     description: "Ask for tokens: auto does beyond loopback",
@@ -256,43 +254,43 @@ export const SCHEMA = {
     type: "string",
     default: null,
     secret: true,
-    pending: NO_JWT,
+    reloadable: true,
     env: "TOKEN",
-    description: "Access token",
+    description: "Access token: the server takes it for every scope, commands and hooks send it",
   },
   jwt_secret: {
     type: "string",
     default: null,
     secret: true,
-    pending: NO_JWT,
+    reloadable: true,
     env: "JWT_SECRET",
     description: "Shared secret of HS256 tokens",
   },
   jwt_public_key: {
     type: "path",
     default: null,
-    pending: NO_JWT,
+    reloadable: true,
     env: "JWT_PUBLIC_KEY",
-    description: "PEM file of RS256 or ES256 tokens",
+    description: "PEM file of the public key of RS256 or ES256 tokens",
   },
   jwt_jwks_url: {
     type: "string",
     default: null,
-    pending: NO_JWT,
+    reloadable: true,
     env: "JWT_JWKS_URL",
-    description: "URL or file of the key set of tokens",
+    description: "URL or absolute path of the key set of RS256 or ES256 tokens",
   },
   jwt_issuer: {
     type: "string",
     default: null,
-    pending: NO_JWT,
+    reloadable: true,
     env: "JWT_ISSUER",
     description: "Issuer tokens have to name",
   },
   jwt_audience: {
     type: "string",
     default: null,
-    pending: NO_JWT,
+    reloadable: true,
     env: "JWT_AUDIENCE",
     description: "Audience tokens have to name",
   },
@@ -307,15 +305,16 @@ export const SCHEMA = {
     type: "boolean",
     default: true,
     env: "REDACT",
-    description:
-      "Mask secrets before an event is stored or sent (not in this release: events pass as they are)",
+    reloadable: true,
+    description: "Mask secrets before an event is stored or sent; false lets events pass as they are",
   },
   redact_patterns: {
     type: "list",
     default: [],
-    pending: { reason: "redaction is not in this release", accepts: [] },
     env: "REDACT_PATTERNS",
-    description: "Further patterns to mask, as regular expressions",
+    reloadable: true,
+    description:
+      "Further secrets to mask, as regular expressions; every event is gone through with each of them, which costs time",
   },
   max_connections: {
     type: "integer",
@@ -323,9 +322,9 @@ export const SCHEMA = {
     min: 0,
     max: MAX_COUNT,
     computed: "0 on loopback, 10000 elsewhere",
-    pending: { reason: NO_LIMITS, accepts: [0] },
+    beyondLoopback: 10_000,
     env: "MAX_CONNECTIONS",
-    description: "Clients connected at once; 0 is no limit",
+    description: "Clients connected at once, over Socket.IO or as readers of the stream; 0 is no limit",
   },
   max_events_per_second: {
     type: "number",
@@ -333,9 +332,9 @@ export const SCHEMA = {
     min: 0,
     max: MAX_COUNT,
     computed: "0 on loopback, 1000 elsewhere",
-    pending: { reason: NO_LIMITS, accepts: [0] },
+    beyondLoopback: 1000,
     env: "MAX_EVENTS_PER_SECOND",
-    description: "Events per second of one client; 0 is no limit",
+    description: "Events per second of one client (a connection, token or address); 0 is no limit",
   },
   max_handshakes_per_second: {
     type: "number",
@@ -343,7 +342,7 @@ export const SCHEMA = {
     min: 0,
     max: MAX_COUNT,
     computed: "0 on loopback, 200 elsewhere",
-    pending: { reason: NO_LIMITS, accepts: [0] },
+    beyondLoopback: 200,
     env: "MAX_HANDSHAKES_PER_SECOND",
     description: "New connections per second; 0 is no limit",
   },

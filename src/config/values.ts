@@ -80,6 +80,21 @@ export function readValue(field: Field, raw: unknown): Checked {
 }
 
 function splitList(text: string): string[] {
+  return listOf(text) ?? splitAtCommas(text);
+}
+
+/** Of a list in JSON; some items hold commas. Null for anything else. */
+function listOf(text: string): string[] | null {
+  if (!text.trimStart().startsWith("[")) return null;
+  try {
+    const list: unknown = JSON.parse(text);
+    return Array.isArray(list) && list.every((item) => typeof item === "string") ? list : null;
+  } catch {
+    return null;
+  }
+}
+
+function splitAtCommas(text: string): string[] {
   return text
     .split(",")
     .map((item) => item.trim())

@@ -15,8 +15,12 @@ export interface RunOptions {
   args: string[];
   /** Whether log lines also go to stderr. */
   stderr: boolean;
-  /** Called once, when the server takes requests and its instance file is written. */
-  onReady: (instance: Instance) => void;
+  /**
+   * Called once, when the server takes requests and its instance file is written.
+   *
+   * @param firstToken the token that was made on this first start, which nobody can read again
+   */
+  onReady: (instance: Instance, firstToken: string | null) => void;
 }
 
 /** A graceful stop takes at most this long; the contract allows 5 seconds. */
@@ -25,10 +29,13 @@ const STOP_LIMIT_MS = 4500;
 /** Resolves when the server has stopped; rejects when it cannot start. */
 export async function runServer({ loaded, reload, args, stderr, onReady }: RunOptions): Promise<void> {
   const { values: config } = loaded;
+  // Whatever file is made by whatever library: what events hold is nobody else's.
+  process.umask(0o077);
   // From the first moment on: a SIGHUP that nobody handles ends the process.
   let takeUp = () => {};
   process.on("SIGHUP", () => takeUp());
-  const app = await createApp({ config, stderr });
+  let stop = () => {};
+  const app = await createApp({ config, stderr, shutDown: () => stop() });
   let live = config;
   let sources = sourcesOf(loaded);
   const record = (): Instance => ({ ...instanceOf(app, live, args), sources });
@@ -36,7 +43,7 @@ export async function runServer({ loaded, reload, args, stderr, onReady }: RunOp
   for (const path of temporaryFiles(config.state_dir, app.port)) rmSync(path, { force: true });
 
   const stopped = new Promise<void>((resolve) => {
-    const stop = () => {
+    stop = () => {
       // From here on it is no server to be found; its lock, released last, makes a successor wait.
       removeOwnFile(config.state_dir, app.port);
       setTimeout(resolve, STOP_LIMIT_MS);
@@ -80,7 +87,7 @@ export async function runServer({ loaded, reload, args, stderr, onReady }: RunOp
     });
   }
 
-  onReady(record());
+  onReady(record(), app.firstToken);
   await stopped;
 }
 

@@ -1,12 +1,13 @@
 /** Starts a server in the background and waits until it answers. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { childEnv } from "../config/env.ts";
 import { serverPaths } from "../config/paths.ts";
 import { probe } from "../client/http.ts";
 import { localUrl } from "../protocol/hosts.ts";
 import type { Health } from "../protocol/messages.ts";
+import { ensurePrivateDirectory, NotPrivateError, refuseLinks } from "../private-files.ts";
 import type { Failure } from "./failure.ts";
 import { findSettledServer, type Found, type ServerAddress } from "./find.ts";
 import type { Instance } from "./instance.ts";
@@ -84,7 +85,10 @@ async function spawnServer({ command, args, stateDir, port }: StartOptions): Pro
       ok: false,
       exitCode: 1,
       message: `Cannot use the state directory ${stateDir}: ${(error as Error).message}`,
-      hint: "Mend its permissions, or name another one: --state-dir DIR",
+      hint:
+        error instanceof NotPrivateError
+          ? error.hint
+          : "Mend its permissions, or name another one: --state-dir DIR",
     };
   }
   const child = spawn(program, [...entry, "serve", "--background", ...args], {
@@ -103,7 +107,11 @@ async function spawnServer({ command, args, stateDir, port }: StartOptions): Pro
 /** What the runtime itself says at a crash goes where the log lines go. */
 function openCrashLog(stateDir: string, port: number): number {
   const { directory, log } = serverPaths(stateDir, port);
-  mkdirSync(port === 0 ? stateDir : directory, { recursive: true, mode: 0o700 });
+  ensurePrivateDirectory(stateDir);
+  if (port !== 0) {
+    ensurePrivateDirectory(directory);
+    refuseLinks(directory);
+  }
   return openSync(port === 0 ? join(stateDir, "start.log") : log, "a", 0o600);
 }
 

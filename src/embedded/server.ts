@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createApp } from "../app.ts";
-import { checkReach, loadConfig, type LoadedConfig } from "../config/load.ts";
+import { loadConfig, type LoadedConfig } from "../config/load.ts";
 import type { Key } from "../config/schema.ts";
 import { localUrl, schemeOf } from "../protocol/hosts.ts";
 import { IS_COMPILED } from "../version.ts";
@@ -48,7 +48,6 @@ export async function startEmbeddedServer(options: EmbeddedOptions = {}): Promis
       host,
       state_dir: directory,
     });
-    checkReach(loaded);
     const app = await createApp({ config: loaded.values, stderr: false });
     let stopped: Promise<void> | null = null;
     return {

@@ -53,7 +53,8 @@ async function deliver(args: readonly string[]): Promise<void> {
   if (outcome === "stored") return;
   // Apart, for it takes a while to load.
   const { deliverLate } = await import("./late.ts");
-  await deliverLate({ text, time, target, directory, outcome });
+  const { redact, redact_patterns: patterns } = config;
+  await deliverLate({ text, time, target, directory, outcome, patterns: redact ? patterns : null });
 }
 
 function lookAround(config: LightConfig): Promise<Place> {

@@ -1,4 +1,5 @@
 /** What a hook does when its event could not just be sent; apart, for it needs what takes longer to load. */
+import { redactJson } from "../protocol/redact.ts";
 import type { Outcome } from "./outcome.ts";
 import { connect } from "./send.ts";
 import { openSpool, type Spool } from "./spool.ts";
@@ -13,6 +14,8 @@ export interface Late {
   directory: string;
   /** What became of it; null when it has not been sent. */
   outcome: Outcome | null;
+  /** Forms of secrets besides the known ones; null leaves them all as they are. */
+  patterns: readonly string[] | null;
 }
 
 /**
@@ -22,14 +25,21 @@ export interface Late {
 const REPLAY_MS = 100;
 
 /** Puts the event into the spool, and the spool on its way. */
-export async function deliverLate({ text, time, target, directory, outcome: first }: Late): Promise<void> {
+export async function deliverLate({
+  text,
+  time,
+  target,
+  directory,
+  outcome: first,
+  patterns,
+}: Late): Promise<void> {
   const spool = openSpool(directory);
   const outcome =
     first === null && target !== null && isEmpty(spool) ? await connect(target).post(text) : first;
   if (outcome === "stored") return;
   if (outcome !== null && outcome !== "later") return spool.note(`refused_${outcome.refused}`);
   try {
-    spool.add(text, time);
+    spool.add(patterns === null ? text : redactJson(text, patterns), time);
   } catch {
     // Out of its order rather than not at all.
     if (target !== null && outcome === null) await connect(target).post(text);

@@ -16,6 +16,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { ensurePrivateDirectory, problemOfDirectory } from "../private-files.ts";
 import { isObject, type JsonObject } from "../protocol/event.ts";
 import { parseExactJson } from "../protocol/json.ts";
 
@@ -38,8 +39,12 @@ export interface SpooledEvent {
 export interface SpoolStatus {
   waiting: number;
   bytes: number;
+  /** When the hook ran whose event has waited longest, in milliseconds since the epoch. */
+  oldest: number | null;
   /** Events that were given up, ever. */
   dropped: number;
+  /** When the last of them was, in milliseconds since the epoch. */
+  dropped_at: number | null;
   last_reason: string | null;
 }
 
@@ -62,7 +67,7 @@ export function openSpool(directory: string, limits: SpoolLimits = LIMITS) {
 
   /** Counts what is given up meanwhile. The file is opened first: what cannot be counted is not given up. */
   function counting(reason: DropReason, giveUp: (count: (more: number) => void) => void): void {
-    mkdirSync(dirname(directory), { recursive: true, mode: 0o700 });
+    ensurePrivateDirectory(dirname(directory));
     const file = openSync(droppedFile(directory), "a", 0o600);
     let sum = 0;
     try {
@@ -73,6 +78,14 @@ export function openSpool(directory: string, limits: SpoolLimits = LIMITS) {
       } finally {
         closeSync(file);
       }
+    }
+  }
+
+  /** Where others may write, they could lead events elsewhere: the server refuses such a place too. */
+  function refuseStrangers(): void {
+    for (const place of [dirname(dirname(directory)), dirname(directory), directory]) {
+      const problem = problemOfDirectory(place);
+      if (problem !== null) throw problem;
     }
   }
 
@@ -139,6 +152,7 @@ export function openSpool(directory: string, limits: SpoolLimits = LIMITS) {
 
     /** @param time when the hook ran, milliseconds since the epoch with a fraction */
     add(text: string, time: number): void {
+      refuseStrangers();
       const micros = `${Math.round(time * 1000)}`.padStart(16, "0");
       // `node:crypto` would take longer to load than all else a hook does.
       const random = Math.floor(Math.random() * 2 ** 32)
@@ -221,7 +235,12 @@ export function spoolStatus(directory: string): SpoolStatus {
   return {
     waiting: names.length,
     bytes: sizeOf(names),
+    oldest:
+      names.length === 0
+        ? null
+        : names.reduce((least, name) => Math.min(least, timeOf(name)), Infinity) / 1000,
     dropped: drops.reduce((sum, [, count]) => sum + (Number(count) || 0), 0),
+    dropped_at: Date.parse(drops.at(-1)?.[0] ?? "") || null,
     last_reason: drops.at(-1)?.[2] ?? null,
   };
 }

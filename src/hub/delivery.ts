@@ -1,9 +1,11 @@
 /** Fans stored events out: live ones as they are stored, missed ones from the log, in `seq` order and once. */
 import type { AppendedEvent, EventLog } from "../log/log.ts";
+import type { CodedError } from "../protocol/errors.ts";
 import type { StoredEvent } from "../protocol/event.ts";
 import type { HistoryGap } from "../protocol/messages.ts";
 import { type EventFilter, matchesFilter, type ResumePosition } from "../protocol/query.ts";
 import type { ClientIdentity } from "./clients.ts";
+import { createMeasures, type Measures } from "./measures.ts";
 
 /**
  * A way to many receivers at once. A subscriber with a channel is on it while it is live and wants everything;
@@ -12,6 +14,7 @@ import type { ClientIdentity } from "./clients.ts";
 export interface Channel {
   join(id: string): void;
   leave(id: string): void;
+  has(id: string): boolean;
   /**
    * Gives an event to all on the channel but one.
    *
@@ -28,6 +31,8 @@ export interface Subscriber {
   channel?: Channel;
   /** Who it is; without it, it is not shown among the receivers. */
   identify?(): ClientIdentity;
+  /** The part of it that costs nothing to ask. */
+  transport?(): ClientIdentity["transport"];
   onEvent(event: StoredEvent): void;
   onGap(gap: HistoryGap): void;
   /** Bytes that were given to the receiver and have not left the process. */
@@ -36,6 +41,8 @@ export interface Subscriber {
   drained(): Promise<void>;
   /** The feed has ended because the log could not be read: the receiver has to connect again. */
   onFailure(): void;
+  /** Ends it for good, as somebody with the right to has asked. */
+  dismiss?(reason: CodedError): void;
   /** The server stops; for receivers that nothing else would tell. */
   onEnd?(): void;
 }
@@ -67,12 +74,16 @@ export interface Delivery {
   ): Subscription;
   /** Gives a stored batch to the live feeds; `origins` names the subscriber each event came from. */
   deliver(appended: readonly AppendedEvent[], origins: readonly (string | undefined)[]): void;
+  /** Sends a client away; false when there is none of this id. */
+  dismiss(id: string, reason: CodedError): boolean;
   /** Tells all receivers that the server stops. */
   end(): void;
   /** The last `seq` given to the live feed. */
   deliveredSeq(): number;
   /** All clients, in no order. */
   receivers(): Receiver[];
+  /** How many clients there are by transport, and by how many events the one farthest behind is. */
+  census(): { transports: Record<ClientIdentity["transport"], number>; maxLag: number };
   stats(): { lagging_clients: number; catch_ups: number; dropped: number };
 }
 
@@ -118,7 +129,11 @@ const LOW_WATER = 128 * 1024;
  *
  * @param onError told of failures that must not reach the sender of an event
  */
-export function createDelivery(log: EventLog, onError: (error: unknown) => void): Delivery {
+export function createDelivery(
+  log: EventLog,
+  onError: (error: unknown) => void,
+  measures: Measures = createMeasures(),
+): Delivery {
   /** Feeds that get their events one by one: filtered, behind, or without a channel. */
   const single = new Set<Feed>();
   const channels = new Map<Channel, Set<Feed>>();
@@ -127,10 +142,15 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
   // so a feed that catches up stops here, and neither misses nor repeats it.
   let delivered = log.position().last_seq;
 
+  function tellGap(subscriber: Subscriber, gap: HistoryGap): void {
+    if (!subscriber.internal) measures.gaps[gap.reason] += 1;
+    subscriber.onGap(gap);
+  }
+
   /** Says what can no longer be had, and returns the position the feed goes on from. */
   function startOf(resume: ResumePosition, subscriber: Subscriber): number {
     const { after, gap } = log.locate(resume);
-    if (gap) subscriber.onGap(gap);
+    if (gap) tellGap(subscriber, gap);
     // Of an unknown epoch nothing is known to have been missed: it starts with what there is.
     return gap?.reason === "unknown_epoch"
       ? Math.min(log.position().first_seq - 1, delivered)
@@ -170,6 +190,7 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
     origin: string | undefined,
   ): Feed[] {
     if (members.size === 0) return [];
+    count(event, members.size - (origin !== undefined && channel.has(origin) ? 1 : 0));
     try {
       if (!channel.publish(event, origin)) return [];
     } catch (error) {
@@ -205,7 +226,7 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
       // What is beyond `delivered` comes to the feed live, even if the log has trimmed it by then.
       const missingTo = Math.min(page.first_seq - 1, delivered);
       if (missingTo > after) {
-        feed.subscriber.onGap({ from_seq: after + 1, to_seq: missingTo, reason: "trimmed" });
+        tellGap(feed.subscriber, { from_seq: after + 1, to_seq: missingTo, reason: "trimmed" });
         feed.catchingUpFrom = missingTo;
         for (const seq of feed.ownSeqs ?? []) if (seq <= missingTo) feed.ownSeqs?.delete(seq);
       }
@@ -220,9 +241,15 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
     }
   }
 
+  function count({ json }: StoredEvent, receivers: number): void {
+    measures.delivered += receivers;
+    measures.bytesDelivered += receivers * Buffer.byteLength(json);
+  }
+
   /** One receiver that fails must not cost the others their event. */
   function give(feed: Feed, event: StoredEvent): void {
     if (feed.filter !== null && !matchesFilter(event, feed.filter)) return;
+    if (!feed.subscriber.internal) count(event, 1);
     try {
       feed.subscriber.onEvent(event);
     } catch (error) {
@@ -244,6 +271,7 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
       for (const [index, { seq, stored }] of appended.entries()) {
         if (stored === null) continue;
         const origin = origins[index];
+        measures.bytesReceived += Buffer.byteLength(stored.json);
         for (const feed of single) {
           const own = feed.subscriber.id === origin;
           if (feed.catchingUpFrom !== null) {
@@ -257,6 +285,15 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
         delivered = seq;
       }
       for (const feed of behind) startCatchUp(feed);
+    },
+
+    dismiss(id, reason) {
+      for (const feeds of [single, ...channels.values()]) {
+        const found = [...feeds].find(({ subscriber }) => subscriber.id === id && subscriber.dismiss);
+        found?.subscriber.dismiss?.(reason);
+        if (found) return true;
+      }
+      return false;
     },
 
     end() {
@@ -274,6 +311,20 @@ export function createDelivery(log: EventLog, onError: (error: unknown) => void)
           return [{ ...identity, id: subscriber.id, filter, lag, buffered: subscriber.buffered() }];
         }),
       );
+    },
+
+    census() {
+      const transports = { websocket: 0, polling: 0, stream: 0 };
+      let maxLag = 0;
+      for (const feeds of [single, ...channels.values()]) {
+        for (const { subscriber, catchingUpFrom } of feeds) {
+          const transport = subscriber.transport?.();
+          if (transport === undefined) continue;
+          transports[transport] += 1;
+          if (catchingUpFrom !== null) maxLag = Math.max(maxLag, delivered - catchingUpFrom);
+        }
+      }
+      return { transports, maxLag };
     },
 
     stats: () => ({

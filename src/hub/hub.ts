@@ -6,7 +6,9 @@ import { type Clients, createClients } from "./clients.ts";
 import { createDelivery, type Delivery } from "./delivery.ts";
 import { type HistoryPage, readHistory } from "./history.ts";
 import { createIngest } from "./ingest.ts";
+import { createMeasures, type Measures, type Way } from "./measures.ts";
 import { createStamp, stampBatch } from "./publish.ts";
+import type { Redaction } from "./redaction.ts";
 import { createSameHook } from "./same-hook.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
 
@@ -14,6 +16,8 @@ export interface HubOptions {
   log: EventLog;
   serverId: string;
   maxEventBytes: number;
+  /** Masks secrets in what comes in; without it events pass as they are. */
+  redaction?: Redaction;
   /** Told of failures that have no caller to go to. */
   onError?: (error: unknown) => void;
 }
@@ -21,15 +25,16 @@ export interface HubOptions {
 export interface Hub {
   clients: Clients;
   subscribe: Delivery["subscribe"];
+  dismiss: Delivery["dismiss"];
   receivers: Delivery["receivers"];
   sessions: Pick<Sessions, "list" | "get">;
 
   /** To be awaited before anything is published: of a hook registered twice one may have been stored before a restart. */
   recall(): Promise<void>;
   /** Stores one event; resolves once it is in the log. `origin` does not get it back. */
-  publish(input: unknown, origin?: string): Promise<AppendedEvent>;
+  publish(input: unknown, origin?: string, way?: Way): Promise<AppendedEvent>;
   /** Stores a batch, all of it or, with `invalid_events`, nothing. */
-  publishBatch(inputs: readonly unknown[]): Promise<AppendedEvent[]>;
+  publishBatch(inputs: readonly unknown[], way?: Way): Promise<AppendedEvent[]>;
   history(query: HistoryQuery): Promise<HistoryPage>;
 
   /** The log as the live feed has reached it. */
@@ -38,6 +43,8 @@ export interface Hub {
   /** New events since the start. */
   eventsProcessed(): number;
   stats(): HubStats;
+  measures: Readonly<Measures>;
+  census: Delivery["census"];
   checks(): HealthCheck[];
   /** Takes no more events; resolves once those accepted are stored, sent on and acknowledged. */
   drain(): Promise<void>;
@@ -52,13 +59,15 @@ export interface HubStats {
   last_activity: number | null;
   log: LogSize;
   delivery: ReturnType<Delivery["stats"]>;
+  /** Secrets masked, by kind. */
+  redacted: Record<string, number>;
 }
 
 /** Newest events looked through for hooks by `recall`: more than come in two seconds, and read in a millisecond. */
 const RECALLED = 200;
 
 /** Joins the parts of the hub around one log. */
-export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: HubOptions): Hub {
+export function createHub({ log, serverId, maxEventBytes, redaction, onError = () => {} }: HubOptions): Hub {
   let eventsProcessed = 0;
   let errors = 0;
   let lastActivity: number | null = null;
@@ -67,15 +76,22 @@ export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: 
     errors += 1;
   };
   const sameHook = createSameHook();
-  const stamp = createStamp({ serverId, maxEventBytes, sameHook });
+  const stamp = createStamp({
+    serverId,
+    maxEventBytes,
+    sameHook,
+    redact: () => redaction?.current() ?? null,
+  });
   const report = (error: unknown) => {
     countError();
     onError(error);
   };
-  const delivery = createDelivery(log, report);
+  const measures = createMeasures();
+  const delivery = createDelivery(log, report, measures);
   const sessions = createSessions({ delivery, epoch: log.position().epoch, onError: report });
   const ingest = createIngest({
     log,
+    measures,
     onStored(appended, origins) {
       eventsProcessed += appended.filter(({ stored }) => stored !== null).length;
       lastActivity = Date.now();
@@ -91,7 +107,10 @@ export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: 
   return {
     clients: createClients(),
     subscribe: delivery.subscribe,
+    dismiss: delivery.dismiss,
     receivers: delivery.receivers,
+    census: delivery.census,
+    measures,
     sessions,
 
     async recall() {
@@ -103,14 +122,14 @@ export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: 
       }
     },
 
-    async publish(input, origin) {
-      const [appended] = await ingest.enqueue([stamp(input)], origin);
+    async publish(input, origin, way) {
+      const [appended] = await ingest.enqueue([stamp(input)], origin, way);
       return appended as AppendedEvent;
     },
 
-    async publishBatch(inputs) {
+    async publishBatch(inputs, way) {
       const events = stampBatch(inputs, stamp);
-      return events.length === 0 ? [] : ingest.enqueue(events, undefined);
+      return events.length === 0 ? [] : ingest.enqueue(events, undefined, way);
     },
 
     history: (query) => readHistory(log, query),
@@ -127,6 +146,7 @@ export function createHub({ log, serverId, maxEventBytes, onError = () => {} }: 
       last_activity: lastActivity,
       log: log.size(),
       delivery: delivery.stats(),
+      redacted: redaction?.counts() ?? {},
     }),
     checks: () => [log.check()],
 

@@ -2,18 +2,20 @@
 import type { AppendedEvent, EventLog } from "../log/log.ts";
 import { CodedError } from "../protocol/errors.ts";
 import type { PendingEvent } from "../protocol/event.ts";
+import { countReceived, createMeasures, type Measures, type Way } from "./measures.ts";
 
 export interface IngestOptions {
   log: EventLog;
   /** Called with each batch once it is stored, in order, before its senders learn of it; must not throw. */
   onStored: (appended: readonly AppendedEvent[], origins: readonly (string | undefined)[]) => void;
+  measures?: Measures;
   /** Characters of JSON waiting at most; beyond it senders are told to come again. */
   maxWaiting?: number;
 }
 
 export interface Ingest {
   /** @param origin the subscriber that sent these events, and so does not get them back */
-  enqueue(events: PendingEvent[], origin: string | undefined): Promise<AppendedEvent[]>;
+  enqueue(events: PendingEvent[], origin: string | undefined, way?: Way): Promise<AppendedEvent[]>;
   /** Takes nothing more; resolves once everything enqueued so far is stored. */
   close(): Promise<void>;
 }
@@ -21,6 +23,9 @@ export interface Ingest {
 interface Waiting {
   events: PendingEvent[];
   origin: string | undefined;
+  way: Way;
+  /** On the clock of `performance.now`. */
+  arrivedAt: number;
   resolve: (appended: AppendedEvent[]) => void;
   reject: (error: unknown) => void;
 }
@@ -28,7 +33,12 @@ interface Waiting {
 const MAX_GATHER_MS = 2;
 
 /** Collects events and hands them to the log in batches, one at a time and in order. */
-export function createIngest({ log, onStored, maxWaiting = 64 * 1024 * 1024 }: IngestOptions): Ingest {
+export function createIngest({
+  log,
+  onStored,
+  measures = createMeasures(),
+  maxWaiting = 64 * 1024 * 1024,
+}: IngestOptions): Ingest {
   let queue: Waiting[] = [];
   let waiting = 0;
   let closed = false;
@@ -59,6 +69,7 @@ export function createIngest({ log, onStored, maxWaiting = 64 * 1024 * 1024 }: I
   async function commit(group: Waiting[]): Promise<void> {
     const batch = group.flatMap(({ events }) => events);
     let appended: AppendedEvent[];
+    const startedAt = performance.now();
     try {
       appended = await log.append(batch);
     } catch (error) {
@@ -67,27 +78,35 @@ export function createIngest({ log, onStored, maxWaiting = 64 * 1024 * 1024 }: I
     } finally {
       waiting -= weigh(batch);
     }
+    const storedAt = performance.now();
     // They are stored: whatever happens on their way to others is no failure of their senders.
     onStored(
       appended,
       group.flatMap(({ events, origin }) => events.map(() => origin)),
     );
+    const deliveredAt = performance.now();
+    measures.commitSeconds.observe((storedAt - startedAt) / 1000);
+    measures.batchEvents.observe(batch.length);
     let offset = 0;
-    for (const { events, resolve } of group) {
-      resolve(appended.slice(offset, offset + events.length));
+    for (const { events, way, arrivedAt, resolve } of group) {
+      const own = appended.slice(offset, offset + events.length);
       offset += events.length;
+      countReceived(measures, own, way);
+      measures.ingestSeconds.observe((storedAt - arrivedAt) / 1000, own.length);
+      measures.deliverySeconds.observe((deliveredAt - arrivedAt) / 1000, own.length);
+      resolve(own);
     }
   }
 
   return {
-    enqueue(events, origin) {
+    enqueue(events, origin, way = "http") {
       if (closed) return Promise.reject(new CodedError("not_ready"));
       const weight = weigh(events);
       // One batch alone is always taken, however large: it could never be sent again in a better moment.
       if (waiting > 0 && waiting + weight > maxWaiting) return Promise.reject(new CodedError("overloaded"));
       waiting += weight;
       return new Promise((resolve, reject) => {
-        queue.push({ events, origin, resolve, reject });
+        queue.push({ events, origin, way, arrivedAt: performance.now(), resolve, reject });
         running ??= run();
       });
     },

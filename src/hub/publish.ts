@@ -1,7 +1,8 @@
 /** Checks, stamps and serialises incoming events: once each, before they are stored. */
 import { CodedError } from "../protocol/errors.ts";
 import { exceedsBytes } from "../protocol/json.ts";
-import { checkEvent, indexEvent, type PendingEvent } from "../protocol/event.ts";
+import { checkEvent, indexEvent, type JsonObject, type PendingEvent } from "../protocol/event.ts";
+import type { Redact } from "../protocol/redact.ts";
 
 export interface PublishOptions {
   serverId: string;
@@ -9,6 +10,8 @@ export interface PublishOptions {
   maxEventBytes: number;
   /** The id under which an event of a hook is known already, or its own. */
   sameHook?: (id: string) => string;
+  /** What masks secrets at the moment, or null. */
+  redact?: () => Redact | null;
   now?: () => number;
 }
 
@@ -17,26 +20,30 @@ export function createStamp({
   serverId,
   maxEventBytes,
   sameHook = (id) => id,
+  redact = () => null,
   now = Date.now,
 }: PublishOptions): (input: unknown) => PendingEvent {
   return (input) => {
-    const event = checkEvent(input);
+    const given = checkEvent(input);
     const receivedAt = now();
-    const id = typeof event.id === "string" ? sameHook(event.id) : Bun.randomUUIDv7();
-    const body = JSON.stringify({
-      ...event,
-      // The log gives it; what is undefined is left out.
-      seq: undefined,
-      id,
-      server_id: serverId,
-      received_at: new Date(receivedAt).toISOString(),
-    });
+    const received_at = new Date(receivedAt).toISOString();
+    // The log gives `seq`; what is undefined is left out.
+    const stamped = (event: JsonObject, id: string) =>
+      JSON.stringify({ ...event, seq: undefined, id, server_id: serverId, received_at });
+
+    let id = typeof given.id === "string" ? sameHook(given.id) : Bun.randomUUIDv7();
+    let body = stamped(given, id);
     // What we stamp on it is not the sender's: only near the limit is the event measured as it came.
-    if (exceedsBytes(body, maxEventBytes) && exceedsBytes(JSON.stringify(event), maxEventBytes)) {
+    if (exceedsBytes(body, maxEventBytes) && exceedsBytes(JSON.stringify(given), maxEventBytes)) {
       throw new CodedError(
         "event_too_large",
         `The event is larger than ${maxEventBytes} bytes (\`max_http_buffer_size\`)`,
       );
+    }
+    const event = redact()?.(given, body) ?? given;
+    if (event !== given) {
+      if (typeof event.id === "string" && event.id !== given.id) ({ id } = event as { id: string });
+      body = stamped(event, id);
     }
     return { id, received_at: receivedAt, body, ...indexEvent(event) };
   };
@@ -70,7 +77,7 @@ export function stampBatch(
     throw new CodedError(
       "invalid_events",
       `${count} of ${inputs.length} events are malformed; none was stored`,
-      bad,
+      { items: bad },
     );
   }
   return events;

@@ -36,6 +36,42 @@ export const ERRORS = {
   ],
   invalid_query: [400, "A parameter is not understood", "See the message for what is allowed"],
   client_version_missing: [400, "`client_version` is missing", 'Send {"client_version": "0.7.0"}'],
+  token_missing: [
+    401,
+    "A token is needed",
+    "Send `Authorization: Bearer TOKEN`; on the server's machine `claude-mpm-socketio token create` makes one",
+  ],
+  token_invalid: [401, "The token is not known here", "Make another: claude-mpm-socketio token create"],
+  scope_missing: [
+    403,
+    "The token does not allow this",
+    "Use one with the scope that is named: claude-mpm-socketio token create --scope SCOPE",
+  ],
+  too_many_failures: [
+    429,
+    "Too many wrong tokens came from this address",
+    "Wait as long as `Retry-After` says, and mend the token",
+  ],
+  rate_limited: [
+    429,
+    "More events a second than one client may send",
+    "Keep them, and send them again more slowly; `max_events_per_second` is the limit",
+  ],
+  too_many_handshakes: [
+    429,
+    "More connections a second are asked for than are taken",
+    "Try again in a moment; `max_handshakes_per_second` is the limit",
+  ],
+  too_many_connections: [
+    503,
+    "As many clients are connected as may be",
+    "Try again when others have left, or raise `max_connections`",
+  ],
+  url_too_long: [
+    414,
+    "The URL is too long",
+    "Ask for less at a time, or send it in a body where there is one",
+  ],
   origin_refused: [403, "This page may not talk to the server", "Add its origin to `cors_allowed_origins`"],
   host_refused: [
     403,
@@ -47,6 +83,13 @@ export const ERRORS = {
     "No event of such a session is held",
     "GET /api/sessions lists those that are; an id is given in full",
   ],
+  client_not_found: [404, "No such client is connected", "GET /api/clients lists those that are"],
+  dismissed: [403, "The server's owner has ended this connection", "Ask them; the client may connect again"],
+  not_here: [
+    409,
+    "This server is a part of another program",
+    "End that program, or stop the server through it",
+  ],
   not_found: [404, "There is nothing here", "GET / lists what is"],
   method_not_allowed: [405, "The method does not fit this route", "See the `Allow` header"],
   event_too_large: [
@@ -56,7 +99,11 @@ export const ERRORS = {
   ],
   encoding_unsupported: [415, "Compressed bodies are not taken", "Send the body without a Content-Encoding"],
   body_too_large: [413, "The body is too large", "Send it in smaller parts"],
-  internal: [500, "The server failed", "See the server's log: `claude-mpm-socketio logs`"],
+  internal: [
+    500,
+    "The server failed",
+    "See the server's log: `claude-mpm-socketio logs`; a `request_id` given here stands in it",
+  ],
   unhealthy: [503, "The server is not healthy", "See `checks` for what is wrong"],
   not_ready: [503, "The server is starting or stopping", "Try again in a moment"],
   overloaded: [503, "More events are waiting to be stored than the server holds", "Send again in a moment"],
@@ -106,18 +153,27 @@ export interface ErrorBody {
   code: ErrorCode;
   message: string;
   hint: string;
+  /** Of failures of the server over HTTP: as the `X-Request-Id` of the answer. */
+  request_id?: string;
   items?: { index: number; code: ErrorCode; message: string }[];
 }
 
 export class CodedError extends Error {
   readonly code: ErrorCode;
   readonly items: ErrorBody["items"];
+  /** Seconds after which it may be tried again, where that is known. */
+  readonly retryAfter: number | undefined;
 
-  constructor(code: ErrorCode, message?: string, items?: ErrorBody["items"]) {
+  constructor(
+    code: ErrorCode,
+    message?: string,
+    { items, retryAfter }: { items?: ErrorBody["items"]; retryAfter?: number } = {},
+  ) {
     super(message ?? ERRORS[code][1]);
     this.name = "CodedError";
     this.code = code;
     this.items = items;
+    this.retryAfter = retryAfter;
   }
 
   get status(): number {

@@ -30,7 +30,7 @@ export interface StoredEvent extends EventIndex {
 }
 
 const MAX_ID_LENGTH = 256;
-const MAX_TYPE_LENGTH = 256;
+export const MAX_TYPE_LENGTH = 256;
 
 /** How deep claude-mpm nests an event's payload under `data`. */
 const MAX_DATA_DEPTH = 3;

@@ -69,6 +69,8 @@ export interface Stats {
   errors: number;
   log: LogPosition & { bytes: number; index_backlog: number };
   delivery: { lagging_clients: number; catch_ups: number; dropped: number };
+  /** Secrets masked since the start, by kind. */
+  redacted: Record<string, number>;
   memory: { rss: number };
 }
 

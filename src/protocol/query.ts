@@ -1,10 +1,20 @@
 /** The questions a client can ask of the history, parsed alike from a URL and from a Socket.IO payload. */
 import { CodedError } from "./errors.ts";
-import { type EventIndex, isObject, type JsonObject, matchesProject, matchesType } from "./event.ts";
+import {
+  type EventIndex,
+  isObject,
+  MAX_TYPE_LENGTH,
+  type JsonObject,
+  matchesProject,
+  matchesType,
+} from "./event.ts";
 import { SESSION_STATES, type SessionState } from "./messages.ts";
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1000;
+/** As long as a path may be. */
+const MAX_TEXT = 4096;
+const MAX_TYPES = 100;
 
 /** Which events; an absent field does not narrow. */
 export interface EventFilter {
@@ -57,6 +67,7 @@ export function parseSubscription(input: unknown): EventFilter {
   if (!list.every((type) => typeof type === "string")) {
     throw new CodedError("invalid_query", '`types` is a list of event types, such as ["hook.*"]');
   }
+  checkTypes(list);
   return { ...filter, types: list };
 }
 
@@ -114,14 +125,15 @@ export function matchesFilter(
 
 function parseFilter(fields: JsonObject): EventFilter {
   const filter: EventFilter = {};
-  const session = text(fields, "session_id");
-  const project = text(fields, "project");
+  const session = text(fields, "session_id", MAX_TEXT);
+  const project = text(fields, "project", MAX_TEXT);
   const types = texts(fields, "type");
-  const q = text(fields, "q");
+  const q = text(fields, "q", MAX_TEXT);
   const since = time(fields, "since");
   const until = time(fields, "until");
   if (session !== undefined) filter.session_id = session;
   if (project !== undefined) filter.project = project;
+  checkTypes(types);
   if (types.length > 0) filter.types = types;
   if (q?.includes("\0")) {
     throw new CodedError("invalid_query", "`q` holds a NUL character, which no JSON text does");
@@ -144,11 +156,24 @@ function present(fields: JsonObject, name: string): unknown {
   return value === undefined || value === null || value === "" ? undefined : value;
 }
 
-function text(fields: JsonObject, name: string): string | undefined {
+function text(fields: JsonObject, name: string, maxLength = Number.POSITIVE_INFINITY): string | undefined {
   const value = present(fields, name);
   if (value === undefined) return undefined;
   if (typeof value !== "string") throw new CodedError("invalid_query", `\`${name}\` must be a string`);
+  if (value.length > maxLength) {
+    throw new CodedError("invalid_query", `\`${name}\` has more than ${maxLength} characters`);
+  }
   return value;
+}
+
+/** Every event is held against each of them. */
+function checkTypes(types: readonly string[]): void {
+  if (types.length > MAX_TYPES) {
+    throw new CodedError("invalid_query", `More than ${MAX_TYPES} types; \`hook.*\` stands for many`);
+  }
+  if (types.some((type) => type.length > MAX_TYPE_LENGTH)) {
+    throw new CodedError("invalid_query", `A type has more than ${MAX_TYPE_LENGTH} characters`);
+  }
 }
 
 /** One text, or a list of them as a parameter that is repeated. */

@@ -5,6 +5,8 @@ const NAME =
   /(?:(?:api|access|account|auth|encryption|master|private|secret|service|signing)[_-]?key|pass(?:word|wd|phrase)|pwd|secret|token|authorization)$/i;
 /** These name a place in a list. */
 const CURSOR = /(?:page|next|cursor|continuation|resume|sync)[_-]?token$/i;
+/** Besides ids: the directory, by which projects are told apart. */
+const IDENTITY = /(?:^|[_-])id$|[a-z]Id$|^(?:cwd|working_directory)$/;
 /** More of a name than this is not looked at. */
 export const MAX_NAME_CHARS = 64;
 
@@ -45,6 +47,11 @@ export function kindOfName(name: string): string | null {
   if (kindsByName.size >= MAX_REMEMBERED) kindsByName.clear();
   if (name.length <= MAX_NAME_CHARS) kindsByName.set(name, kind);
   return kind;
+}
+
+/** Whether what a name stands for tells one thing from another, such as a session. */
+export function isIdentity(name: string): boolean {
+  return IDENTITY.test(name);
 }
 
 function kindOf(name: string): string {

@@ -1,4 +1,6 @@
 /** What both faces of the server, HTTP and Socket.IO, answer from. */
+import type { Access } from "../auth/access.ts";
+import type { EventLoopDelays } from "../health/event-loop.ts";
 import type { Hub } from "../hub/hub.ts";
 import { checkCompatibility, type Compatibility, COMPATIBILITY_MATRIX } from "../protocol/compatibility.ts";
 import type {
@@ -11,6 +13,8 @@ import type {
   VersionInfo,
 } from "../protocol/messages.ts";
 import type { EventFilter } from "../protocol/query.ts";
+import type { Limits } from "./limits.ts";
+import type { Refusals } from "./refusals.ts";
 import { BUN_VERSION, SERVER_VERSION, SOCKETIO_VERSION } from "../version.ts";
 
 export interface ServerContext {
@@ -23,13 +27,27 @@ export interface ServerContext {
   /** Bytes of one event's JSON at most. */
   maxEventBytes: number;
   minClientVersion(): string;
+  access: Access;
+  limits: Limits;
+  refusals: Refusals;
+  /** The address a request comes from. */
+  addressOf(request: Request): string;
+  /** Ends the server, and the process it is all of; null where it is a part of another program. */
+  shutDown: (() => void) | null;
   /** Whether the server takes traffic: false once it is stopping. */
   isReady(): boolean;
   /** The server's checks of itself, made anew with every call. */
   checks(): HealthCheck[];
+  /** What the server did by itself to get well again, and how often. */
+  recoveries(): Readonly<Record<string, number>>;
+  /** How late the event loop has been lately. */
+  loopDelays(): EventLoopDelays;
+  /** Of the TLS certificate, seconds since the epoch. */
+  certificateExpiry?(): number | null;
 }
 
-const SEVERITY = ["healthy", "degraded", "unhealthy"] as const;
+/** From well to bad. */
+export const SEVERITY = ["healthy", "degraded", "unhealthy"] as const;
 
 /** The answer to `GET /health`: as bad as the worst of its checks. */
 export function healthReport(context: ServerContext): Health {
@@ -92,6 +110,7 @@ export function statsReport(context: ServerContext): Stats {
     errors: stats.errors,
     log: { ...hub.position(), bytes: stats.log.bytes, index_backlog: stats.log.index_backlog },
     delivery: stats.delivery,
+    redacted: stats.redacted,
     memory: { rss: process.memoryUsage.rss() },
   };
 }

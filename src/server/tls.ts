@@ -10,8 +10,13 @@ export interface Certificate {
   /** Takes up what the files hold now; where that is nothing to serve with, what is served stays. */
   renew(config: TlsConfig): void;
   check(): HealthCheck;
-  /** What became of changed files since the start. */
-  counts(): { renewed: number; refused: number; retries: number };
+}
+
+export interface CertificateOptions {
+  listener: Pick<Listener, "renewTls">;
+  logger: Logger;
+  /** The port that could not be taken anew is taken. */
+  onRecovered(message: string): void;
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -19,13 +24,16 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 const FEW_DAYS = 14;
 
 /** Follows the certificate a listener was opened with. */
-export function createCertificate(first: Tls, listener: Listener, logger: Logger): Certificate {
+export function createCertificate(
+  first: Tls,
+  { listener, logger, onRecovered }: CertificateOptions,
+): Certificate {
   let tls = first;
   /** Why the files as they are now are not served with. */
   let refusal: string | null = null;
   /** Why nobody listens. */
   let trouble: string | null = null;
-  const counts = { renewed: 0, refused: 0, retries: 0 };
+  let attempts = 0;
   const check = (): HealthCheck => ({ name: "tls", ...judge(tls, refusal, trouble) });
 
   function warn(): void {
@@ -37,7 +45,6 @@ export function createCertificate(first: Tls, listener: Listener, logger: Logger
   return {
     pem: () => tls.certificate,
     check,
-    counts: () => ({ ...counts }),
     renew(config) {
       try {
         const next = readTls(config);
@@ -47,19 +54,20 @@ export function createCertificate(first: Tls, listener: Listener, logger: Logger
         tls = next;
       } catch (error) {
         refusal = (error as Error).message;
-        counts.refused += 1;
         logger.error("certificate not taken up, the old one stays", { error: refusal });
         return;
       }
       listener.renewTls(tls, (error, delayMs) => {
         if (error === null) {
+          if (trouble !== null) onRecovered("the port is taken anew, and new connections can be made");
           trouble = null;
-          counts.renewed += 1;
+          attempts = 0;
           logger.info("certificate renewed", { valid_to: new Date(tls.validTo).toISOString() });
           return warn();
         }
-        trouble = (error as Error).message;
-        counts.retries += 1;
+        attempts += 1;
+        const times = `${attempts} attempt${attempts === 1 ? "" : "s"}`;
+        trouble = `${(error as Error).message} (${times})`;
         logger.error("the port cannot be taken anew, nobody can connect", {
           error: trouble,
           next_attempt_ms: delayMs,

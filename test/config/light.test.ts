@@ -32,6 +32,10 @@ describe("says the same as the whole configuration:", () => {
     "flags of every form": {
       args: ["--state-dir=/tmp/x", "--set", "max_http_buffer_size=2000", "--set=port=9004"],
     },
+    "patterns, some with commas": {
+      file: '{"redact": false, "redact_patterns": "corp-[0-9]+"}',
+      env: { [`${V}REDACT_PATTERNS`]: '["corp-[0-9]{3,5}", "b"]' },
+    },
     "its own flag over --set": { args: ["--port=9003", "--set", "port=9004"] },
   };
   for (const [name, { file, env = {}, args = [] }] of Object.entries(cases)) {
@@ -44,8 +48,8 @@ describe("says the same as the whole configuration:", () => {
         env: all,
         dockerFile: false,
       });
-      const { host, port, state_dir, token, max_http_buffer_size } = values;
-      expect(light).toEqual({ host, port, state_dir, token, max_http_buffer_size });
+      const { host, port, state_dir, token, max_http_buffer_size, redact, redact_patterns } = values;
+      expect(light).toEqual({ host, port, state_dir, token, max_http_buffer_size, redact, redact_patterns });
     });
   }
 });

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { asksForTokens } from "../../src/config/access.ts";
 import { jsonSchema, starterFile } from "../../src/config/documents.ts";
-import { checkReach, ConfigError, loadConfig, type LoadOptions } from "../../src/config/load.ts";
+import { ConfigError, loadConfig, type LoadOptions } from "../../src/config/load.ts";
 import { ENV_PREFIX, fieldOf, KEYS, type Key } from "../../src/config/schema.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
@@ -153,12 +154,15 @@ describe("environments", () => {
     expect(load().values).toMatchObject({ environment: "installed", log_level: "INFO", host: "localhost" });
   });
 
-  test("an open host is refused while nothing guards it, unless auth is off", () => {
-    const open = flag("host", "0.0.0.0");
-    expect(problemsOf(() => checkReach(load({ flags: open })))).toHaveLength(1);
-    expect(problemsOf(() => checkReach(load({ flags: { ...open, ...flag("auth", "off") } })))).toEqual([]);
+  test("tokens are asked for beyond loopback, unless it is said otherwise", () => {
+    const asks = (...flags: object[]) => asksForTokens(load({ flags: Object.assign({}, ...flags) }).values);
     for (const host of ["localhost", "127.0.0.1", "::1", "127.9.9.9"]) {
-      expect(problemsOf(() => checkReach(load({ flags: flag("host", host) })))).toEqual([]);
+      expect([host, asks(flag("host", host))]).toEqual([host, false]);
+      expect(asks(flag("host", host), flag("auth", "on"))).toBe(true);
+    }
+    for (const host of ["0.0.0.0", "::", "192.168.1.5", "box.lan"]) {
+      expect([host, asks(flag("host", host))]).toEqual([host, true]);
+      expect(asks(flag("host", host), flag("auth", "off"))).toBe(false);
     }
   });
 });
@@ -204,19 +208,35 @@ describe("what is wrong is said", () => {
   }
 
   test("a secret is never shown, not even when it is refused", () => {
-    const [problem] = problemsOf(() => load({ env: { CLAUDE_MPM_SOCKETIO_TOKEN: "hunter2" } }));
-    expect(problem).toContain("CLAUDE_MPM_SOCKETIO_TOKEN: token = (secret)");
+    const [problem] = problemsOf(() =>
+      load({ env: { CLAUDE_MPM_SOCKETIO_REDIS_URL: "redis://:hunter2@h" } }),
+    );
+    expect(problem).toContain("CLAUDE_MPM_SOCKETIO_REDIS_URL: redis_url = (secret)");
     expect(problem).not.toContain("hunter2");
   });
 
   test("what this release cannot keep is refused, not ignored", () => {
-    for (const [key, raw] of [
-      ["auth", "on"],
-      ["redis_url", "redis://h"],
-      ["max_connections", "5"],
-    ] as const) {
+    for (const [key, raw] of [["redis_url", "redis://h"]] as const) {
       expect(problemsOf(() => load({ flags: flag(key, raw) }))[0]).toContain("not in this release");
     }
+  });
+
+  test("limits for clients are off on loopback, and on beyond it unless they are set", () => {
+    const limits = ({ values, origins }: ReturnType<typeof load>) => {
+      const { max_connections, max_events_per_second, max_handshakes_per_second } = values;
+      return [
+        max_connections,
+        max_events_per_second,
+        max_handshakes_per_second,
+        origins.max_connections.source,
+      ];
+    };
+    expect(limits(load())).toEqual([0, 0, 0, "default on loopback"]);
+    expect(limits(load({ flags: flag("host", "127.0.0.5") }))).toEqual([0, 0, 0, "default on loopback"]);
+    const open = flag("host", "0.0.0.0");
+    expect(limits(load({ flags: open }))).toEqual([10_000, 1000, 200, "default beyond loopback"]);
+    const file = '{"max_connections": 0, "max_events_per_second": 5}';
+    expect(limits(load({ flags: open, file })).slice(0, 3)).toEqual([0, 5, 200]);
   });
 
   test("unknown keys and variables are warnings with the nearest known name", () => {
@@ -291,4 +311,28 @@ test("a file that claude-mpm's Python server saved is read without a complaint",
   const { values, warnings } = load({ file: JSON.stringify(file) });
   expect(warnings).toEqual([]);
   expect(values).toMatchObject({ ...file, cors_allowed_origins: ["*"] });
+});
+
+describe("patterns of secrets", () => {
+  const given = (patterns: string[]) => ({ file: JSON.stringify({ redact_patterns: patterns }) });
+
+  test("that cannot be used are named, each with what is wrong", () => {
+    const problems = problemsOf(() => load(given(["corp-\\d+", "(", "a*", "(a+)+b"])));
+    expect(problems.length).toBe(3);
+    expect(problems[0]).toContain('redact_patterns holds "("');
+    expect(problems[1]).toContain('redact_patterns holds "a*": it matches the empty text; allowed are');
+    expect(problems[2]).toContain('redact_patterns holds "(a+)+b": it repeats what repeats already');
+  });
+
+  test("may hold commas in a list in JSON, of a variable or flag as well", () => {
+    const patterns = ["a{2,3}", "b"];
+    const raw = JSON.stringify(patterns);
+    expect(load({ env: { CLAUDE_MPM_SOCKETIO_REDACT_PATTERNS: raw } }).values.redact_patterns).toEqual(
+      patterns,
+    );
+    expect(load({ flags: flag("redact_patterns", "[ab]x, c") }).values.redact_patterns).toEqual([
+      "[ab]x",
+      "c",
+    ]);
+  });
 });

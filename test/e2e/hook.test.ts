@@ -138,7 +138,14 @@ describe("with a server", () => {
       data: pre("t1"),
     });
     expect(Date.parse(event.timestamp)).toBeGreaterThanOrEqual(before - 1);
-    expect(user.status()).toEqual({ waiting: 0, bytes: 0, dropped: 0, last_reason: null });
+    expect(user.status()).toEqual({
+      waiting: 0,
+      bytes: 0,
+      oldest: null,
+      dropped: 0,
+      dropped_at: null,
+      last_reason: null,
+    });
   });
 
   test("a tool response of 12 MB arrives shortened, with its mark", async () => {

@@ -521,6 +521,8 @@ describe("serve", () => {
     await user.run(["start", ...args]);
     const { pid } = await health(port);
     const client = await connect(`http://127.0.0.1:${port}`);
+    const log = () => readFileSync(join(user.stateDir, `${port}`, "server.log"), "utf8");
+    expect(log()).not.toContain("DEBUG");
     const asks = (origin: string) =>
       fetch(`http://127.0.0.1:${port}/health`, { headers: { Origin: origin } });
     expect((await asks("https://a.example")).status).toBe(403);
@@ -531,10 +533,12 @@ describe("serve", () => {
     );
     process.kill(pid, "SIGHUP");
     await eventually(async () => (await asks("https://a.example")).status === 200);
-    const log = () => readFileSync(join(user.stateDir, `${port}`, "server.log"), "utf8");
     await eventually(() => log().includes("configuration read again"));
     expect(log()).toContain("these take effect with a restart keys=ping_interval");
     expect(readInstance(user, port).settings.log_level).toBe("DEBUG");
+
+    await connect(`http://127.0.0.1:${port}`);
+    expect(log()).toMatch(/DEBUG +\[socketio\] client connected/);
 
     writeFileSync(file, '{"log_level": "LOUD"}');
     process.kill(pid, "SIGHUP");

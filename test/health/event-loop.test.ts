@@ -26,21 +26,25 @@ test("a loop that is free is healthy, and says its figures", async () => {
   });
 });
 
-test("a loop that was blocked for a second is degraded, and recovers when that has passed out of the window", async () => {
-  const loop = watched(300);
-  await eventually(() => loop.delays().p50 > 0);
-  block(1200);
-  await eventually(() => loop.delays().max > 1000);
-  expect(loop.check()).toMatchObject({ status: "degraded", message: expect.stringContaining("served late") });
+test("turns that are late again and again are degraded, and it recovers when they are over", async () => {
+  const loop = watched(500);
+  await eventually(async () => {
+    block(320);
+    return loop.check().status === "degraded";
+  });
+  expect(loop.check().message).toContain("served late");
+  expect(loop.delays().p99).toBeGreaterThan(100);
   await eventually(() => loop.check().status === "healthy");
 });
 
-test("many short waits count as well as one that is long", async () => {
+test("one long wait counts at once", async () => {
   const loop = watched(60_000);
-  await eventually(async () => {
-    block(170);
-    return loop.delays().p99 > 100;
-  });
-  expect(loop.delays().max).toBeLessThan(1000);
-  expect(loop.check()).toMatchObject({ status: "degraded" });
+  await eventually(() => loop.delays().p50 > 0);
+  // Another server in the same process has a measurement of its own.
+  watched(10);
+  block(1300);
+  await eventually(() => loop.delays().max > 1000);
+  expect(loop.check().status).toBe("healthy");
+  block(5200);
+  await eventually(() => loop.check().status === "degraded");
 });

@@ -14,7 +14,7 @@ const NOW = Date.now() - 60_000;
 
 /** A spool in which events 1 to `count` wait, and what a receiver got of them. */
 function setUp(count: number, text: (n: number) => string = (n) => JSON.stringify({ n })) {
-  const directory = join(temporaryDirectory(), "spool");
+  const directory = join(temporaryDirectory(), "8765", "spool");
   const spool = openSpool(directory);
   for (let n = 1; n <= count; n += 1) spool.add(text(n), NOW + n);
   const batches: unknown[][] = [];

@@ -36,7 +36,14 @@ describe("a spool", () => {
     const { directory, spool } = setUp();
     expect(spool.isEmpty()).toBe(true);
     expect(spool.next()).toEqual([]);
-    expect(spoolStatus(directory)).toEqual({ waiting: 0, bytes: 0, dropped: 0, last_reason: null });
+    expect(spoolStatus(directory)).toEqual({
+      waiting: 0,
+      bytes: 0,
+      oldest: null,
+      dropped: 0,
+      dropped_at: null,
+      last_reason: null,
+    });
   });
 
   test("gives events in the order of their hooks, to the microsecond", () => {
@@ -112,7 +119,8 @@ describe("damage", () => {
   }
 
   test.skipIf(process.platform === "win32")("a pipe in the place of an event keeps nobody waiting", () => {
-    const spool = openSpool(temporaryDirectory());
+    const { spool } = setUp();
+    mkdirSync(spool.directory, { recursive: true });
     const name = "1795376614888955-b4c6f608-10.json";
     Bun.spawnSync(["mkfifo", join(spool.directory, name)]);
     expect(spool.next().map(spool.read)).toEqual([null]);

@@ -1,4 +1,3 @@
-import { checkReach } from "../../config/load.ts";
 import { checkTls } from "../../config/tls.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
 import { EXIT, print, printJson } from "../output.ts";
@@ -9,7 +8,6 @@ export default {
   args: { ...SERVER_ARGS, ...JSON_ARG },
   run({ args, rawArgs }) {
     const loaded = loadForCommand(rawArgs);
-    checkReach(loaded);
     checkTls(loaded);
     const { file, warnings } = loaded;
     if (args.json === true) printJson({ valid: true, file, warnings });

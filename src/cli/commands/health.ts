@@ -1,5 +1,6 @@
 import { findServer } from "../../daemon/find.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
+import { checkRows } from "../check-rows.ts";
 import { EXIT, print, printError, printJson, table } from "../output.ts";
 import { whyNotRunning } from "../reach.ts";
 import type { Command } from "../tree.ts";
@@ -25,7 +26,7 @@ export default {
     if (args.json === true) printJson(health);
     else {
       print(health.status);
-      print(table(health.checks.map(({ name, status, message }) => [`  ${name}`, status, message])));
+      print(table(checkRows(health.checks)));
     }
     return health.status === "unhealthy" ? EXIT.failed : EXIT.done;
   },

@@ -1,4 +1,3 @@
-import { checkReach } from "../../config/load.ts";
 import { checkTls } from "../../config/tls.ts";
 import { findSettledServer } from "../../daemon/find.ts";
 import { readInstance } from "../../daemon/instance.ts";
@@ -35,9 +34,7 @@ export default {
       return reportStart({ outcome: "started", pid, health }, asked, args.json === true);
     }
     // Before anything is stopped: a server that runs is worth more than one that will not start.
-    checkReach(loaded);
     checkTls(loaded);
-
     const stopped = await stopServer({ stateDir, host, port });
     if (stopped.outcome === "failed") throw new CommandError(stopped.message, stopped.hint);
     return startAndReport(loaded, flags, args.json === true);

@@ -106,10 +106,14 @@ function createReporter(run: Run) {
 
 /** Leaves for the server what it was not there to take, as hooks do. */
 async function keep({ loaded, port }: Run, reports: readonly Report[]): Promise<void> {
-  const { openSpool } = await import("../../hooks/spool.ts");
+  const [{ openSpool }, { redactJson }] = await Promise.all([
+    import("../../hooks/spool.ts"),
+    import("../../protocol/redact.ts"),
+  ]);
   try {
     const spool = openSpool(serverPaths(loaded.values.state_dir, port).spool);
-    for (const { text, time } of reports) spool.add(text, time);
+    const { redact, redact_patterns: patterns } = loaded.values;
+    for (const { text, time } of reports) spool.add(redact ? redactJson(text, patterns) : text, time);
     printError("The server was not there for all of it: the session is reported when the server is back");
   } catch (error) {
     printError(`Warning: the session was not reported whole: ${(error as Error).message}`);

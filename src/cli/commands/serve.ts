@@ -1,4 +1,4 @@
-import { checkReach, ConfigError, loadConfig, type LoadedConfig } from "../../config/load.ts";
+import { ConfigError, loadConfig, type LoadedConfig } from "../../config/load.ts";
 import { checkTls } from "../../config/tls.ts";
 import { explainStartError, type Failure } from "../../daemon/failure.ts";
 import { runServer } from "../../daemon/run.ts";
@@ -24,7 +24,6 @@ export default {
     const startDirectory = process.cwd();
     try {
       const loaded = loadForCommand(rawArgs);
-      checkReach(loaded);
       checkTls(loaded);
       // A server in the background holds no directory that somebody may want to remove.
       if (background) process.chdir(homeOf(loaded));
@@ -36,7 +35,6 @@ export default {
             compiled: IS_COMPILED,
             cwd: startDirectory,
           });
-          checkReach(again);
           return inBackground(again, background);
         },
         args: serverArgs(rawArgs, loaded),
@@ -46,6 +44,7 @@ export default {
           else print(`Ready at ${url}\nTry: curl -d '{"type":"hello"}' ${url}/api/events`);
         },
       }).catch(async (error: unknown) => {
+        if (error instanceof ConfigError) throw error;
         const { values } = loaded;
         const failure = await explainStartError(error, {
           stateDir: values.state_dir,

@@ -4,6 +4,7 @@ import { placesOf } from "../../service/places.ts";
 import { readReceipt } from "../../service/receipt.ts";
 import { managerFor } from "../../service/service.ts";
 import { JSON_ARG } from "../flags.ts";
+import { checkRows, failing } from "../check-rows.ts";
 import { EXIT, print, printJson, style, table } from "../output.ts";
 import { elsewhere, machineOf, MODE_ARG, modeOf, planOf } from "../service.ts";
 import { afterFailure } from "../service-server.ts";
@@ -22,10 +23,18 @@ export default {
     const found = state.running ? await probe(localUrl(host, port)) : null;
     const health =
       found?.answer === "ours" && (state.pid === null || found.health.pid === state.pid)
-        ? found.health.status
+        ? found.health
         : null;
     const url = displayUrl(host, port);
-    if (args.json === true) printJson({ mode, manager: manager.name, ...state, url, health });
+    if (args.json === true)
+      printJson({
+        mode,
+        manager: manager.name,
+        ...state,
+        url,
+        health: health?.status ?? null,
+        checks: health?.checks ?? [],
+      });
     else if (!state.installed) print(`No service is installed (mode ${mode})${elsewhere(mode)}`);
     else {
       const why = state.failure === null ? "" : `: ${state.failure.why}`;
@@ -38,9 +47,13 @@ export default {
           ...(state.program === null ? [] : [["  program", state.program]]),
           ["  starts itself", state.enabled ? "yes" : "no"],
           ...(state.pid === null ? [] : [["  PID", `${state.pid}`]]),
-          ...(state.running ? [["  health", health ?? `no answer at ${url}; see ${manager.logHint}`]] : []),
+          ...(state.running
+            ? [["  health", health?.status ?? `no answer at ${url}; see ${manager.logHint}`]]
+            : []),
         ]),
       );
+      const problems = failing(health?.checks);
+      if (problems.length > 0) print(table(checkRows(problems)));
       if (state.failure !== null) print(afterFailure(state.failure, mode, manager.logHint));
     }
     return state.running ? EXIT.done : EXIT.notRunning;

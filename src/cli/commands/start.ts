@@ -1,4 +1,4 @@
-import { checkReach, flagFor, type LoadedConfig } from "../../config/load.ts";
+import { flagFor, type LoadedConfig } from "../../config/load.ts";
 import { type Config, isKey } from "../../config/schema.ts";
 import type { Instance } from "../../daemon/instance.ts";
 import { type Started, startServer } from "../../daemon/start.ts";
@@ -19,7 +19,6 @@ export default {
 
 /** Starts a server with these flags and says what came of it; throws when there is none in the end. */
 export async function startAndReport(loaded: LoadedConfig, args: string[], json: boolean): Promise<number> {
-  checkReach(loaded);
   const { host, port, state_dir } = loaded.values;
   const started = await startServer({ command: selfCommand(), args, stateDir: state_dir, host, port });
   if (started.outcome === "failed") throw new CommandError(started.message, started.hint, started.exitCode);

@@ -8,6 +8,7 @@ import type { Health, Session, Stats } from "../../protocol/messages.ts";
 import { duration } from "../../sessions/names.ts";
 import { RELEASE_VERSION } from "../../version.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
+import { checkRows } from "../check-rows.ts";
 import { logFileOf } from "../log-file.ts";
 import { EXIT, print, printJson, style, table } from "../output.ts";
 import { whyNotRunning } from "../reach.ts";
@@ -78,9 +79,10 @@ export default {
             "  history",
             `${details.events.history_size} events, seq ${details.log.first_seq} to ${details.log.last_seq}`,
           ],
-          ["  checks", health.checks.map(({ name, status }) => `${name} ${status}`).join(", ")],
         ]),
       );
+      print("  checks");
+      print(table(checkRows(health.checks)));
       const rows = sessionRows(sessions, Date.now());
       print(rows.length > 0 ? "  sessions" : "  sessions       none");
       if (rows.length > 0) print(table(rows.slice(0, MOST_SHOWN)));

@@ -1,13 +1,7 @@
 /** What doctor looks at, one function per concern. Each says what it found, and how to mend it. */
 import { accessSync, constants, existsSync, readdirSync, statfsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import {
-  checkReach,
-  ConfigError,
-  loadConfig,
-  type LoadedConfig,
-  type LoadOptions,
-} from "../../config/load.ts";
+import { ConfigError, loadConfig, type LoadedConfig, type LoadOptions } from "../../config/load.ts";
 import { processEnv } from "../../config/env.ts";
 import { checkTls } from "../../config/tls.ts";
 import { serverPaths } from "../../config/paths.ts";
@@ -16,6 +10,7 @@ import { findServer, type Found } from "../../daemon/find.ts";
 import { instancePorts, readInstance, temporaryFiles } from "../../daemon/instance.ts";
 import { isSameProcess } from "../../daemon/process.ts";
 import { isLocked } from "../../log/lock.ts";
+import { problemOfDirectory } from "../../private-files.ts";
 import { COMPATIBILITY_MATRIX } from "../../protocol/compatibility.ts";
 import { BUN_VERSION, RELEASE_VERSION, SERVER_VERSION, SOCKETIO_VERSION } from "../../version.ts";
 
@@ -64,7 +59,6 @@ export function checkConfiguration(options: LoadOptions): {
   const name = "configuration";
   try {
     const loaded = loadConfig(options);
-    checkReach(loaded);
     checkTls(loaded);
     const { environment, file, warnings } = loaded;
     const findings = [
@@ -101,6 +95,10 @@ export function checkStateDir({ values }: LoadedConfig): Finding[] {
     findings.push(
       failed(name, `only ${left} are left on the disk of ${place}`, "Make room, or name another directory"),
     );
+  }
+  for (const own of [path, directory]) {
+    const problem = problemOfDirectory(own);
+    if (problem !== null) findings.push(failed(name, problem.message, problem.hint));
   }
   const mode = existsSync(path) ? statSync(path).mode & 0o777 : 0o700;
   if (process.platform !== "win32" && (mode & 0o077) !== 0) {

@@ -3,6 +3,7 @@ import { Server as BunEngine, type WebSocketData } from "@socket.io/bun-engine";
 import { CodedError, type ErrorCode } from "../../protocol/errors.ts";
 import { SERVER_VERSION } from "../../version.ts";
 import { errorResponse } from "../errors.ts";
+import type { Limits } from "../limits.ts";
 import { createLightener, type Session } from "./lean.ts";
 
 export type { WebSocketData };
@@ -14,6 +15,9 @@ export interface EngineOptions {
   pingTimeout: number;
   /** Bytes of one message at most. */
   maxMessageBytes: number;
+  /** Told of each new session, and the request that opened it. */
+  onSession?: (id: string, request: Request) => void;
+  limits: Limits;
 }
 
 export interface Engine {
@@ -65,7 +69,13 @@ interface EngineSocket extends Session {
   close(): void;
 }
 
-export function createEngine({ pingInterval, pingTimeout, maxMessageBytes }: EngineOptions): Engine {
+export function createEngine({
+  pingInterval,
+  pingTimeout,
+  maxMessageBytes,
+  onSession,
+  limits,
+}: EngineOptions): Engine {
   const io = new BunEngine({
     path: ENGINE_PATH,
     pingInterval,
@@ -78,12 +88,14 @@ export function createEngine({ pingInterval, pingTimeout, maxMessageBytes }: Eng
   /** By id; the engine's own map, where it has one. */
   const sessions = clients instanceof Map ? (clients as Map<string, EngineSocket>) : new Map();
   function forget(this: { id: string }): void {
-    sessions.delete(this.id);
+    if (sessions.delete(this.id)) limits.closed();
   }
   const lighten = createLightener(forget);
-  io.on("connection", (connected) => {
+  io.on("connection", (connected, request) => {
     const session = connected as unknown as EngineSocket;
     sessions.set(session.id, session);
+    limits.opened();
+    onSession?.(session.id, request);
     // The engine's listener does the same to its map, but is a closure that keeps the `Request`, its URL and two
     // `Headers` for as long as the session lives: 1.5 KB.
     if (sessions === clients) session.off("close");
@@ -105,6 +117,13 @@ export function createEngine({ pingInterval, pingTimeout, maxMessageBytes }: Eng
       const { searchParams } = new URL(request.url);
       if (searchParams.get("transport") === "websocket" && !request.headers.has("upgrade")) {
         return errorResponse(new CodedError("bad_request"), BAD_REQUEST);
+      }
+      if (!searchParams.has("sid")) {
+        try {
+          limits.admit();
+        } catch (error) {
+          return errorResponse(error);
+        }
       }
       const session = sessions.get(searchParams.get("sid") ?? "");
       if (session?.transport.name === "websocket" && server.upgrade(request, { data: SURPLUS })) {

@@ -2,6 +2,7 @@
 import { Server } from "socket.io";
 import type { ClientIdentity } from "../../hub/clients.ts";
 import type { Channel, Subscriber } from "../../hub/delivery.ts";
+import type { CodedError } from "../../protocol/errors.ts";
 import type { StoredEvent } from "../../protocol/event.ts";
 import type { ConnectionAck, HistoryGap } from "../../protocol/messages.ts";
 import type { Logger } from "../../logging.ts";
@@ -13,6 +14,7 @@ import {
 } from "./broadcast-adapter.ts";
 import { serveBundle } from "./bundle.ts";
 import { createEngine, ENGINE_PATH, type EngineOptions, type WebSocketData } from "./engine.ts";
+import { createAdmission } from "./admission.ts";
 import { bufferedBy, connectionOf, drop } from "./connection.ts";
 import { tolerantParser } from "./parser.ts";
 import { type ClientSocket, createRequestListener } from "./handlers.ts";
@@ -35,9 +37,11 @@ export interface Gateway {
   close(): void;
 }
 
-export type GatewayOptions = EngineOptions & BroadcastAdapterOptions;
+export type GatewayOptions = Omit<EngineOptions, "limits" | "onSession"> & BroadcastAdapterOptions;
 
 const GOING_AWAY = 1001;
+/** A session that nobody joins by then is closed. */
+const CONNECT_MS = 10_000;
 /** Asked once on an upgrade; the engine starts a timer on each and forgets all but the last. */
 const PROBE = "2probe";
 
@@ -47,13 +51,20 @@ export function createGateway(
   { publish, ...options }: GatewayOptions,
   logger: Logger,
 ): Gateway {
-  const engine = createEngine(options);
+  const admission = createAdmission(context);
+  const engine = createEngine({
+    ...options,
+    limits: context.limits,
+    ...(admission && { onSession: admission.onSession }),
+  });
   const io = new Server({
     serveClient: false,
+    connectTimeout: CONNECT_MS,
     parser: tolerantParser,
     adapter: createBroadcastAdapter({ publish }),
   });
   io.bind(engine.io);
+  if (admission) io.use(admission.check);
   const drains: Drains = new WeakMap();
   const channel = createChannel(io.of("/").adapter as BroadcastAdapter, createPacketWriter());
   const listeners = createListeners(context, logger);
@@ -108,6 +119,7 @@ function createListeners(context: ServerContext, logger: Logger) {
     },
     onDisconnect(this: ClientSocket, reason: string): void {
       this.data.subscription.close();
+      this.data.unwatch?.();
       hub.clients.remove(this.id);
       logger.debug("client disconnected", { sid: this.id, reason });
     },
@@ -139,6 +151,8 @@ function connect(
   if (!compatibility.compatible) socket.emit("compatibility_warning", compatibility);
   for (const problem of problems) socket.emit("event_error", problem.toBody());
 
+  const { grant } = socket.data;
+  if (grant) socket.data.unwatch = context.access.watch(grant, (reason) => subscriber.dismiss(reason));
   socket.data.connectedAt = Date.now();
   // From here on to `subscribe` nothing may wait, or an event could pass between the two.
   socket.data.subscription = hub.subscribe(subscriber, { filter, resume });
@@ -186,6 +200,7 @@ function createChannel(adapter: BroadcastAdapter, packetOf: PacketWriter): Socke
     packetOf,
     join: (id) => adapter.addAll(id, new Set([LIVE])),
     leave: (id) => adapter.del(id, LIVE),
+    has: (id) => adapter.sids.get(id)?.has(LIVE) ?? false,
     publish(event, exceptId) {
       const packet = packetOf(event);
       const result = adapter.publishText(
@@ -218,8 +233,15 @@ class SocketSubscriber implements Subscriber {
 
   identify(): ClientIdentity {
     const { data, handshake } = this.socket;
-    const { name: transport } = connectionOf(this.socket).transport;
-    return { ...readIdentity(handshake.auth), transport, connectedAt: data.connectedAt };
+    return {
+      ...readIdentity(handshake.auth),
+      transport: this.transport(),
+      connectedAt: data.connectedAt,
+    };
+  }
+
+  transport(): ClientIdentity["transport"] {
+    return connectionOf(this.socket).transport.name;
   }
 
   onEvent(event: StoredEvent): void {
@@ -229,6 +251,12 @@ class SocketSubscriber implements Subscriber {
 
   onGap(gap: HistoryGap): void {
     this.socket.emit("history_gap", gap);
+  }
+
+  /** A "disconnect": the client does not come again by itself. */
+  dismiss(reason: CodedError): void {
+    this.socket.emit("event_error", reason.toBody());
+    this.socket.disconnect(true);
   }
 
   /** A lost transport, not a "disconnect": the client comes again and resumes. */

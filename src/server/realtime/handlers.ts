@@ -1,6 +1,9 @@
 /** What a connected client can ask, one entry per event. */
 import type { DefaultEventsMap, Socket } from "socket.io";
 import type { Subscription } from "../../hub/delivery.ts";
+import type { Grant } from "../../auth/access.ts";
+import type { Bucket } from "../../auth/rate-limit.ts";
+import { allows } from "../../auth/scopes.ts";
 import { CodedError, toCodedError } from "../../protocol/errors.ts";
 import type { JsonObject } from "../../protocol/event.ts";
 import { parseExactJson } from "../../protocol/json.ts";
@@ -19,6 +22,12 @@ export type ClientSocket = Socket<
     /** Milliseconds since the epoch. */
     connectedAt: number;
     subscription: Subscription;
+    /** What it may do; not there where no tokens are asked for. */
+    grant?: Grant;
+    /** Ends the watch over the grant. */
+    unwatch?: () => void;
+    /** What it may still send, where that is limited. */
+    bucket?: Bucket;
     /** Settles when its last question about the history is answered. */
     history?: Promise<void>;
   }
@@ -26,6 +35,8 @@ export type ClientSocket = Socket<
 
 /** What a client may leave unread: a WebSocket's limit is Bun's, and polling has none of its own. */
 const MAX_UNREAD = 16 * 1024 * 1024;
+
+const MAX_LOGGED_CHARS = 100;
 
 interface Request {
   /** The event that carries the answer besides the acknowledgement. */
@@ -41,13 +52,17 @@ export function createRequestListener(
   context: ServerContext,
   logger: Logger,
 ): (this: ClientSocket, name: string, ...args: unknown[]) => Promise<void> {
-  const { hub, serverId } = context;
+  const { hub, serverId, limits, refusals } = context;
 
   const requests: Record<ClientEvent, Request> = {
     claude_event: {
       async handle(payload, socket): Promise<EventAck> {
         if (!context.isReady()) throw new CodedError("not_ready");
-        const { seq, id } = await hub.publish(payload, socket.id);
+        const { grant } = socket.data;
+        if (grant && !allows(grant.scopes, "publish")) {
+          throw new CodedError("scope_missing", 'The token does not have the scope "publish"');
+        }
+        const { seq, id } = await hub.publish(payload, socket.id, "socketio");
         return { ok: true, seq, id };
       },
     },
@@ -100,6 +115,7 @@ export function createRequestListener(
       }
       // The parser hands on what it could not read as the error it is.
       if (args[0] instanceof CodedError) throw args[0];
+      limits.message(this.data);
       const { answer, handle } = requests[name as ClientEvent];
       const result = await handle(args[0], this);
       if (bufferedBy(connectionOf(this)) > MAX_UNREAD) {
@@ -116,8 +132,8 @@ export function createRequestListener(
   function refuse(socket: ClientSocket, error: unknown, acknowledge: Acknowledge | null, name: string): void {
     const coded = toCodedError(error);
     hub.countError();
-    const level = coded.code === "internal" ? "error" : "debug";
-    logger[level]("event refused", { sid: socket.id, event: name, code: coded.code, error: String(error) });
+    refusals.note(coded, { event: String(name).slice(0, MAX_LOGGED_CHARS), sid: socket.id });
+    if (coded.code === "internal") logger.error("event failed", { sid: socket.id, error: String(error) });
     if (acknowledge) acknowledge({ ok: false, error: coded.toBody() });
     else socket.emit("event_error", coded.toBody());
   }

@@ -33,7 +33,8 @@ export function Tiles({ answer }: { answer: Answer }) {
   );
 }
 
-function tilesOf({ health, stats }: Answer): Tile[] {
+/** What the tiles say. */
+export function tilesOf({ health, stats }: Answer): Tile[] {
   const { log, delivery, events, connections, memory, errors } = stats;
   const { dependencies } = health;
   return [

@@ -1,6 +1,14 @@
-import type { Hono } from "hono";
 import { clientList, type ServerContext } from "../../context.ts";
+import type { Route } from "../route.ts";
 
-export function clientRoutes(app: Hono, context: ServerContext): void {
-  app.get("/api/clients", (c) => c.json(clientList(context)));
+export function clientRoutes(context: ServerContext): Route[] {
+  return [
+    {
+      method: "GET",
+      path: "/api/clients",
+      access: "admin",
+      doc: { summary: "List the connected clients" },
+      handle: (c) => c.json(clientList(context)),
+    },
+  ];
 }

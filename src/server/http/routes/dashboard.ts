@@ -1,4 +1,4 @@
-import type { Hono } from "hono";
+import type { Route } from "../route.ts";
 
 interface Page {
   html: string;
@@ -6,8 +6,8 @@ interface Page {
   policy: string;
 }
 
-/** `GET /`: the dashboard. All of it is in this one answer. */
-export function dashboardRoutes(app: Hono, make = makePage): void {
+/** `GET /`: the dashboard. All of it is in this one answer, and nothing that only some may see. */
+export function dashboardRoutes(make = makePage): Route[] {
   let made: Promise<Page> | null = null;
   // What failed once may succeed when it is asked for again.
   const makeOnce = () => {
@@ -17,21 +17,28 @@ export function dashboardRoutes(app: Hono, make = makePage): void {
     });
   };
 
-  app.get("/", async (c) => {
-    const { html, etag, policy } = await (made ??= makeOnce());
-    const headers = {
-      ETag: etag,
-      // Asked anew each time, so that it never is of another version than the server.
-      "Cache-Control": "no-cache",
-      "Content-Security-Policy": policy,
-      "Cross-Origin-Opener-Policy": "same-origin",
-      "Referrer-Policy": "no-referrer",
-      "X-Content-Type-Options": "nosniff",
-    };
-    const known = c.req.header("if-none-match")?.split(",") ?? [];
-    if (known.some((tag) => tag.trim().replace(/^W\//, "") === etag)) return c.body(null, 304, headers);
-    return c.html(html, 200, headers);
-  });
+  return [
+    {
+      method: "GET",
+      path: "/",
+      access: "open",
+      doc: { summary: "The dashboard" },
+      async handle(c) {
+        const { html, etag, policy } = await (made ??= makeOnce());
+        const headers = {
+          ETag: etag,
+          // Asked anew each time, so that it never is of another version than the server.
+          "Cache-Control": "no-cache",
+          "Content-Security-Policy": policy,
+          "Cross-Origin-Opener-Policy": "same-origin",
+          "Referrer-Policy": "no-referrer",
+        };
+        const known = c.req.header("if-none-match")?.split(",") ?? [];
+        if (known.some((tag) => tag.trim().replace(/^W\//, "") === etag)) return c.body(null, 304, headers);
+        return c.html(html, 200, headers);
+      },
+    },
+  ];
 }
 
 /** Loaded when it is asked for the first time: a server nobody looks at does without its memory. */

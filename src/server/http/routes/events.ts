@@ -1,4 +1,3 @@
-import type { Hono } from "hono";
 import type { AppendedEvent } from "../../../log/log.ts";
 import { CodedError } from "../../../protocol/errors.ts";
 import { isObject, openEnvelope } from "../../../protocol/event.ts";
@@ -6,7 +5,9 @@ import { parseExactJson } from "../../../protocol/json.ts";
 import type { IngestResult } from "../../../protocol/messages.ts";
 import { parseHistoryQuery } from "../../../protocol/query.ts";
 import type { ServerContext } from "../../context.ts";
+import { senderOf } from "../sender.ts";
 import { invalidJson, isUnreadable, parseJson, readText } from "../body.ts";
+import type { Route } from "../route.ts";
 
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
 const MAX_ARRAY_ITEMS = 1000;
@@ -14,38 +15,54 @@ const MAX_ARRAY_ITEMS = 1000;
 const MAX_LINES = 10_000;
 const NDJSON_TYPES = /^application\/(x-ndjson|ndjson|jsonl|x-jsonlines)/i;
 
-export function eventRoutes(app: Hono, context: ServerContext): void {
-  const { hub } = context;
-
-  app.post("/api/events", async (c) => {
-    try {
-      if (!context.isReady()) throw new CodedError("not_ready");
-      const text = await readText(c.req.raw, MAX_BODY_BYTES);
-      const body = parseBody(text, c.req.header("content-type") ?? "");
-      const appended = Array.isArray(body) ? await hub.publishBatch(body) : [await hub.publish(body)];
-      return Response.json(summary(appended));
-    } catch (error) {
-      if (error instanceof CodedError) hub.countError();
-      throw error;
-    }
-  });
-
-  app.get("/api/events", async (c) => {
-    const { events, epoch, first_seq, last_seq, total_available } = await hub.history(
-      parseHistoryQuery({ ...c.req.query(), type: c.req.queries("type") }),
-    );
-    const rest = JSON.stringify({
-      epoch,
-      first_seq,
-      last_seq,
-      total_available,
-      returned: events.length,
-      next: events.at(-1)?.seq ?? null,
-    });
-    // The stored texts go out as they are; parsing them to serialise them again would be the costly part.
-    const body = `{"events":[${events.map(({ json }) => json).join(",")}],${rest.slice(1)}`;
-    return c.body(body, 200, { "Content-Type": "application/json" });
-  });
+export function eventRoutes(context: ServerContext): Route[] {
+  const { hub, limits } = context;
+  return [
+    {
+      method: "POST",
+      path: "/api/events",
+      access: "publish",
+      doc: { summary: "Store events, and send them to all who listen" },
+      async handle(c, grant) {
+        try {
+          if (!context.isReady()) throw new CodedError("not_ready");
+          const text = await readText(c.req.raw, MAX_BODY_BYTES);
+          const sender = () => senderOf(c, grant, context);
+          // Who may send nothing now is not read either.
+          limits.events(sender, 0);
+          const body = parseBody(text, c.req.header("content-type") ?? "");
+          limits.events(sender, Array.isArray(body) ? body.length : 1);
+          const appended = Array.isArray(body) ? await hub.publishBatch(body) : [await hub.publish(body)];
+          return Response.json(summary(appended));
+        } catch (error) {
+          if (error instanceof CodedError) hub.countError();
+          throw error;
+        }
+      },
+    },
+    {
+      method: "GET",
+      path: "/api/events",
+      access: "subscribe",
+      doc: { summary: "Read the history" },
+      async handle(c) {
+        const { events, epoch, first_seq, last_seq, total_available } = await hub.history(
+          parseHistoryQuery({ ...c.req.query(), type: c.req.queries("type") }),
+        );
+        const rest = JSON.stringify({
+          epoch,
+          first_seq,
+          last_seq,
+          total_available,
+          returned: events.length,
+          next: events.at(-1)?.seq ?? null,
+        });
+        // The stored texts go out as they are; parsing them to serialise them again would be the costly part.
+        const body = `{"events":[${events.map(({ json }) => json).join(",")}],${rest.slice(1)}`;
+        return c.body(body, 200, { "Content-Type": "application/json" });
+      },
+    },
+  ];
 }
 
 /** One event or envelope, an array of them, or one JSON document per line (NDJSON). */

@@ -1,4 +1,3 @@
-import type { Hono } from "hono";
 import { CodedError } from "../../../protocol/errors.ts";
 import { isObject } from "../../../protocol/event.ts";
 import { hookEvent } from "../../../protocol/hook-event.ts";
@@ -6,27 +5,41 @@ import { isPayload, rawPayload } from "../../../protocol/hook-payload.ts";
 import { shortenToFit } from "../../../protocol/shorten.ts";
 import type { ServerContext } from "../../context.ts";
 import { parseJson, readText } from "../body.ts";
+import { senderOf } from "../sender.ts";
+import type { Route } from "../route.ts";
 
 /** As much as `hook` reads. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
 
 /** Claude Code's own `http` hooks: the payload comes as it is, and any answer with a body would be read as a decision. */
-export function hookRoutes(app: Hono, context: ServerContext): void {
-  const { hub } = context;
-
-  app.post("/api/hooks/claude", async (c) => {
-    try {
-      if (!context.isReady()) throw new CodedError("not_ready");
-      const text = await readText(c.req.raw, MAX_BODY_BYTES);
-      const value = parseJson(text);
-      if (!isObject(value)) throw new CodedError("invalid_hook");
-      // Nested too deeply for an event: kept as `hook` keeps it.
-      const payload = isPayload(value) ? value : rawPayload(text);
-      await hub.publish(shortenToFit(hookEvent(payload, Date.now()), context.maxEventBytes));
-      return c.body(null, 204);
-    } catch (error) {
-      if (error instanceof CodedError) hub.countError();
-      throw error;
-    }
-  });
+export function hookRoutes(context: ServerContext): Route[] {
+  const { hub, limits } = context;
+  return [
+    {
+      method: "POST",
+      path: "/api/hooks/claude",
+      access: "publish",
+      doc: { summary: "Take a hook of Claude Code as it is" },
+      async handle(c, grant) {
+        try {
+          if (!context.isReady()) throw new CodedError("not_ready");
+          const text = await readText(c.req.raw, MAX_BODY_BYTES);
+          limits.events(() => senderOf(c, grant, context), 1);
+          const value = parseJson(text);
+          if (!isObject(value)) throw new CodedError("invalid_hook");
+          // Nested too deeply for an event: kept as `hook` keeps it.
+          const payload = isPayload(value) ? value : rawPayload(text);
+          await hub.publish(
+            shortenToFit(hookEvent(payload, Date.now()), context.maxEventBytes),
+            undefined,
+            "hook",
+          );
+          return c.body(null, 204);
+        } catch (error) {
+          if (error instanceof CodedError) hub.countError();
+          throw error;
+        }
+      },
+    },
+  ];
 }

@@ -1,6 +1,14 @@
-import type { Hono } from "hono";
 import { type ServerContext, statsReport } from "../../context.ts";
+import type { Route } from "../route.ts";
 
-export function statsRoutes(app: Hono, context: ServerContext): void {
-  app.get("/stats", (c) => c.json(statsReport(context)));
+export function statsRoutes(context: ServerContext): Route[] {
+  return [
+    {
+      method: "GET",
+      path: "/stats",
+      access: "subscribe",
+      doc: { summary: "Tell the server's figures" },
+      handle: (c) => c.json(statsReport(context)),
+    },
+  ];
 }

@@ -1,8 +1,10 @@
-import type { Hono } from "hono";
+import type { Context } from "hono";
+import { EVERYTHING, type Grant } from "../../../auth/access.ts";
 import type { Subscriber } from "../../../hub/delivery.ts";
 import { CodedError } from "../../../protocol/errors.ts";
 import { parseHistoryQuery, type ResumePosition } from "../../../protocol/query.ts";
 import type { ServerContext } from "../../context.ts";
+import type { Route } from "../route.ts";
 
 const KEEP_ALIVE_MS = 15_000;
 /** Bytes the stream takes before it counts as slow; the feed from the log begins above that. */
@@ -12,27 +14,30 @@ const QUEUE_BYTES = 64 * 1024;
  * `GET /api/events/stream`: Server-Sent Events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
  * Each event is an unnamed message whose id is `epoch:seq`; with it in `Last-Event-ID` the stream goes on from there.
  */
-export function streamRoutes(app: Hono, { hub }: ServerContext): void {
-  app.get("/api/events/stream", (c) => {
+export function streamRoutes({ hub, access, limits }: ServerContext): Route[] {
+  function stream(c: Context, grant: Grant): Response {
     const { filter, after } = parseHistoryQuery({ ...c.req.query(), type: c.req.queries("type") });
     const { epoch } = hub.position();
     const resume =
       parseLastEventId(c.req.header("last-event-id")) ?? (after === undefined ? null : { epoch, seq: after });
+    limits.admit();
     const connectedAt = Date.now();
     const encoder = new TextEncoder();
     let end = () => {};
     let onPull = () => {};
 
-    const stream = new ReadableStream<Uint8Array>(
+    const body = new ReadableStream<Uint8Array>(
       {
         start(controller) {
           const write = (text: string) => controller.enqueue(encoder.encode(text));
           const subscriber: Subscriber = {
             id: crypto.randomUUID(),
             identify: () => ({ version: undefined, clientId: undefined, transport: "stream", connectedAt }),
+            transport: () => "stream",
             onEvent: ({ seq, json }) => write(`id: ${epoch}:${seq}\ndata: ${json}\n\n`),
             onGap: (gap) => write(`event: history_gap\ndata: ${JSON.stringify(gap)}\n\n`),
             onFailure: () => end(),
+            dismiss: () => end(),
             onEnd: () => end(),
             buffered: () => QUEUE_BYTES - (controller.desiredSize ?? 0),
             drained: () => new Promise((resolve) => (onPull = resolve)),
@@ -40,13 +45,17 @@ export function streamRoutes(app: Hono, { hub }: ServerContext): void {
           // The first bytes say at once that the stream is open.
           write(": connected\n\n");
           const subscription = hub.subscribe(subscriber, { filter, resume });
+          limits.opened();
           const keepAlive = setInterval(() => {
             // An id on its own is no message, but the reader remembers it: of events it did not ask for it misses none.
             const seq = subscription.catchingUpFrom ?? hub.position().last_seq;
             write(`: keep-alive\nid: ${epoch}:${seq}\n\n`);
           }, KEEP_ALIVE_MS);
+          const unwatch = access.watch(grant, () => end());
           end = () => {
             end = () => {};
+            unwatch();
+            limits.closed();
             clearInterval(keepAlive);
             subscription.close();
             onPull();
@@ -63,13 +72,24 @@ export function streamRoutes(app: Hono, { hub }: ServerContext): void {
       new ByteLengthQueuingStrategy({ highWaterMark: QUEUE_BYTES }),
     );
     c.req.raw.signal.addEventListener("abort", () => end());
-    return c.body(stream, 200, {
+    return c.body(body, 200, {
       "Content-Type": "text/event-stream",
       "Cache-Control": "no-store",
       // Reverse proxies would hold events back to fill their buffers.
       "X-Accel-Buffering": "no",
     });
-  });
+  }
+
+  return [
+    {
+      method: "GET",
+      path: "/api/events/stream",
+      access: "subscribe",
+      tokenInQuery: true,
+      doc: { summary: "Follow the events as they come (Server-Sent Events)" },
+      handle: (c, grant) => stream(c, grant ?? EVERYTHING),
+    },
+  ];
 }
 
 /** Nothing, as browsers send it at first, is no position. */

@@ -1,0 +1,106 @@
+/** Access control as the configuration has it, with the files in which tokens are kept. */
+import { type Access, createAccess } from "./auth/access.ts";
+import { createCredentials, type CredentialSettings } from "./auth/credentials.ts";
+import { JwtKeyError } from "./auth/jwt.ts";
+import { keepLocalToken } from "./auth/local-token.ts";
+import { addToken } from "./auth/token-file.ts";
+import { createTokens } from "./auth/tokens.ts";
+import { asksForTokens, namesCredentials } from "./config/access.ts";
+import { ConfigError } from "./config/load.ts";
+import { tokenPaths } from "./config/paths.ts";
+import type { Config } from "./config/schema.ts";
+import type { Logger } from "./logging.ts";
+import { isLoopbackHost } from "./protocol/hosts.ts";
+import type { HealthCheck } from "./protocol/messages.ts";
+
+export interface ServerAccess {
+  access: Access;
+  /** The token that was made because there was none by which anybody else could get in. */
+  firstToken: string | null;
+  /** Takes up other credentials; throws a `ConfigError` when they cannot be used, and the old ones stay. */
+  reload(config: Config): void;
+  check(): HealthCheck;
+}
+
+const FIRST_TOKEN = "first start";
+
+/** Throws a `TokenFileError` or a `ConfigError` when it is not certain who may get in. */
+export function openAccess(config: Config, logger: Logger): Promise<ServerAccess> | ServerAccess {
+  return asksForTokens(config) ? openGuarded(config, logger) : openToAll(config, logger);
+}
+
+async function openGuarded(config: Config, logger: Logger): Promise<ServerAccess> {
+  const paths = tokenPaths(config.state_dir);
+  let problem: string | null = null;
+  const tokens = createTokens({
+    path: paths.tokens,
+    localPath: paths.local,
+    onProblem(next) {
+      problem = next;
+      if (next === null) logger.info("the tokens can be read again");
+      else logger.error("the tokens cannot be read: nobody gets in by them", { error: next });
+    },
+  });
+  const credentials = orConfigError(() => createCredentials(tokens, settingsOf(config)));
+  if (config.token !== null && config.token.length < WEAK_CHARS) {
+    logger.warn("the configured token is short enough to be guessed", { characters: config.token.length });
+  }
+  const isFirst = !isLoopbackHost(config.host) && !namesCredentials(config) && tokens.count() === 0;
+  const first = isFirst
+    ? await addToken(paths.tokens, { name: FIRST_TOKEN, scopes: ["publish", "subscribe"], expiresAt: null })
+    : null;
+
+  return {
+    access: createAccess({ isOn: true, credentials }),
+    firstToken: first?.token ?? null,
+    reload: (next) => orConfigError(() => credentials.configure(settingsOf(next))),
+    check() {
+      if (problem !== null) return { name: "tokens", status: "degraded", message: problem };
+      return { name: "tokens", status: "healthy", message: `${tokens.count()} tokens` };
+    },
+  };
+}
+
+function openToAll({ host, state_dir }: Config, logger: Logger): ServerAccess {
+  try {
+    // Commands send it whether it is asked for or not.
+    keepLocalToken(tokenPaths(state_dir).local);
+  } catch (error) {
+    logger.warn("the token for this user's commands cannot be kept", { error: (error as Error).message });
+  }
+  if (!isLoopbackHost(host)) {
+    logger.warn("auth is off: whoever reaches this address can read and send everything", { host });
+  }
+  const nobody = { find: () => null, verify: () => null };
+  return {
+    access: createAccess({ isOn: false, credentials: nobody }),
+    firstToken: null,
+    reload() {},
+    check: () => ({ name: "tokens", status: "healthy", message: "no token is asked for" }),
+  };
+}
+
+/** Below this a token may be a word. */
+const WEAK_CHARS = 16;
+
+function settingsOf(config: Config): CredentialSettings {
+  const { token, jwt_secret, jwt_public_key, jwt_jwks_url, jwt_issuer, jwt_audience } = config;
+  return {
+    token,
+    jwt: {
+      secret: jwt_secret,
+      publicKey: jwt_public_key,
+      jwks: jwt_jwks_url,
+      issuer: jwt_issuer,
+      audience: jwt_audience,
+    },
+  };
+}
+
+function orConfigError<T>(act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw error instanceof JwtKeyError ? new ConfigError([error.message]) : error;
+  }
+}

@@ -1,0 +1,98 @@
+/** The tokens of a running server: those of `tokens.json`, which may change at any time, and that of its own user. */
+import { statSync } from "node:fs";
+import type { Grant } from "./access.ts";
+import { keepLocalToken } from "./local-token.ts";
+import { hashToken, readTokens, type TokenRecord } from "./token-file.ts";
+
+export interface TokensOptions {
+  /** `tokens.json`. */
+  path: string;
+  /** `local-token`. */
+  localPath: string;
+  /** Told when a file can be used no longer, and when it can again: then null. */
+  onProblem(problem: string | null): void;
+  now?: () => number;
+}
+
+export interface Tokens {
+  find(token: string): Grant | null;
+  /** How many of the file's have not expired. */
+  count(): number;
+}
+
+/** How old what is known of the files may be; also how long a token that is taken back may still be good. */
+const MAX_AGE_MS = 250;
+
+/** Throws a `TokenFileError` when a file cannot be used; later nobody gets in by such a file. */
+export function createTokens({ path, localPath, onProblem, now = Date.now }: TokensOptions): Tokens {
+  let grants = new Map<string, Grant>();
+  let seen = "";
+  let lookedAt = -Infinity;
+  let problem: string | null = null;
+
+  function load(): void {
+    const local: Pick<TokenRecord, "hash" | "name" | "scopes" | "expires_at"> = {
+      hash: hashToken(keepLocalToken(localPath)),
+      name: "local",
+      scopes: ["admin"],
+      expires_at: null,
+    };
+    grants = new Map([...readTokens(path), local].map((record) => [record.hash, grantOf(record)]));
+  }
+
+  function grantOf({
+    hash,
+    name,
+    scopes,
+    expires_at,
+  }: Pick<TokenRecord, "hash" | "name" | "scopes" | "expires_at">): Grant {
+    return {
+      name,
+      scopes,
+      expiresAt: expires_at === null ? null : Date.parse(expires_at),
+      isRevoked() {
+        refresh();
+        return !grants.has(hash);
+      },
+    };
+  }
+
+  function refresh(): void {
+    const time = now();
+    if (time >= lookedAt && time - lookedAt < MAX_AGE_MS) return;
+    lookedAt = time;
+    const state = [path, localPath].map(stateOf).join();
+    if (state === seen) return;
+    let next: string | null = null;
+    try {
+      load();
+      seen = [path, localPath].map(stateOf).join();
+    } catch (error) {
+      // Who has taken a token back must be able to rely on it, whatever else is wrong with the file.
+      grants = new Map();
+      next = (error as Error).message;
+    }
+    if (next !== problem) onProblem(next);
+    problem = next;
+  }
+
+  load();
+  return {
+    find(token) {
+      refresh();
+      return grants.get(hashToken(token)) ?? null;
+    },
+    count() {
+      refresh();
+      const time = now();
+      return (
+        [...grants.values()].filter(({ expiresAt }) => expiresAt === null || expiresAt > time).length - 1
+      );
+    },
+  };
+}
+
+function stateOf(path: string): string {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat === undefined ? "none" : `${stat.ino} ${stat.size} ${stat.mtimeMs}`;
+}
