@@ -93,6 +93,11 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
     return { room, may: FACE_MAY, because: "the two faces of the server never know of each other" };
   }),
   {
+    room: "server/tls.ts",
+    may: ["server", "config/tls.ts", "protocol", "logging.ts"],
+    because: "whoever renews a certificate reads the files anew",
+  },
+  {
     room: "server",
     may: ["health/event-loop.ts", "hub", "auth", "protocol", "logging.ts", "metrics.ts", "version.ts"],
     because: "the listener joins both faces",

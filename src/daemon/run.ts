@@ -124,6 +124,7 @@ function instanceOf(app: App, config: Config, args: string[]): Omit<Instance, "s
     host: config.host,
     port: app.port,
     url: app.url,
+    certificate: app.certificate(),
     state_dir: config.state_dir,
     started_at: new Date(app.startedAt).toISOString(),
     executable: process.execPath,
