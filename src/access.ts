@@ -2,6 +2,7 @@
 import { type Access, createAccess } from "./auth/access.ts";
 import { createCredentials, type CredentialSettings } from "./auth/credentials.ts";
 import { JwtKeyError } from "./auth/jwt.ts";
+import { keepLocalToken } from "./auth/local-token.ts";
 import { addToken } from "./auth/token-file.ts";
 import { createTokens } from "./auth/tokens.ts";
 import { asksForTokens, namesCredentials } from "./config/access.ts";
@@ -24,9 +25,12 @@ export interface ServerAccess {
 const FIRST_TOKEN = "first start";
 
 /** Throws a `TokenFileError` or a `ConfigError` when it is not certain who may get in. */
-export async function openAccess(config: Config, logger: Logger): Promise<ServerAccess> {
+export function openAccess(config: Config, logger: Logger): Promise<ServerAccess> | ServerAccess {
+  return asksForTokens(config) ? openGuarded(config, logger) : openToAll(config, logger);
+}
+
+async function openGuarded(config: Config, logger: Logger): Promise<ServerAccess> {
   const paths = tokenPaths(config.state_dir);
-  const isOn = asksForTokens(config);
   let problem: string | null = null;
   const tokens = createTokens({
     path: paths.tokens,
@@ -38,29 +42,41 @@ export async function openAccess(config: Config, logger: Logger): Promise<Server
     },
   });
   const credentials = orConfigError(() => createCredentials(tokens, settingsOf(config)));
-  if (isOn && config.token !== null && config.token.length < WEAK_CHARS) {
+  if (config.token !== null && config.token.length < WEAK_CHARS) {
     logger.warn("the configured token is short enough to be guessed", { characters: config.token.length });
   }
-  if (!isOn && !isLoopbackHost(config.host)) {
-    logger.warn("auth is off: whoever reaches this address can read and send everything", {
-      host: config.host,
-    });
-  }
-  const isFirst = isOn && !isLoopbackHost(config.host) && !namesCredentials(config) && tokens.count() === 0;
-  const scopes = ["publish", "subscribe"] as const;
+  const isFirst = !isLoopbackHost(config.host) && !namesCredentials(config) && tokens.count() === 0;
   const first = isFirst
-    ? await addToken(paths.tokens, { name: FIRST_TOKEN, scopes: [...scopes], expiresAt: null })
+    ? await addToken(paths.tokens, { name: FIRST_TOKEN, scopes: ["publish", "subscribe"], expiresAt: null })
     : null;
 
   return {
-    access: createAccess({ isOn, credentials }),
+    access: createAccess({ isOn: true, credentials }),
     firstToken: first?.token ?? null,
     reload: (next) => orConfigError(() => credentials.configure(settingsOf(next))),
     check() {
       if (problem !== null) return { name: "tokens", status: "degraded", message: problem };
-      const message = isOn ? `${tokens.count()} tokens` : "no token is asked for";
-      return { name: "tokens", status: "healthy", message };
+      return { name: "tokens", status: "healthy", message: `${tokens.count()} tokens` };
     },
+  };
+}
+
+function openToAll({ host, state_dir }: Config, logger: Logger): ServerAccess {
+  try {
+    // Commands send it whether it is asked for or not.
+    keepLocalToken(tokenPaths(state_dir).local);
+  } catch (error) {
+    logger.warn("the token for this user's commands cannot be kept", { error: (error as Error).message });
+  }
+  if (!isLoopbackHost(host)) {
+    logger.warn("auth is off: whoever reaches this address can read and send everything", { host });
+  }
+  const nobody = { find: () => null, verify: () => null };
+  return {
+    access: createAccess({ isOn: false, credentials: nobody }),
+    firstToken: null,
+    reload() {},
+    check: () => ({ name: "tokens", status: "healthy", message: "no token is asked for" }),
   };
 }
 

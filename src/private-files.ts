@@ -12,6 +12,7 @@ import {
   openSync,
   readdirSync,
   type Stats,
+  statSync,
 } from "node:fs";
 import { join } from "node:path";
 
@@ -37,7 +38,9 @@ export function ensurePrivateDirectory(path: string): void {
 
 /** Why a directory that is there is not safe; null when it is, or when there is none. */
 export function problemOfDirectory(path: string): NotPrivateError | null {
-  const stat = lstatSync(path, { throwIfNoEntry: false });
+  const link = lstatSync(path, { throwIfNoEntry: false });
+  // systemd leads a service of a dynamic user to its directory by a link; what root has put there nobody else has.
+  const stat = link?.isSymbolicLink() && link.uid === 0 && !isRoot() ? statSync(path) : link;
   if (stat === undefined) return null;
   if (stat.isSymbolicLink()) {
     return new NotPrivateError(`${path} is a symbolic link`, "Name the directory itself: --state-dir DIR");
@@ -72,8 +75,11 @@ export function ensurePrivateFile(path: string): void {
 
 /** Root uses what another user's service has made. */
 function belongsToAnother({ uid }: Stats): boolean {
-  const self = process.getuid?.() ?? 0;
-  return self !== 0 && uid !== self;
+  return !isRoot() && uid !== process.getuid?.();
+}
+
+function isRoot(): boolean {
+  return (process.getuid?.() ?? 0) === 0;
 }
 
 function linkError(path: string): NotPrivateError {

@@ -94,6 +94,11 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
     return { room, may: FACE_MAY, because: "the two faces of the server never know of each other" };
   }),
   {
+    room: "server/tls.ts",
+    may: ["server", "config/tls.ts", "protocol", "logging.ts"],
+    because: "whoever renews a certificate reads the files anew",
+  },
+  {
     room: "server",
     may: ["health/event-loop.ts", "hub", "auth", "protocol", "logging.ts", "metrics.ts", "version.ts"],
     because: "the listener joins both faces",
@@ -201,7 +206,7 @@ const OWNERS: { package: string; owners: string[] }[] = [
   { package: "jsonc-parser", owners: ["config", "hooks/settings"] },
   { package: "bun:sqlite", owners: ["log"] },
   { package: "fflate", owners: ["release"] },
-  { package: "bun:ffi", owners: ["daemon/windows-process.ts"] },
+  { package: "bun:ffi", owners: ["daemon/sd-notify.ts", "daemon/windows-process.ts"] },
   { package: "build/dashboard.ts", owners: [DASHBOARD_PAGE] },
   ...["preact", "@preact/signals", "uplot", "diff"].map((name) => {
     return { package: name, owners: ["dashboard"] };

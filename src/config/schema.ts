@@ -52,7 +52,6 @@ export interface ListField extends FieldBase {
 export type Field = StringField | NumberField | BooleanField | ListField;
 
 const MAX_COUNT = 1_000_000_000;
-const NO_TLS = "TLS is not in this release";
 
 export const SCHEMA = {
   host: {
@@ -351,15 +350,15 @@ export const SCHEMA = {
     type: "path",
     default: null,
     flag: true,
-    pending: { reason: NO_TLS, accepts: [null] },
+    reloadable: true,
     env: "TLS_CERT",
-    description: "PEM file of the certificate chain",
+    description: "PEM file of the certificate, then its chain; commands trust it",
   },
   tls_key: {
     type: "path",
     default: null,
     flag: true,
-    pending: { reason: NO_TLS, accepts: [null] },
+    reloadable: true,
     env: "TLS_KEY",
     description: "PEM file of the private key",
   },

@@ -1,3 +1,4 @@
+import { checkTls } from "../../config/tls.ts";
 import { findSettledServer } from "../../daemon/find.ts";
 import { readInstance } from "../../daemon/instance.ts";
 import { stopServer } from "../../daemon/stop.ts";
@@ -32,6 +33,8 @@ export default {
       const { pid, health } = await restartByService(service, { stateDir, port, pid: running });
       return reportStart({ outcome: "started", pid, health }, asked, args.json === true);
     }
+    // Before anything is stopped: a server that runs is worth more than one that will not start.
+    checkTls(loaded);
     const stopped = await stopServer({ stateDir, host, port });
     if (stopped.outcome === "failed") throw new CommandError(stopped.message, stopped.hint);
     return startAndReport(loaded, flags, args.json === true);

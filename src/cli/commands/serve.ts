@@ -1,4 +1,5 @@
 import { ConfigError, loadConfig, type LoadedConfig } from "../../config/load.ts";
+import { checkTls } from "../../config/tls.ts";
 import { explainStartError, type Failure } from "../../daemon/failure.ts";
 import { runServer } from "../../daemon/run.ts";
 import type { BootReport } from "../../daemon/start.ts";
@@ -23,6 +24,7 @@ export default {
     const startDirectory = process.cwd();
     try {
       const loaded = loadForCommand(rawArgs);
+      checkTls(loaded);
       // A server in the background holds no directory that somebody may want to remove.
       if (background) process.chdir(homeOf(loaded));
       await runServer({

@@ -3,6 +3,7 @@ import { accessSync, constants, existsSync, readdirSync, statfsSync, statSync } 
 import { dirname, join } from "node:path";
 import { ConfigError, loadConfig, type LoadedConfig, type LoadOptions } from "../../config/load.ts";
 import { processEnv } from "../../config/env.ts";
+import { checkTls } from "../../config/tls.ts";
 import { serverPaths } from "../../config/paths.ts";
 import { describeHolder } from "../../daemon/failure.ts";
 import { findServer, type Found } from "../../daemon/find.ts";
@@ -58,6 +59,7 @@ export function checkConfiguration(options: LoadOptions): {
   const name = "configuration";
   try {
     const loaded = loadConfig(options);
+    checkTls(loaded);
     const { environment, file, warnings } = loaded;
     const findings = [
       ok(name, `valid; ${file ?? "no file"}; environment ${environment.value}, ${environment.because}`),
