@@ -19,6 +19,7 @@ const SYSTEM_PARTS = [
     packages: ["python3-socketio", "python3-aiohttp", "python3-requests", "python3-websocket"],
   },
   { name: "curl", present: () => Bun.which("curl") !== null, packages: ["curl"] },
+  { name: "OpenSSL", ...tools({ openssl: "openssl" }) },
   {
     name: "Chromium",
     present: () => Bun.which("chromium") !== null || Bun.which("google-chrome") !== null,

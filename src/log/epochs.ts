@@ -31,8 +31,7 @@ export function openEpoch(
   database.transaction(() => {
     const known = list();
     if (known.length === 0 || lost) {
-      // Clocks may stand still or go back; an epoch never comes again.
-      const epoch = `${now()}-${randomBytes(3).toString("hex")}`;
+      const epoch = newEpoch(now());
       database.query("INSERT INTO epochs (epoch, start_seq) VALUES (?, ?)").run(epoch, lastSeq);
       if (lost)
         warn("the machine went down while the log was open; a new epoch begins", {
@@ -48,4 +47,9 @@ export function openEpoch(
         .run(mark);
   })();
   return list();
+}
+
+/** Clocks may stand still or go back; an epoch never comes again. */
+export function newEpoch(now: number): string {
+  return `${now}-${randomBytes(3).toString("hex")}`;
 }

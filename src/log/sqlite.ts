@@ -1,16 +1,17 @@
-/** The event log on disk: SQLite in WAL mode, each batch one transaction. */
+/** The file of the event log on disk: SQLite in WAL mode, each batch one transaction. */
 import { Database } from "bun:sqlite";
-import { existsSync, renameSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { CodedError } from "../protocol/errors.ts";
 import { type PendingEvent, type StoredEvent, withSeq } from "../protocol/event.ts";
 import type { HealthCheck } from "../protocol/messages.ts";
 import type { EventFilter, HistoryQuery } from "../protocol/query.ts";
+import { closeQuietly, isDamage, type Remains, rescueEvents } from "./damage.ts";
 import { openEpoch } from "./epochs.ts";
 import type { PageRequest, Range } from "./filtered.ts";
 import { createFilterIndex } from "./filter-index.ts";
 import { createIdIndex } from "./id-index.ts";
 import { type AppendedEvent, type Epoch, type EventLog, locateIn, type LogPage, withinChars } from "./log.ts";
-import { migrate, NewerLogError } from "./migrations.ts";
+import { migrate } from "./migrations.ts";
 
 export interface SqliteLogOptions {
   path: string;
@@ -23,8 +24,13 @@ export interface SqliteLogOptions {
   now?: () => number;
   /** Called when `check` has something else to say than before. */
   onHealthChange?: () => void;
-  /** Told of what people should know: a log set aside, a new epoch. */
+  /** Told of what people should know: that a new epoch begins. */
   warn?: (message: string, fields: Record<string, string | number>) => void;
+}
+
+export interface SqliteFileOptions extends SqliteLogOptions {
+  /** Called when damage is met in the background, where nobody would catch the error. */
+  onDamage?: (error: unknown) => void;
 }
 
 /**
@@ -46,36 +52,41 @@ const PROBE_MS = 1000;
 const MAX_PROBE_CHARS = 1024 * 1024;
 const READ_BATCH = 1000;
 
-/**
- * Opens the log, or makes it. A file that is no database or damaged is set aside under another name and a new log
- * with a new epoch begun; one of a newer release throws a `NewerLogError` and stays as it is.
- */
-export function openSqliteLog(options: SqliteLogOptions): EventLog {
-  try {
-    return openLog(options);
-  } catch (error) {
-    if (error instanceof NewerLogError || !isDamage(error)) throw error;
-    const aside = setAside(options.path, options.now?.() ?? Date.now());
-    options.warn?.("the log was damaged and has been set aside; a new one begins", {
-      aside,
-      error: (error as Error).message,
-    });
-    return openLog(options);
-  }
+/** A log's file while it is sound: where it is damaged, its methods throw SQLite's own error. */
+export interface SqliteFile extends EventLog {
+  /** Ends it without another word to the file; what can be read of it is brought out. */
+  abandon(): Remains;
 }
 
-function openLog(options: SqliteLogOptions): EventLog {
+/**
+ * Opens the file, or makes it, with what remains of another one in it. One of a newer release throws a
+ * `NewerLogError` and stays as it is.
+ */
+export function openSqliteFile(options: SqliteFileOptions, remains: Remains | null = null): SqliteFile {
   const database = new Database(options.path, { create: true });
   try {
     database.run("PRAGMA locking_mode = EXCLUSIVE");
     database.run("PRAGMA journal_mode = WAL");
     database.run(`PRAGMA synchronous = ${options.durability === "full" ? "FULL" : "NORMAL"}`);
     migrate(database);
+    if (remains) takeOver(database, remains);
     return createLog(database, options);
   } catch (error) {
-    database.close();
+    closeQuietly(database);
     throw error;
   }
+}
+
+function takeOver(database: Database, { epochs, lastSeq, events }: Remains): void {
+  const addEpoch = database.query("INSERT INTO epochs (epoch, start_seq) VALUES (?, ?)");
+  const insert = database.query("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)");
+  database.transaction(() => {
+    for (const { epoch, start_seq } of epochs) addEpoch.run(epoch, start_seq);
+    database.query("INSERT INTO meta VALUES ('given_seq', ?)").run(`${lastSeq}`);
+    for (const { seq, received_at, id, type, session_id, project, json } of events) {
+      insert.run(seq, received_at, id, type, session_id, project, json);
+    }
+  })();
 }
 
 function createLog(
@@ -88,8 +99,9 @@ function createLog(
     now = Date.now,
     onHealthChange = () => {},
     warn = () => {},
-  }: SqliteLogOptions,
-): EventLog {
+    onDamage = () => {},
+  }: SqliteFileOptions,
+): SqliteFile {
   const begin = database.query("BEGIN IMMEDIATE");
   const commit = database.query("COMMIT");
   const rollback = database.query("ROLLBACK");
@@ -140,8 +152,6 @@ function createLog(
   let indexProblem: string | null = null;
   let probedAt = 0;
   let refusedChars = 0;
-  /** Where a page is damaged others can still be written, which proves nothing. */
-  let damaged = false;
   let closed = false;
   let indexTimer: Timer | null = null;
   let lastSliceAt = performance.now();
@@ -149,6 +159,12 @@ function createLog(
   let newChars = 0;
   const retention = setInterval(trimQuietly, RETENTION_CHECK_MS);
   scheduleIndex();
+
+  function stopWork(): void {
+    closed = true;
+    clearInterval(retention);
+    if (indexTimer !== null) clearTimeout(indexTimer);
+  }
 
   function isInOrderOfTime(): boolean {
     return clock.disorderedAt <= firstSeq;
@@ -179,7 +195,7 @@ function createLog(
       trim();
       if (firstSeq > before || indexProblem !== null) scheduleIndex();
     } catch (error) {
-      indexProblem = (error as Error).message;
+      standStill(error);
     }
   }
 
@@ -192,9 +208,15 @@ function createLog(
         runIndex();
         indexProblem = null;
       } catch (error) {
-        indexProblem = (error as Error).message;
+        standStill(error);
       }
     }, pauseMs);
+  }
+
+  function standStill(error: unknown): void {
+    indexProblem = (error as Error).message;
+    // Not at once: whoever has just stored something is told of that first.
+    if (isDamage(error)) setTimeout(() => closed || onDamage(error), 0);
   }
 
   /** One slice of the index, and a pause that makes up for it. */
@@ -259,8 +281,12 @@ function createLog(
       index.skipTrimmed(Math.min(firstSeq, lastSeq));
       commit.run();
     } catch (error) {
-      if (database.inTransaction) rollback.run();
-      index.rolledBack();
+      try {
+        if (database.inTransaction) rollback.run();
+        index.rolledBack();
+      } catch {
+        // The first error tells more.
+      }
       throw error;
     }
     lastSeq = reached;
@@ -269,7 +295,7 @@ function createLog(
 
   /** Whether as much as was refused can be written again, found out without an event. */
   function probe(): void {
-    if (problem === null || damaged || now() - probedAt < PROBE_MS) return;
+    if (problem === null || now() - probedAt < PROBE_MS) return;
     probedAt = now();
     try {
       setMeta.run("probe", "0".repeat(refusedChars));
@@ -277,7 +303,8 @@ function createLog(
       problem = null;
       scheduleIndex();
     } catch (error) {
-      problem = reasonOf(error);
+      if (isDamage(error)) throw error;
+      problem = (error as Error).message;
     }
   }
 
@@ -290,9 +317,9 @@ function createLog(
       try {
         appended = append(batch);
       } catch (error) {
+        if (isDamage(error)) throw error;
         const isNew = problem === null;
-        problem = reasonOf(error);
-        damaged = isDamage(error);
+        problem = (error as Error).message;
         if (isNew) onHealthChange();
         refusedChars = Math.min(
           MAX_PROBE_CHARS,
@@ -366,10 +393,15 @@ function createLog(
       return { name: "log", status: "healthy", message: `${lastSeq - firstSeq + 1} events on disk` };
     },
 
+    abandon() {
+      stopWork();
+      const events = rescueEvents(database, lastSeq).filter(({ seq }) => seq >= firstSeq);
+      closeQuietly(database);
+      return { epochs, lastSeq, events };
+    },
+
     async close() {
-      closed = true;
-      clearInterval(retention);
-      if (indexTimer !== null) clearTimeout(indexTimer);
+      stopWork();
       try {
         dropMeta.run("open_boot");
         database.run("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -380,12 +412,17 @@ function createLog(
   };
 }
 
-/** The oldest and newest seq that are stored; the newest row is never removed, so that no seq comes again. */
+/**
+ * The oldest and newest seq of the log; the newest row is never removed, so that no seq comes again. A log that took
+ * over from a damaged one may have no row yet.
+ */
 function readRange(database: Database): { first: number; last: number } {
   // Each in a query of its own: only then SQLite takes them from the ends, and does not read every row.
   const range = "SELECT (SELECT min(seq) FROM events) AS first, (SELECT max(seq) FROM events) AS last";
   const row = database.query<{ first: number | null; last: number | null }, []>(range).get();
-  return { first: row?.first ?? 1, last: row?.last ?? 0 };
+  const given = database.query<{ value: string }, []>("SELECT value FROM meta WHERE key = 'given_seq'").get();
+  const last = Math.max(row?.last ?? 0, Number(given?.value ?? 0));
+  return { first: row?.first ?? last + 1, last };
 }
 
 type Noted = Pick<StoredEvent, "seq" | "received_at" | "id">;
@@ -412,26 +449,4 @@ function firstWhere({ low, high }: Range, fits: (seq: number) => boolean): numbe
     else from = middle + 1;
   }
   return from;
-}
-
-function isDamage(error: unknown): boolean {
-  const { code = "" } = error as { code?: string };
-  return code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_NOTADB";
-}
-
-/** Damage that is met while the server runs: reading may go on for long, so nothing is set aside under its feet. */
-function reasonOf(error: unknown): string {
-  const { message } = error as Error;
-  return isDamage(error)
-    ? `${message}; restart the server, which sets the damaged log aside and begins a new one`
-    : message;
-}
-
-/** Moves a database and what belongs to it out of the way; returns its new path. */
-function setAside(path: string, now: number): string {
-  const aside = `${path}.damaged-${new Date(now).toISOString().replaceAll(":", "-")}`;
-  for (const suffix of ["", "-wal", "-shm"]) {
-    if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
-  }
-  return aside;
 }

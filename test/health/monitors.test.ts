@@ -167,14 +167,14 @@ describe("errors", () => {
 
 describe("spool", () => {
   test("events that wait for long, and such as were given up, are told of", () => {
-    const spool = openSpool(join(temporaryDirectory(), "spool"));
+    const spool = openSpool(join(temporaryDirectory(), "8765", "spool"));
     let now = Date.now();
     const check = spoolMonitor(
       () => spoolStatus(spool.directory),
       () => now,
     );
     expect(check()).toMatchObject({ name: "spool", status: "healthy", message: "no event of a hook waits" });
-    spool.add("{}", now);
+    spool.add("{}", now - 100);
     expect(check()).toMatchObject({ status: "healthy", message: "1 event of a hook waits" });
     now += 40_000;
     expect(check()).toMatchObject({

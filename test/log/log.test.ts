@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { EventLog } from "../../src/log/log.ts";
 import { createMemoryLog } from "../../src/log/memory.ts";
-import { openSqliteLog } from "../../src/log/sqlite.ts";
+import { openSqliteLog } from "../../src/log/durable.ts";
 import type { PendingEvent } from "../../src/protocol/event.ts";
 import type { EventFilter } from "../../src/protocol/query.ts";
 import { eventually } from "../support/eventually.ts";

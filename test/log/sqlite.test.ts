@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { EventLog } from "../../src/log/log.ts";
 import { createMemoryLog } from "../../src/log/memory.ts";
 import type { EventFilter } from "../../src/protocol/query.ts";
-import { openSqliteLog, type SqliteLogOptions } from "../../src/log/sqlite.ts";
+import { type DurableLogOptions, openSqliteLog } from "../../src/log/durable.ts";
 import type { PendingEvent } from "../../src/protocol/event.ts";
 import { onEnd } from "../support/cleanup.ts";
 import { eventually } from "../support/eventually.ts";
@@ -18,7 +18,7 @@ const event = (id: string, fields: Partial<PendingEvent> = {}): PendingEvent => 
 const many = (count: number, from = 0) =>
   Array.from({ length: count }, (_, index) => event(`e${from + index}`));
 const newPath = () => join(temporaryDirectory(), "events.db");
-const open = (path: string, options: Partial<SqliteLogOptions> = {}) => openSqliteLog({ path, ...options });
+const open = (path: string, options: Partial<DurableLogOptions> = {}) => openSqliteLog({ path, ...options });
 
 describe("closed and opened again", () => {
   test("everything is there: events, ids, filters, search and the epoch", async () => {
@@ -401,7 +401,7 @@ describe("damage", () => {
     const path = newPath();
     writeFileSync(path, "not a database, but text that somebody put here ".repeat(200));
     const warnings: string[] = [];
-    const log = open(path, { warn: (message) => warnings.push(message) });
+    const log = open(path, { onRecovery: (_action, message) => warnings.push(message) });
     expect(warnings).toEqual([expect.stringContaining("set aside")]);
     expect(await log.append(many(1))).toMatchObject([{ seq: 1 }]);
     expect(readdirSync(join(path, "..")).filter((name) => name.includes("damaged"))).toHaveLength(1);
@@ -417,34 +417,9 @@ describe("damage", () => {
     bytes.fill(0xa5, 8192, bytes.length - 4096);
     writeFileSync(path, bytes);
     const warnings: string[] = [];
-    const again = open(path, { warn: (message) => warnings.push(message) });
+    const again = open(path, { onRecovery: (_action, message) => warnings.push(message) });
     expect(warnings).toHaveLength(1);
     expect(again.position()).toMatchObject({ first_seq: 1, last_seq: 0 });
-    await again.close();
-  });
-
-  test("damage met while the log is open refuses events and says what to do; opened again it is set aside", async () => {
-    const path = newPath();
-    const large = (from: number) =>
-      many(1000, from).map((one) => ({ ...one, body: `{"x":"${"y".repeat(4000)}"}` }));
-    const first = open(path, { maxEvents: 1000 });
-    await first.append(large(0));
-    await first.close();
-    const log = open(path, { maxEvents: 1000 });
-    // All but the first page; most of them have left the cache, and are read again to be removed.
-    const bytes = new Uint8Array(await Bun.file(path).arrayBuffer());
-    bytes.fill(0xa5, 4096);
-    writeFileSync(path, bytes);
-    const refused = await log
-      .append(large(1000))
-      .then(() => log.append(large(2000)))
-      .catch((error) => error);
-    expect(refused).toMatchObject({ code: "log_unavailable", message: expect.stringContaining("restart") });
-    expect(log.check()).toMatchObject({ status: "degraded", message: expect.stringContaining("restart") });
-    await log.close().catch(() => {});
-    const warnings: string[] = [];
-    const again = open(path, { warn: (message) => warnings.push(message) });
-    expect(warnings).toEqual([expect.stringContaining("set aside")]);
     await again.close();
   });
 

@@ -10,6 +10,8 @@ export const CHROMIUM = Bun.which("chromium") ?? Bun.which("google-chrome");
  * under test is loaded. Of this flag only the last one counts, so what Playwright turns off is said again.
  */
 const WITHOUT_FEATURES = [
+  // Chromium's own guard of this machine, which other browsers do not have.
+  "LocalNetworkAccessChecks",
   "WebUIOmniboxPopup",
   "WebUIOmniboxAimPopup",
   "AimEnabled",
@@ -26,7 +28,7 @@ const WITHOUT_FEATURES = [
   "ThirdPartyStoragePartitioning",
 ];
 
-/** As root it has no sandbox, in a container no GPU; nothing of it leaves the machine. */
+/** As root it has no sandbox, in a container no GPU; nothing of it leaves the machine. `*.example` are other origins on it. */
 const ARGS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -35,6 +37,7 @@ const ARGS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
+  "--host-resolver-rules=MAP *.example 127.0.0.1",
   `--disable-features=${WITHOUT_FEATURES.join(",")}`,
 ];
 

@@ -1,0 +1,153 @@
+/** The event log on disk. It outlives its file: where that is damaged, it goes on with a new one. */
+import { CodedError } from "../protocol/errors.ts";
+import { isDamage, readRemains, type Remains, removeLog, setAside } from "./damage.ts";
+import { type EventLog, locateIn } from "./log.ts";
+import { NewerLogError } from "./migrations.ts";
+import { openSqliteFile, type SqliteFile, type SqliteLogOptions } from "./sqlite.ts";
+
+export interface DurableLogOptions extends SqliteLogOptions {
+  /** Told of what the log has done by itself to go on. */
+  onRecovery?: (action: "log_set_aside", message: string, fields: Record<string, string | number>) => void;
+  /** How long it waits before it begins another file. */
+  pauseMs?: number;
+}
+
+/** A disk that damages one file after the other is not worn out with them. */
+const PAUSE_MS = 10_000;
+
+/**
+ * Opens the log, or makes it. A file that is no database or damaged is set aside under another name, and a new one
+ * goes on with what could be read of its end; one of a newer release throws a `NewerLogError` and stays as it is.
+ *
+ * Damage that is met while the log is open begins no new epoch: which seqs were given is known, so that every position
+ * stays good, and what is lost is missing like something that was trimmed. Who was live stays so.
+ */
+export function openSqliteLog(options: DurableLogOptions): EventLog {
+  const {
+    path,
+    now = Date.now,
+    onRecovery = () => {},
+    onHealthChange = () => {},
+    pauseMs = PAUSE_MS,
+  } = options;
+  const fileOptions = { ...options, onDamage: (error: unknown) => recover(error) };
+  let triedAt = Number.NEGATIVE_INFINITY;
+  let log: SqliteFile = open();
+
+  function open(): SqliteFile {
+    try {
+      return openSqliteFile(fileOptions);
+    } catch (error) {
+      if (error instanceof NewerLogError || !isDamage(error)) throw error;
+      const aside = setAside(path, now());
+      const remains = aside === null ? null : readRemains(aside, now());
+      const again = openSqliteFile(fileOptions, remains);
+      say(error, aside, remains);
+      return again;
+    }
+  }
+
+  /** Takes up a new file, or, where that cannot be made, stands in for it until it can. */
+  function recover(error: unknown): void {
+    const remains = log.abandon();
+    const since = performance.now() - triedAt;
+    log = standIn(remains, error);
+    if (since >= pauseMs) begin(remains, error);
+    onHealthChange();
+  }
+
+  function begin(remains: Remains, error: unknown): void {
+    triedAt = performance.now();
+    let aside: string | null | undefined;
+    try {
+      aside = setAside(path, now());
+      log = openSqliteFile(fileOptions, remains);
+      say(error, aside, remains);
+    } catch (failure) {
+      // Half of a new file is nothing to keep; it would push out one that is.
+      if (aside !== undefined) removeLog(path);
+      log = standIn(remains, failure);
+    }
+  }
+
+  function say(error: unknown, aside: string | null, remains: Remains | null): void {
+    onRecovery("log_set_aside", "the log was damaged and has been set aside; a new file goes on", {
+      aside: aside ?? "it was gone",
+      error: (error as Error).message,
+      events_saved: remains?.events.length ?? 0,
+      last_seq: remains?.lastSeq ?? 0,
+    });
+  }
+
+  /** A log without a file: it knows where it was, and takes nothing. */
+  function standIn(remains: Remains, error: unknown): SqliteFile {
+    const { epochs, lastSeq } = remains;
+    const { message } = error as Error;
+    const refusal = () =>
+      new CodedError("log_unavailable", `The log is damaged, and a new one cannot be made yet: ${message}`);
+    const retry = () => {
+      if (performance.now() - triedAt < pauseMs) return false;
+      begin(remains, error);
+      return true;
+    };
+    const refuse = async () => {
+      throw refusal();
+    };
+    const self: SqliteFile = {
+      position: () => ({ epoch: epochs.at(-1)?.epoch ?? "", first_seq: lastSeq + 1, last_seq: lastSeq }),
+      locate: (resume) => locateIn(epochs, lastSeq, resume),
+      append: (batch) => (retry() ? log.append(batch) : refuse()),
+      readAfter: refuse,
+      query: refuse,
+      size: () => ({ events: 0, bytes: 0, index_backlog: 0 }),
+      check() {
+        if (retry()) return log.check();
+        return { name: "log", status: "degraded", message: `events are refused: ${refusal().message}` };
+      },
+      abandon: () => remains,
+      async close() {},
+    };
+    return self;
+  }
+
+  /** Asks the file; where it is damaged, or was changed for another meanwhile, the one that goes on. */
+  async function ask<T>(question: (file: SqliteFile) => Promise<T>): Promise<T> {
+    const asked = log;
+    try {
+      return await question(asked);
+    } catch (error) {
+      if (isDamage(error) && asked === log) recover(error);
+      else if (asked === log) throw error;
+      // Damaged again at once, it is one that stands in, which refuses.
+      return ask(question);
+    }
+  }
+
+  function askNow<T>(question: (file: SqliteFile) => T): T {
+    try {
+      return question(log);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      recover(error);
+      return askNow(question);
+    }
+  }
+
+  return {
+    position: () => log.position(),
+    locate: (resume) => log.locate(resume),
+    append: (batch) => ask((file) => file.append(batch)),
+    readAfter: (seq, maxChars) => ask((file) => file.readAfter(seq, maxChars)),
+    query: (query) => ask((file) => file.query(query)),
+    size: () => askNow((file) => file.size()),
+    check: () => askNow((file) => file.check()),
+    async close() {
+      try {
+        await log.close();
+      } catch (error) {
+        // It is met again, and set aside, when the log is opened the next time.
+        if (!isDamage(error)) throw error;
+      }
+    },
+  };
+}
