@@ -31,7 +31,10 @@ const PLAIN_WORD = /^[\w/.,:=@%+-]+$/;
  * One hook for every event. A `command` text, not the safer `args`: a Claude Code that does not know `args` would run
  * the program without any, and its exit code 2 for wrong usage forbids the tool call.
  */
-export function registeredHooks({ command, url, tokenVariable = null }: Registration, platform: NodeJS.Platform): HooksByEvent {
+export function registeredHooks(
+  { command, url, tokenVariable = null }: Registration,
+  platform: NodeJS.Platform,
+): HooksByEvent {
   const text = command.map((word) => quote(word, platform)).join(" ");
   const timeout = TIMEOUT_SECONDS;
   return new Map(
