@@ -11,10 +11,11 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  realpathSync,
   type Stats,
   statSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 /** It is not certain that nobody else has a hand in it. */
 export class NotPrivateError extends Error {
@@ -42,6 +43,8 @@ export function problemOfDirectory(path: string): NotPrivateError | null {
   // systemd leads a service of a dynamic user to its directory by a link; what root has put there nobody else has.
   const stat = link?.isSymbolicLink() && link.uid === 0 && !isRoot() ? statSync(path) : link;
   if (stat === undefined) return null;
+  // systemd has made one of the state directory of a service with a user of its own (systemd.exec(5), `DynamicUser=`).
+  if (stat.isSymbolicLink() && isOfRootAlone(path, stat)) return problemOfDirectory(realpathSync(path));
   if (stat.isSymbolicLink()) {
     return new NotPrivateError(`${path} is a symbolic link`, "Name the directory itself: --state-dir DIR");
   }
@@ -71,6 +74,12 @@ export function ensurePrivateFile(path: string): void {
   const { O_RDWR, O_CREAT, O_NOFOLLOW = 0 } = constants;
   closeSync(openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600));
   if (process.platform !== "win32" && (lstatSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
+}
+
+/** Nobody else can have put it there, or put another in its place. */
+function isOfRootAlone(path: string, { uid }: Stats): boolean {
+  const { uid: owner, mode } = lstatSync(dirname(path));
+  return process.platform !== "win32" && uid === 0 && owner === 0 && (mode & OTHERS_MAY_WRITE) === 0;
 }
 
 /** Root uses what another user's service has made. */
