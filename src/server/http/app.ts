@@ -15,6 +15,7 @@ import { dashboardRoutes } from "./routes/dashboard.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { hookRoutes } from "./routes/hooks.ts";
+import { loginRoutes } from "./routes/login.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 import { statsRoutes } from "./routes/stats.ts";
@@ -36,6 +37,7 @@ export function routesOf(context: ServerContext): Route[] {
     ...sessionRoutes(context),
     ...clientRoutes(context),
     ...adminRoutes(context),
+    ...loginRoutes(context),
     ...apiRoutes(context, () => routes),
     ...dashboardRoutes(),
   ];
