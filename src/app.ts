@@ -149,6 +149,7 @@ async function assemble(
     checks: health.checks,
     recoveries: health.recoveries,
     loopDelays: health.loopDelays,
+    certificateExpiresAt: () => certificate?.expiresAt() ?? Infinity,
   };
   listener.attach({
     guard: () => guard,

@@ -1,8 +1,10 @@
 /** What /metrics says, and that it is what /stats and the dashboard say. */
+import { X509Certificate } from "node:crypto";
 import { beforeAll, describe, expect, test } from "bun:test";
 import { METRICS, type MetricKey, metricName } from "../../src/metrics.ts";
 import { bytes, count } from "../../src/dashboard/parts/words.ts";
 import { tilesOf } from "../../src/dashboard/views/server/tiles.tsx";
+import { makeCertificate } from "../support/certificates.ts";
 import { connect, type TestClient } from "../support/clients.ts";
 import { eventually } from "../support/eventually.ts";
 import { parseMetrics, type Sample } from "../support/metrics.ts";
@@ -166,5 +168,14 @@ describe("GET /metrics", () => {
       expect(value(samples, "health_check_status", { check: name })).toBe(0);
     expect(Math.abs(value(samples, "uptime_seconds") - stats.server_info.uptime)).toBeLessThan(5);
     expect(value(samples, "memory_rss_bytes") / stats.memory.rss).toBeCloseTo(1, 0);
+  });
+
+  test("knows when the certificate expires, and without one never", async () => {
+    expect(value(await scrape(), "tls_certificate_expiry_seconds")).toBe(Infinity);
+    const { cert, key, pem } = await makeCertificate();
+    const secure = await startTestServer({ tls_cert: cert, tls_key: key });
+    const { body } = await secure.get("/metrics", { tls: { ca: pem } } as RequestInit);
+    const expiry = value(parseMetrics(body), "tls_certificate_expiry_seconds");
+    expect(expiry * 1000).toBe(Date.parse(new X509Certificate(pem).validTo));
   });
 });
