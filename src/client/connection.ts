@@ -9,7 +9,13 @@ export interface ConnectionHandlers {
   onEvent(event: JsonObject): void;
   onGap(gap: HistoryGap): void;
   /** It could not be made, or is lost; comes once, unless it was closed here. */
-  onLost(reason: string): void;
+  onLost(reason: string, refusal: Refusal | null): void;
+}
+
+/** Why the server does not want this connection, in its own words. */
+export interface Refusal {
+  code: string;
+  message: string;
 }
 
 export interface Connection {
@@ -36,6 +42,8 @@ export function openConnection(
     tryAllTransports: true,
   });
   let ended = false;
+  /** The last it has said before it ends the connection. */
+  let refusal: Refusal | null = null;
   let maxMessageBytes = Infinity;
   const end = () => {
     ended = true;
@@ -46,7 +54,7 @@ export function openConnection(
   const lose = (reason: string) => {
     if (ended) return;
     end();
-    handlers.onLost(reason);
+    handlers.onLost(reason, refusal);
   };
   // Connected is not greeted: another program's Socket.IO server may be there by now.
   const timer = setTimeout(() => lose(`no greeting within ${timeoutMs} ms`), timeoutMs);
@@ -54,7 +62,11 @@ export function openConnection(
   socket.io.engine.on("handshake", ({ maxPayload }: { maxPayload?: unknown }) => {
     if (typeof maxPayload === "number") maxMessageBytes = maxPayload;
   });
-  socket.on("connect_error", (error) => lose(error.message));
+  socket.on("connect_error", (error: Error & { data?: { error?: unknown } }) => {
+    refusal = refusalOf(error.data?.error);
+    lose(error.message);
+  });
+  socket.on("event_error", (error: unknown) => (refusal = refusalOf(error)));
   socket.on("disconnect", (reason) => lose(reason));
   socket.once("connection_ack", (ack: unknown) => {
     clearTimeout(timer);
@@ -76,4 +88,9 @@ export function openConnection(
     maxMessageBytes: () => maxMessageBytes,
     close: end,
   };
+}
+
+function refusalOf(error: unknown): Refusal | null {
+  if (!isObject(error) || typeof error.code !== "string") return null;
+  return { code: error.code, message: typeof error.message === "string" ? error.message : error.code };
 }

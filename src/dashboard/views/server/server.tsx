@@ -27,11 +27,15 @@ export function ServerView() {
           <HealthPanel
             health={answer.health}
             asOf={problem === null ? null : answer.at}
-            incompatible={answer.clients.clients.filter(isIncompatible).length}
+            incompatible={answer.clients?.clients.filter(isIncompatible).length ?? 0}
           />
           <Tiles answer={answer} />
           <Charts answer={answer} isOld={problem !== null} />
-          <Clients list={answer.clients} isThisPageIn={answer.isThisPageIn} />
+          {answer.clients === null ? (
+            <p class="muted">Who is connected is told to tokens with the scope admin alone.</p>
+          ) : (
+            <Clients list={answer.clients} isThisPageIn={answer.isThisPageIn} />
+          )}
         </div>
       )}
     </>
