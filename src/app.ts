@@ -3,6 +3,7 @@ import { openAccess } from "./access.ts";
 import { createOriginGuard, type OriginGuard } from "./auth/origin.ts";
 import type { ServerPaths } from "./config/paths.ts";
 import type { Config } from "./config/schema.ts";
+import { readTls, type Tls } from "./config/tls.ts";
 import { keepReplaying } from "./hooks/replay.ts";
 import { createHealth, type Health } from "./health/health.ts";
 import { openSpool, spoolStatus } from "./hooks/spool.ts";
@@ -20,6 +21,7 @@ import { createRefusals } from "./server/refusals.ts";
 import { createHttpApp } from "./server/http/app.ts";
 import { createGateway } from "./server/realtime/gateway.ts";
 import { listen, type Listener } from "./server/server.ts";
+import { createCertificate } from "./server/tls.ts";
 import { openStateDir, type StateDir } from "./state-dir.ts";
 import { RELEASE_VERSION } from "./version.ts";
 
@@ -39,21 +41,27 @@ export interface App {
   startedAt: number;
   paths: ServerPaths;
   logger: Logger;
+  /** PEM of the server's own certificate, as new connections get it; null without TLS. */
+  certificate(): string | null;
   /** The token that was made because nobody else could have got in; it is nowhere else to be read. */
   firstToken: string | null;
+  /** That of `local-token`; null where none is asked for. */
+  localToken: string | null;
   /** Takes up what can change while the server runs. */
   reload(config: Config): void;
   /** Ends everything in order; every call gets the same promise. */
   stop(): Promise<void>;
 }
 
-/** Starts a server; throws Bun's listen error, a `StateDirError`, or what the log says, with nothing left behind. */
+/** Starts a server; throws a `ConfigError` for certificates that cannot be used, Bun's listen error, a `StateDirError`, or what the log says, with nothing left behind. */
 export async function createApp(options: AppOptions): Promise<App> {
   const { config } = options;
+  const tls = readTls(config);
   const listener = listen({
     hostname: bindAddress(config.host),
     port: config.port,
     maxMessageBytes: config.max_http_buffer_size,
+    tls,
   });
   let state: StateDir | null = null;
   try {
@@ -61,7 +69,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       serverId: config.server_id,
       persistent: config.persistent,
     });
-    return await assemble(options, listener, state);
+    return await assemble(options, listener, tls, state);
   } catch (error) {
     await listener.stop();
     state?.release();
@@ -73,6 +81,7 @@ export async function createApp(options: AppOptions): Promise<App> {
 async function assemble(
   { config, stderr, shutDown: end = null }: AppOptions,
   listener: Listener,
+  tls: Tls | null,
   state: StateDir,
 ): Promise<App> {
   const startedAt = Date.now();
@@ -92,6 +101,13 @@ async function assemble(
     spool: () => spoolStatus(paths.spool),
     interval: config.health_check_interval,
   });
+  const certificate =
+    tls &&
+    createCertificate(tls, {
+      listener,
+      logger: logging.logger("tls"),
+      onRecovered: (message) => health.recovered("port_taken_anew", message),
+    });
   const { access, ...guarding } = await openAccess(config, logging.logger("auth"));
   const redaction = createRedaction(config);
   const hub = createHub({
@@ -114,7 +130,7 @@ async function assemble(
   let guard = createGuard(config);
   let ready = true;
   let stopping: Promise<void> | null = null;
-  health.watch(hub, { tokens: guarding.check });
+  health.watch(hub, { tokens: guarding.check, ...(certificate ? { tls: certificate.check } : {}) });
 
   const context: ServerContext = {
     hub,
@@ -152,7 +168,7 @@ async function assemble(
     isReady: () => ready,
   });
 
-  const url = displayUrl(config.host, listener.port);
+  const url = displayUrl(config.host, listener.port, tls ? "https" : "http");
   logger.info("listening", { url, pid: process.pid, server_id: serverId, version: RELEASE_VERSION });
 
   /** Nothing new in, everything accepted acknowledged, clients told, log closed; the lock goes last. */
@@ -181,7 +197,9 @@ async function assemble(
     startedAt,
     paths,
     logger,
+    certificate: () => certificate?.pem() ?? null,
     firstToken: guarding.firstToken,
+    localToken: guarding.localToken,
     reload(next) {
       guarding.reload(next);
       live = next;
@@ -189,6 +207,8 @@ async function assemble(
       redaction.use(next);
       logging.setLevel(next.log_level);
       logging.reopen();
+      if (certificate) certificate.renew(next);
+      else if (next.tls_cert !== null) logger.warn("TLS is turned on by a restart");
     },
     stop: () => (stopping ??= shutDown()),
   };

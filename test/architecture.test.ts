@@ -28,6 +28,7 @@ const FACE_MAY = [
   "metrics.ts",
   "server/errors.ts",
   "server/limits.ts",
+  "server/request-id.ts",
   "log/log.ts",
 ];
 
@@ -60,7 +61,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "embedded",
-    may: ["client", "config", "protocol", "version.ts"],
+    may: ["client", "config", "daemon/endpoint.ts", "protocol", "version.ts"],
     because: "the factory sends through the client everyone gets, whichever server there is",
   },
   {
@@ -92,6 +93,11 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   ...["server/http", "server/realtime"].map((room) => {
     return { room, may: FACE_MAY, because: "the two faces of the server never know of each other" };
   }),
+  {
+    room: "server/tls.ts",
+    may: ["server", "config/tls.ts", "protocol", "logging.ts"],
+    because: "whoever renews a certificate reads the files anew",
+  },
   {
     room: "server",
     may: ["health/event-loop.ts", "hub", "auth", "protocol", "logging.ts", "metrics.ts", "version.ts"],
@@ -148,7 +154,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "daemon",
-    may: ["client/http.ts", "config", "log/lock.ts", "private-files.ts", "protocol"],
+    may: ["auth/local-token.ts", "client/http.ts", "config", "log/lock.ts", "private-files.ts", "protocol"],
     because: "finding and stopping a server must not load one",
   },
   {
@@ -170,7 +176,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "cli",
-    may: "client daemon config hooks log/lock.ts log/version.ts metrics.ts private-files.ts protocol release service sessions version.ts".split(
+    may: "auth/local-token.ts auth/scopes.ts auth/token-file.ts client daemon config hooks log/lock.ts log/version.ts metrics.ts private-files.ts protocol release service sessions version.ts".split(
       " ",
     ),
     because: "the CLI talks to the server through the client everyone gets; it has no private door",
@@ -200,7 +206,7 @@ const OWNERS: { package: string; owners: string[] }[] = [
   { package: "jsonc-parser", owners: ["config", "hooks/settings"] },
   { package: "bun:sqlite", owners: ["log"] },
   { package: "fflate", owners: ["release"] },
-  { package: "bun:ffi", owners: ["daemon/windows-process.ts"] },
+  { package: "bun:ffi", owners: ["daemon/sd-notify.ts", "daemon/windows-process.ts"] },
   { package: "build/dashboard.ts", owners: [DASHBOARD_PAGE] },
   ...["preact", "@preact/signals", "uplot", "diff"].map((name) => {
     return { package: name, owners: ["dashboard"] };

@@ -8,14 +8,19 @@ export interface ConnectionHandlers {
   onGreeting(ack: Partial<ConnectionAck>): void;
   onEvent(event: JsonObject): void;
   onGap(gap: HistoryGap): void;
-  /** It could not be made, or is lost; comes once, unless it was closed here. */
+  /**
+   * It could not be made, or is lost; comes once, unless it was closed here.
+   *
+   * @param refusal what the server said of why it does not let this client in, if it said so
+   */
   onLost(reason: string, refusal: Refusal | null): void;
 }
 
-/** Why the server does not want this connection, in its own words. */
+/** Why a server does not let a client in, or take what it sends; `code` is of the server's table of errors. */
 export interface Refusal {
   code: string;
   message: string;
+  hint: string;
 }
 
 export interface Connection {
@@ -25,6 +30,9 @@ export interface Connection {
   maxMessageBytes(): number;
   close(): void;
 }
+
+/** With these a server ends a connection that it had let in; others are about one message. */
+const ENDINGS = new Set(["token_invalid", "dismissed"]);
 
 /** Connects. Handlers are called in the order in which the server speaks. */
 export function openConnection(
@@ -42,8 +50,8 @@ export function openConnection(
     tryAllTransports: true,
   });
   let ended = false;
-  /** The last it has said before it ends the connection. */
-  let refusal: Refusal | null = null;
+  /** What it says before it ends the connection itself. */
+  let ending: Refusal | null = null;
   let maxMessageBytes = Infinity;
   const end = () => {
     ended = true;
@@ -51,7 +59,7 @@ export function openConnection(
     socket.removeAllListeners();
     socket.disconnect();
   };
-  const lose = (reason: string) => {
+  const lose = (reason: string, refusal: Refusal | null = ending) => {
     if (ended) return;
     end();
     handlers.onLost(reason, refusal);
@@ -62,11 +70,14 @@ export function openConnection(
   socket.io.engine.on("handshake", ({ maxPayload }: { maxPayload?: unknown }) => {
     if (typeof maxPayload === "number") maxMessageBytes = maxPayload;
   });
-  socket.on("connect_error", (error: Error & { data?: { error?: unknown } }) => {
-    refusal = refusalOf(error.data?.error);
-    lose(error.message);
+  // Socket.IO hands on what the server's middleware has put into `data`.
+  socket.on("connect_error", (error: Error & { data?: unknown }) => {
+    lose(error.message, isObject(error.data) ? refusalOf(error.data.error) : null);
   });
-  socket.on("event_error", (error: unknown) => (refusal = refusalOf(error)));
+  socket.on("event_error", (error: unknown) => {
+    const refusal = refusalOf(error);
+    if (refusal !== null && ENDINGS.has(refusal.code)) ending = refusal;
+  });
   socket.on("disconnect", (reason) => lose(reason));
   socket.once("connection_ack", (ack: unknown) => {
     clearTimeout(timer);
@@ -91,6 +102,8 @@ export function openConnection(
 }
 
 function refusalOf(error: unknown): Refusal | null {
-  if (!isObject(error) || typeof error.code !== "string") return null;
-  return { code: error.code, message: typeof error.message === "string" ? error.message : error.code };
+  if (!isObject(error)) return null;
+  const { code, message, hint } = error;
+  const isWhole = [code, message, hint].every((text) => typeof text === "string");
+  return isWhole ? ({ code, message, hint } as Refusal) : null;
 }

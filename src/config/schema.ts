@@ -52,7 +52,6 @@ export interface ListField extends FieldBase {
 export type Field = StringField | NumberField | BooleanField | ListField;
 
 const MAX_COUNT = 1_000_000_000;
-const NO_TLS = "TLS is not in this release";
 
 export const SCHEMA = {
   host: {
@@ -257,6 +256,7 @@ export const SCHEMA = {
     secret: true,
     reloadable: true,
     env: "TOKEN",
+    pattern: { expression: "^[!-~]+$", means: "letters, digits and signs of ASCII, without spaces" },
     description: "Access token: the server takes it for every scope, commands and hooks send it",
   },
   jwt_secret: {
@@ -351,15 +351,15 @@ export const SCHEMA = {
     type: "path",
     default: null,
     flag: true,
-    pending: { reason: NO_TLS, accepts: [null] },
+    reloadable: true,
     env: "TLS_CERT",
-    description: "PEM file of the certificate chain",
+    description: "PEM file of the certificate, then its chain; commands trust it",
   },
   tls_key: {
     type: "path",
     default: null,
     flag: true,
-    pending: { reason: NO_TLS, accepts: [null] },
+    reloadable: true,
     env: "TLS_KEY",
     description: "PEM file of the private key",
   },

@@ -13,6 +13,8 @@ export interface Instance {
   host: string;
   port: number;
   url: string;
+  /** PEM of its own certificate, as it shows it now; null without TLS, and early builds do not say. */
+  certificate?: string | null;
   state_dir: string;
   started_at: string;
   executable: string;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createApp } from "../app.ts";
 import { loadConfig, type LoadedConfig } from "../config/load.ts";
 import type { Key } from "../config/schema.ts";
-import { localUrl } from "../protocol/hosts.ts";
+import { localUrl, schemeOf } from "../protocol/hosts.ts";
 import { IS_COMPILED } from "../version.ts";
 
 export interface EmbeddedOptions {
@@ -24,6 +24,8 @@ export interface EmbeddedServer {
   url: string;
   port: number;
   serverId: string;
+  /** Lets in whom this program gives it, for everything; null where the server asks for none. */
+  token: string | null;
   /** Ends it in order; every call gets the same promise. */
   stop(): Promise<void>;
 }
@@ -51,9 +53,10 @@ export async function startEmbeddedServer(options: EmbeddedOptions = {}): Promis
     const app = await createApp({ config: loaded.values, stderr: false });
     let stopped: Promise<void> | null = null;
     return {
-      url: localUrl(host, app.port),
+      url: localUrl(host, app.port, schemeOf(app.url)),
       port: app.port,
       serverId: app.serverId,
+      token: app.localToken,
       stop: () => (stopped ??= app.stop().finally(removeDirectory)),
     };
   } catch (error) {

@@ -13,7 +13,12 @@ import { memoryMonitor } from "./memory.ts";
 import { spoolMonitor } from "./spool.ts";
 
 /** What the server does by itself to get well again. */
-export const RECOVERIES = ["log_set_aside", "retention_tightened", "log_file_reopened"] as const;
+export const RECOVERIES = [
+  "log_set_aside",
+  "retention_tightened",
+  "log_file_reopened",
+  "port_taken_anew",
+] as const;
 export type Recovery = (typeof RECOVERIES)[number];
 
 export interface HealthOptions {

@@ -26,18 +26,25 @@ export function localAddress(host: string): string {
   return address === "::" ? "::1" : address;
 }
 
+export type Scheme = "http" | "https";
+
+/** The scheme of a URL of ours. */
+export function schemeOf(url: string): Scheme {
+  return url.startsWith("https:") ? "https" : "http";
+}
+
 /** The same as a URL. */
-export function localUrl(host: string, port: number): string {
+export function localUrl(host: string, port: number, scheme: Scheme = "http"): string {
   const address = localAddress(host);
-  return `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
+  return `${scheme}://${address.includes(":") ? `[${address}]` : address}:${port}`;
 }
 
 /** The URL to show people. */
-export function displayUrl(host: string, port: number): string {
+export function displayUrl(host: string, port: number, scheme: Scheme = "http"): string {
   const address = unbracket(host);
   const local = isLoopbackHost(address) ? address.replace(/^127\.0\.0\.1$/, "localhost") : address;
-  if (local === "0.0.0.0" || local === "::") return `http://localhost:${port}`;
-  return `http://${local.includes(":") ? `[${local}]` : local}:${port}`;
+  if (local === "0.0.0.0" || local === "::") return `${scheme}://localhost:${port}`;
+  return `${scheme}://${local.includes(":") ? `[${local}]` : local}:${port}`;
 }
 
 function unbracket(host: string): string {

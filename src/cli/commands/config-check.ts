@@ -1,3 +1,4 @@
+import { checkTls } from "../../config/tls.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
 import { EXIT, print, printJson } from "../output.ts";
 import type { Command } from "../tree.ts";
@@ -7,6 +8,7 @@ export default {
   args: { ...SERVER_ARGS, ...JSON_ARG },
   run({ args, rawArgs }) {
     const loaded = loadForCommand(rawArgs);
+    checkTls(loaded);
     const { file, warnings } = loaded;
     if (args.json === true) printJson({ valid: true, file, warnings });
     else print(`The configuration is valid (${file ?? "no file"})`);

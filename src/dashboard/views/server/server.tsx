@@ -2,6 +2,7 @@
 import { useEffect } from "preact/hooks";
 import { oneLine } from "../../parts/text.ts";
 import { clock } from "../../parts/words.ts";
+import { login } from "../../state/login.ts";
 import { type Answer, type Problem, serverFigures } from "../../state/server-figures.ts";
 import { useStore } from "../../state/store.ts";
 import { Charts } from "./charts.tsx";
@@ -19,6 +20,8 @@ export function ServerView() {
     <>
       <div class="toolbar">
         <h1>Server</h1>
+        {/* A link cannot carry a token. */}
+        {login.value === null && <a href="docs">The API</a>}
       </div>
       {problem !== null && <ProblemNote problem={problem} answer={answer} />}
       {answer === null && problem === null && <p class="muted">Asking the server…</p>}

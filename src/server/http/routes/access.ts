@@ -1,6 +1,6 @@
 import type { AccessReport } from "../../../protocol/messages.ts";
 import { isoTime, type ServerContext } from "../../context.ts";
-import type { Route } from "../route.ts";
+import { jsonAnswer, type Route } from "../route.ts";
 
 export function accessRoutes(context: ServerContext): Route[] {
   return [
@@ -8,7 +8,13 @@ export function accessRoutes(context: ServerContext): Route[] {
       method: "GET",
       path: "/api/access",
       access: "subscribe",
-      doc: { summary: "Tell what the token that is sent allows, and until when" },
+      doc: {
+        group: "Clients",
+        summary: "Tell what the token that is sent allows, and until when",
+        answers: {
+          200: jsonAnswer("What it allows; everything, where no token is asked for.", "AccessReport"),
+        },
+      },
       handle(c, grant) {
         const { name = "", scopes = [], expiresAt = null } = grant ?? {};
         const report: AccessReport = {
