@@ -16,6 +16,7 @@ import { dashboardRoutes } from "./routes/dashboard.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { hookRoutes } from "./routes/hooks.ts";
+import { loginRoutes } from "./routes/login.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 import { statsRoutes } from "./routes/stats.ts";
@@ -38,6 +39,7 @@ export function routesOf(context: ServerContext): Route[] {
     ...clientRoutes(context),
     ...accessRoutes(context),
     ...adminRoutes(context),
+    ...loginRoutes(context),
     ...apiRoutes(context, () => routes),
     ...dashboardRoutes(),
   ];
@@ -62,7 +64,9 @@ export function createHttpApp(context: ServerContext, logger: Logger): HttpHandl
     }
     return errorResponse(error, {}, requestId);
   });
-  for (const route of routesOf(context)) app.on(route.method, route.path, guarded(route, context));
+  for (const route of routesOf(context)) {
+    app.on(route.method, route.path, guarded(told(route, context, logger), context));
+  }
   // Here and not by a second handler on each path: hono calls a lone handler without its middleware chain.
   app.notFound((c) => refuse(app, c.req.method, c.req.path));
 
@@ -86,6 +90,25 @@ function guarded(
     };
     const grant = level === "open" ? access.recognize(caller) : access.admit(caller, level);
     return grant instanceof Promise ? grant.then((given) => handle(c, given)) : handle(c, grant);
+  };
+}
+
+/** What only the owner may do stands in the log, with who has done it. */
+function told(route: Route, { addressOf }: ServerContext, logger: Logger): Route {
+  if (route.access !== "admin" || route.method === "GET") return route;
+  return {
+    ...route,
+    handle(c, grant) {
+      const { method, path, raw } = c.req;
+      logger.info("admin request", {
+        request_id: c.env.requestId,
+        method,
+        path,
+        by: grant?.name ?? null,
+        from: addressOf(raw),
+      });
+      return route.handle(c, grant);
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 /** JSON Schemas (2020-12) of what crosses the wire. A field that is missing here does not pass the type check. */
-import { SCOPES } from "../../../auth/scopes.ts";
+import { type Scope, SCOPES } from "../../../auth/scopes.ts";
 import { type Compatibility, type MatrixRow } from "../../../protocol/compatibility.ts";
 import { type ErrorBody, ERRORS } from "../../../protocol/errors.ts";
 import { MAX_ID_LENGTH, MAX_TYPE_LENGTH } from "../../../protocol/event.ts";
@@ -297,6 +297,15 @@ export const SCHEMAS = {
   },
   HealthCheck: object<HealthCheck>({ name: text(), status: oneOf(STATUSES), message: text("In words") }),
   Ready: object<{ ready: true }>({ ready: { const: true } }),
+  LoginCode: object<{ code: string; expires_at: string }>({
+    code: text("For `POST /api/login`"),
+    expires_at: time(),
+  }),
+  Login: object<{ token: string; scopes: Scope[]; expires_at: string }>({
+    token: text(),
+    scopes: list(oneOf(SCOPES)),
+    expires_at: time(),
+  }),
   Stopping: object<{ stopping: true; pid: number }>({ stopping: { const: true }, pid: count() }),
   VersionInfo: object<VersionInfo>({
     server_version: text("The version of this interface"),
