@@ -7,6 +7,7 @@ import type { Logger } from "../../logging.ts";
 import type { ServerContext } from "../context.ts";
 import { errorResponse } from "../errors.ts";
 import type { Route } from "./route.ts";
+import { accessRoutes } from "./routes/access.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { apiRoutes } from "./routes/api.ts";
 import { clientRoutes } from "./routes/clients.ts";
@@ -36,6 +37,7 @@ export function routesOf(context: ServerContext): Route[] {
     ...streamRoutes(context),
     ...sessionRoutes(context),
     ...clientRoutes(context),
+    ...accessRoutes(context),
     ...adminRoutes(context),
     ...loginRoutes(context),
     ...apiRoutes(context, () => routes),
