@@ -150,6 +150,7 @@ async function assemble(
     checks: health.checks,
     recoveries: health.recoveries,
     loopDelays: health.loopDelays,
+    certificateExpiresAt: () => certificate?.expiresAt() ?? Infinity,
   };
   listener.attach({
     guard: () => guard,

@@ -45,8 +45,8 @@ export interface ServerContext {
   recoveries(): Readonly<Record<string, number>>;
   /** How late the event loop has been lately. */
   loopDelays(): EventLoopDelays;
-  /** Of the TLS certificate, seconds since the epoch. */
-  certificateExpiry?(): number | null;
+  /** When the TLS certificate expires, milliseconds since the epoch; without TLS never. */
+  certificateExpiresAt(): number;
 }
 
 /** From well to bad. */

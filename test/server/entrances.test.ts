@@ -52,6 +52,7 @@ const ROUTES: Record<string, Entrance> = {
     body: { hook_event_name: "Stop", session_id: SESSION },
     good: 204,
   },
+  "GET /api/access": { access: "subscribe", good: 200 },
   "GET /api/clients": { access: "admin", good: 200 },
   "POST /api/clients/:sid/disconnect": { access: "admin", path: "/api/clients/nobody/disconnect", good: 404 },
   // This server is a part of the test.

@@ -4,6 +4,7 @@ import { type Compatibility, type MatrixRow } from "../../../protocol/compatibil
 import { type ErrorBody, ERRORS } from "../../../protocol/errors.ts";
 import { MAX_ID_LENGTH, MAX_TYPE_LENGTH } from "../../../protocol/event.ts";
 import {
+  type AccessReport,
   type ClientFilter,
   type ClientList,
   type ConnectedClient,
@@ -277,6 +278,12 @@ export const SCHEMAS = {
     "What it asked to receive.",
     ["session_id", "project", "types", "since", "until", "q"],
   ),
+  AccessReport: object<AccessReport>({
+    auth: flag("Whether tokens are asked for at all"),
+    name: text("What the token is called"),
+    scopes: list(oneOf(SCOPES)),
+    expires_at: orNull(time("Null is never")),
+  }),
   Disconnected: object<{ disconnected: string }>({ disconnected: text("The client's session id") }),
 
   Health: object<Health>(HEALTH),
