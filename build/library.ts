@@ -1,5 +1,5 @@
 /** Builds what `npm pack` ships: the client library and the embedded server as JavaScript, with their types. */
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { dashboardIncluded } from "./dashboard.ts";
@@ -17,12 +17,18 @@ export async function buildLibrary(outdir: string): Promise<void> {
   await bundle("client", { target: "browser", minify: true, naming: "client.browser.js", outdir });
   const plugins = [await dashboardIncluded()];
   await bundle("embedded", { target: "bun", packages: "external", naming: "embedded.js", outdir, plugins });
+  forgetSourceMaps(join(outdir, "embedded.js"));
   writeTypes(join(outdir, "types"));
 }
 
 async function bundle(entry: keyof typeof ENTRIES, options: Partial<Bun.BuildConfig>): Promise<void> {
   const entrypoints = [join(ROOT, "src", ENTRIES[entry])];
   await Bun.build({ ...options, entrypoints, format: "esm" } as Bun.BuildConfig);
+}
+
+/** Texts that the server sends name source maps of theirs; Bun takes that for the file's own, and warns with each stack. */
+function forgetSourceMaps(path: string): void {
+  writeFileSync(path, readFileSync(path, "utf8").replaceAll(/^\/\/# sourceMappingURL=.*$/gm, ""));
 }
 
 /** The declarations of the entries, and of what these name; the server's own are nobody's. */

@@ -170,14 +170,17 @@ describe("the embedded server", () => {
 test("every example of docs/client.md works", async () => {
   const text = readFileSync(join(ROOT, "docs/client.md"), "utf8");
   const examples = [...text.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code]) => code as string);
-  expect(examples).toHaveLength(3);
+  expect(examples).toHaveLength(4);
   for (const [index, code] of examples.entries()) {
-    const server = await startTestServer();
-    const { port } = server;
+    const server = await startTestServer(code.includes("token:") ? { auth: "on" } : {});
+    const { port, localToken } = server;
+    const headers: HeadersInit = localToken === null ? {} : { Authorization: `Bearer ${localToken}` };
     const file = join(consumer, `example-${index}.mjs`);
     // The server is not on the ports it has everywhere else.
     const placed = code
       .replace("getClientManager()", `getClientManager({ ports: [${port}] })`)
+      .replace("127.0.0.1:8765", `127.0.0.1:${port}`)
+      .replace("cms_…", `${localToken}`)
       .replace("[8765, 8766]", `[${port}]`)
       .replace("findBestServer({", `findBestServer({ ports: [${port}],`)
       .replace('mode: "auto"', `mode: "auto", ports: [${port}]`);
@@ -185,7 +188,8 @@ test("every example of docs/client.md works", async () => {
     const runtime = code.includes("/embedded") || NODE === null ? process.execPath : NODE;
     const { stdout, stderr, exitCode } = await run([runtime, file]);
     expect([index, exitCode, stderr.replaceAll(/^at http:.*\n/gm, "")]).toEqual([index, 0, ""]);
-    expect(stdout).toContain(index === 0 ? "" : `http://localhost:${port}`);
-    expect((await server.get("/api/events")).body.total_available).toBe([6, 0, 1][index] as number);
+    expect(stdout).toContain(index < 2 ? "" : `http://localhost:${port}`);
+    const { body } = await server.get("/api/events", { headers });
+    expect(body.total_available).toBe([6, 1, 0, 1][index] as number);
   }
 });
