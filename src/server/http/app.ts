@@ -7,6 +7,7 @@ import type { Logger } from "../../logging.ts";
 import type { ServerContext } from "../context.ts";
 import { errorResponse } from "../errors.ts";
 import type { Route } from "./route.ts";
+import { accessRoutes } from "./routes/access.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { apiRoutes } from "./routes/api.ts";
 import { clientRoutes } from "./routes/clients.ts";
@@ -15,6 +16,7 @@ import { dashboardRoutes } from "./routes/dashboard.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { hookRoutes } from "./routes/hooks.ts";
+import { loginRoutes } from "./routes/login.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 import { statsRoutes } from "./routes/stats.ts";
@@ -35,7 +37,9 @@ export function routesOf(context: ServerContext): Route[] {
     ...streamRoutes(context),
     ...sessionRoutes(context),
     ...clientRoutes(context),
+    ...accessRoutes(context),
     ...adminRoutes(context),
+    ...loginRoutes(context),
     ...apiRoutes(context, () => routes),
     ...dashboardRoutes(),
   ];
