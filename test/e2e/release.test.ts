@@ -126,9 +126,9 @@ describeHere(`the image${elsewhere}`, () => {
         { stdin: "ignore", stdout: "pipe", stderr: "pipe" },
       );
       onEnd(() => container.kill("SIGKILL"));
-      let output = "";
+      let said = "";
       void (async () => {
-        for await (const chunk of container.stdout) output += new TextDecoder().decode(chunk);
+        for await (const chunk of container.stdout) said += new TextDecoder().decode(chunk);
       })();
 
       const url = `http://127.0.0.1:${port}`;
@@ -138,7 +138,7 @@ describeHere(`the image${elsewhere}`, () => {
       );
       // Who has no token learns no more.
       expect(health).toEqual({ status: "healthy" });
-      const token = await eventually(() => /cms_[\w-]{43}/.exec(output)?.[0], { what: "the first token" });
+      const token = await eventually(() => /cms_[\w-]{43}/.exec(said)?.[0], { what: "the first token" });
       const headers = { Authorization: `Bearer ${token}` };
       const told = await (await fetch(`${url}/health`, { headers })).json();
       expect(told).toMatchObject({ status: "healthy", pid: 1, host: "0.0.0.0" });
