@@ -3,7 +3,8 @@
  * through the proxy that `HTTP_PROXY` names, loopback or not.
  */
 import { request as send } from "node:http";
-import { type Health, isHealth, isHealthStatus, isVersionInfo } from "../protocol/messages.ts";
+import { isVersionInfo } from "../protocol/compatibility.ts";
+import { type Health, isHealth, isHealthStatus } from "../protocol/messages.ts";
 import { type Ask, MAX_ANSWER_BYTES } from "./ask.ts";
 
 export interface Answer {

@@ -1,5 +1,5 @@
 /** The shapes that cross the wire: HTTP answers and Socket.IO payloads. Field names are the contract's. */
-import { type Compatibility, type MatrixRow, normalizeVersion } from "./compatibility.ts";
+import type { Compatibility, MatrixRow } from "./compatibility.ts";
 import type { ErrorBody } from "./errors.ts";
 import { isObject, type JsonObject } from "./event.ts";
 
@@ -105,6 +105,17 @@ export interface ConnectedClient {
   filter: ClientFilter | null;
 }
 
+/** `GET /api/access`: what a token allows. */
+export interface AccessReport {
+  /** Whether tokens are asked for at all. */
+  auth: boolean;
+  /** What the token is called. */
+  name: string;
+  scopes: string[];
+  /** ISO 8601; null is never. */
+  expires_at: string | null;
+}
+
 /** `GET /api/clients`: who lags most comes first, then who has been there longest. */
 export interface ClientList {
   clients: ConnectedClient[];
@@ -175,22 +186,11 @@ export interface IngestResult {
   last_seq: number | null;
 }
 
-/** Tells our server from any other program that answers `/health`, the Python original included. */
-/** Of ours, or of claude-mpm's own server. */
-export function isVersionInfo(value: unknown): value is JsonObject & VersionInfo {
-  return (
-    isObject(value) &&
-    typeof value.server_version === "string" &&
-    normalizeVersion(value.server_version) !== null &&
-    typeof value.server_id === "string" &&
-    Array.isArray(value.features)
-  );
-}
-
 export function isHealthStatus(value: unknown): value is HealthStatus {
   return value === "healthy" || value === "degraded" || value === "unhealthy";
 }
 
+/** Tells our server from any other program that answers `/health`, the Python original included. */
 export function isHealth(value: unknown): value is Health {
   if (!isObject(value) || !isObject(value.dependencies) || !isObject(value.health_stats)) return false;
   const { health_stats: stats, dependencies, checks } = value;

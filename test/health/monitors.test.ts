@@ -1,10 +1,11 @@
 /** Each of the server's checks of itself, met by what it is there for. */
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { clockMonitor } from "../../src/health/clock.ts";
 import { diskMonitor } from "../../src/health/disk.ts";
 import { errorsMonitor } from "../../src/health/errors.ts";
+import { RECOVERIES } from "../../src/health/health.ts";
 import { lagMonitor } from "../../src/health/lag.ts";
 import { memoryMonitor } from "../../src/health/memory.ts";
 import { spoolMonitor } from "../../src/health/spool.ts";
@@ -249,6 +250,13 @@ describe("a running server", () => {
     expect(body.checks.filter(({ message }: any) => message.length < 10)).toEqual([]);
   });
 
+  test("has no check and no recovery that the documentation does not tell of", async () => {
+    const docs = readFileSync(join(import.meta.dir, "..", "..", "docs", "running.md"), "utf8");
+    const { body } = await (await startTestServer()).get("/health");
+    const names = [...body.checks.map((check: any) => check.name), ...RECOVERIES];
+    expect(names.filter((name) => !docs.includes(`\n| \`${name}\` |`))).toEqual([]);
+  });
+
   test("whose spool cannot be read says so, and is well again by itself", async () => {
     const server = await startTestServer();
     symlinkSync("spool", server.paths.spool);
@@ -275,6 +283,15 @@ describe("a running server", () => {
     ]);
     const disk = body.checks.find(({ name }: any) => name === "disk");
     expect(disk.message).toMatch(/^it cannot be looked at: ENOENT/);
+  });
+
+  test.skipIf(!existsSync("/dev/full"))("whose log file has no room goes on, and says so", async () => {
+    const server = await startTestServer({ log_file_path: "/dev/full" });
+    server.logger.error("lost");
+    const { body } = await server.get("/health");
+    const check = body.checks.find(({ name }: any) => name === "log_file");
+    expect(check).toMatchObject({ status: "degraded", message: expect.stringContaining("ENOSPC") });
+    expect((await server.post("/api/events", { type: "t" })).status).toBe(200);
   });
 
   test("whose log file is moved away, or could not be written, opens it anew, says why and counts it", async () => {
