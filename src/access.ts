@@ -17,6 +17,8 @@ export interface ServerAccess {
   access: Access;
   /** The token that was made because there was none by which anybody else could get in. */
   firstToken: string | null;
+  /** That of this server's own user; null where none is asked for. */
+  localToken: string | null;
   /** Takes up other credentials; throws a `ConfigError` when they cannot be used, and the old ones stay. */
   reload(config: Config): void;
   check(): HealthCheck;
@@ -53,6 +55,7 @@ async function openGuarded(config: Config, logger: Logger): Promise<ServerAccess
   return {
     access: createAccess({ isOn: true, credentials }),
     firstToken: first?.token ?? null,
+    localToken: keepLocalToken(paths.local),
     reload: (next) => orConfigError(() => credentials.configure(settingsOf(next))),
     check() {
       if (problem !== null) return { name: "tokens", status: "degraded", message: problem };
@@ -75,6 +78,7 @@ function openToAll({ host, state_dir }: Config, logger: Logger): ServerAccess {
   return {
     access: createAccess({ isOn: false, credentials: nobody }),
     firstToken: null,
+    localToken: null,
     reload() {},
     check: () => ({ name: "tokens", status: "healthy", message: "no token is asked for" }),
   };

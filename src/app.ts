@@ -45,6 +45,8 @@ export interface App {
   certificate(): string | null;
   /** The token that was made because nobody else could have got in; it is nowhere else to be read. */
   firstToken: string | null;
+  /** That of `local-token`; null where none is asked for. */
+  localToken: string | null;
   /** Takes up what can change while the server runs. */
   reload(config: Config): void;
   /** Ends everything in order; every call gets the same promise. */
@@ -197,6 +199,7 @@ async function assemble(
     logger,
     certificate: () => certificate?.pem() ?? null,
     firstToken: guarding.firstToken,
+    localToken: guarding.localToken,
     reload(next) {
       guarding.reload(next);
       live = next;

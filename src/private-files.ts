@@ -11,9 +11,10 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  realpathSync,
   type Stats,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 /** It is not certain that nobody else has a hand in it. */
 export class NotPrivateError extends Error {
@@ -39,6 +40,8 @@ export function ensurePrivateDirectory(path: string): void {
 export function problemOfDirectory(path: string): NotPrivateError | null {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat === undefined) return null;
+  // systemd has made one of the state directory of a service with a user of its own (systemd.exec(5), `DynamicUser=`).
+  if (stat.isSymbolicLink() && isOfRootAlone(path, stat)) return problemOfDirectory(realpathSync(path));
   if (stat.isSymbolicLink()) {
     return new NotPrivateError(`${path} is a symbolic link`, "Name the directory itself: --state-dir DIR");
   }
@@ -68,6 +71,12 @@ export function ensurePrivateFile(path: string): void {
   const { O_RDWR, O_CREAT, O_NOFOLLOW = 0 } = constants;
   closeSync(openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600));
   if (process.platform !== "win32" && (lstatSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
+}
+
+/** Nobody else can have put it there, or put another in its place. */
+function isOfRootAlone(path: string, { uid }: Stats): boolean {
+  const { uid: owner, mode } = lstatSync(dirname(path));
+  return process.platform !== "win32" && uid === 0 && owner === 0 && (mode & OTHERS_MAY_WRITE) === 0;
 }
 
 /** Root uses what another user's service has made. */

@@ -60,7 +60,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "embedded",
-    may: ["client", "config", "protocol", "version.ts"],
+    may: ["client", "config", "daemon/endpoint.ts", "protocol", "version.ts"],
     because: "the factory sends through the client everyone gets, whichever server there is",
   },
   {
@@ -153,7 +153,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "daemon",
-    may: ["client/http.ts", "config", "log/lock.ts", "private-files.ts", "protocol"],
+    may: ["auth/local-token.ts", "client/http.ts", "config", "log/lock.ts", "private-files.ts", "protocol"],
     because: "finding and stopping a server must not load one",
   },
   {
@@ -175,7 +175,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "cli",
-    may: "client daemon config hooks log/lock.ts log/version.ts metrics.ts private-files.ts protocol release service sessions version.ts".split(
+    may: "auth/local-token.ts auth/scopes.ts auth/token-file.ts client daemon config hooks log/lock.ts log/version.ts metrics.ts private-files.ts protocol release service sessions version.ts".split(
       " ",
     ),
     because: "the CLI talks to the server through the client everyone gets; it has no private door",

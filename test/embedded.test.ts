@@ -100,7 +100,18 @@ describe("an embedded server", () => {
     const server = await startEmbeddedServer();
     onEnd(() => server.stop());
     expect((await (await fetch(`${server.url}/health`)).json()).host).toBe("localhost");
-    await expect(startEmbeddedServer({ host: "0.0.0.0" })).rejects.toThrow("auth");
+    expect(server.token).toBeNull();
+  });
+
+  test("asks for tokens where it is told to, or opened to others, and gives its program one", async () => {
+    setEnvironment();
+    for (const options of [{ settings: { auth: "on" } }, { host: "0.0.0.0" }]) {
+      const server = await startEmbeddedServer(options);
+      onEnd(() => server.stop());
+      const headers = { Authorization: `Bearer ${server.token}` };
+      expect((await fetch(`${server.url}/stats`)).status).toBe(401);
+      expect((await fetch(`${server.url}/stats`, { headers })).status).toBe(200);
+    }
   });
 });
 

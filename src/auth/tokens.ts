@@ -2,7 +2,7 @@
 import { statSync } from "node:fs";
 import type { Grant } from "./access.ts";
 import { keepLocalToken } from "./local-token.ts";
-import { hashToken, readTokens, type TokenRecord } from "./token-file.ts";
+import { hashToken, readTokens, TOKEN_PREFIX, type TokenRecord } from "./token-file.ts";
 
 export interface TokensOptions {
   /** `tokens.json`. */
@@ -57,9 +57,9 @@ export function createTokens({ path, localPath, onProblem, now = Date.now }: Tok
     };
   }
 
-  function refresh(): void {
+  function refresh(maxAgeMs = MAX_AGE_MS): void {
     const time = now();
-    if (time >= lookedAt && time - lookedAt < MAX_AGE_MS) return;
+    if (time >= lookedAt && time - lookedAt < maxAgeMs) return;
     lookedAt = time;
     const state = [path, localPath].map(stateOf).join();
     if (state === seen) return;
@@ -80,7 +80,12 @@ export function createTokens({ path, localPath, onProblem, now = Date.now }: Tok
   return {
     find(token) {
       refresh();
-      return grants.get(hashToken(token)) ?? null;
+      const hash = hashToken(token);
+      const known = grants.get(hash);
+      if (known !== undefined || !token.startsWith(TOKEN_PREFIX)) return known ?? null;
+      // It may have been made a moment ago.
+      refresh(0);
+      return grants.get(hash) ?? null;
     },
     count() {
       refresh();

@@ -1,5 +1,6 @@
 /** Which events a command is asked for: its flags, made into a question for the server. */
 import { resolve } from "node:path";
+import type { Endpoint } from "../client/http.ts";
 import { readPage } from "../client/history.ts";
 import { indexEvent } from "../protocol/event.ts";
 import { listOf } from "./flags.ts";
@@ -74,12 +75,12 @@ export function textOf(args: Args, name: string): string | undefined {
 
 /** Session, types and project as the server's parameters. */
 export async function filterOf(
-  url: string,
+  server: Endpoint,
   { session, types, project }: EventFlags,
 ): Promise<URLSearchParams> {
   const filter = new URLSearchParams(types.map((type) => ["type", type]));
   if (project !== undefined) filter.set("project", project);
-  if (session !== undefined) filter.set("session_id", await fullSession(url, session));
+  if (session !== undefined) filter.set("session_id", await fullSession(server, session));
   return filter;
 }
 
@@ -87,9 +88,9 @@ export async function filterOf(
  * The session whose id begins as given, which is how lines show it: looked for among the newest events that hold this
  * text. Other ids than UUIDs are shown, and asked for, in full.
  */
-export async function fullSession(url: string, given: string): Promise<string> {
+export async function fullSession(server: Endpoint, given: string): Promise<string> {
   if (!UUID_START.test(given)) return given;
-  const { events } = await readPage(url, { filter: new URLSearchParams({ q: given }), limit: Infinity });
+  const { events } = await readPage(server, { filter: new URLSearchParams({ q: given }), limit: Infinity });
   const ids = new Set(events.map((event) => indexEvent(event).session_id ?? ""));
   const start = given.toLowerCase();
   const [found = given, ...others] = [...ids].filter((id) => id.toLowerCase().startsWith(start));

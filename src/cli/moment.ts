@@ -29,6 +29,11 @@ export function parseMoment(text: string, flag: string, now: number): Moment {
   return { time: Math.max(time, 0) };
 }
 
+/** Milliseconds of "30d" or "1h30m"; null for what is no duration. */
+export function parseDuration(text: string): number | null {
+  return DURATION.test(text) ? milliseconds(text) : null;
+}
+
 function milliseconds(duration: string): number {
   return [...duration.matchAll(/([\d.]+)([a-z]+)/g)].reduce((sum, [, amount, unit]) => {
     return sum + Number(amount) * (UNITS[unit ?? ""] ?? Number.NaN);

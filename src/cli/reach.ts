@@ -1,20 +1,25 @@
 /** The server a command talks to: found, started where that is wanted, or its absence explained. */
+import type { Endpoint } from "../client/http.ts";
 import type { LoadedConfig } from "../config/load.ts";
-import { describeHolder } from "../daemon/failure.ts";
+import { describeHolder, GIVE_TOKEN } from "../daemon/failure.ts";
 import { findSettledServer, type Found, type ServerAddress } from "../daemon/find.ts";
 import { startServer } from "../daemon/start.ts";
-import { displayUrl, localUrl } from "../protocol/hosts.ts";
+import { displayUrl } from "../protocol/hosts.ts";
+import { firstTokenText } from "./first-words.ts";
 import { serverArgs } from "./flags.ts";
 import { CommandError, EXIT, printError } from "./output.ts";
 import { selfCommand } from "./self.ts";
 
 type Absent = Exclude<Found, { state: "running" }>;
 
-/** The URL of the server that runs; throws with exit code 3 when there is none, 1 when it does not answer. */
-export async function runningServer(loaded: LoadedConfig): Promise<string> {
+/**
+ * The server that runs; throws with exit code 3 when there is none, 1 when it does not answer, or asks for a token that
+ * is not there.
+ */
+export async function runningServer(loaded: LoadedConfig): Promise<Endpoint> {
   const found = await findSettledServer(addressOf(loaded));
   if (found.state !== "running") throw absence(found, loaded);
-  return found.url;
+  return found;
 }
 
 /**
@@ -25,18 +30,20 @@ export async function runningOrStartedServer(
   loaded: LoadedConfig,
   rawArgs: readonly string[],
   say: (text: string) => void = printError,
-): Promise<string> {
+): Promise<Endpoint> {
   const found = await findSettledServer(addressOf(loaded));
-  if (found.state === "running") return found.url;
-  if (found.state === "hung" || !loaded.values.auto_start) throw absence(found, loaded);
+  if (found.state === "running") return found;
+  const isThere = found.state === "hung" || found.state === "guarded";
+  if (isThere || !loaded.values.auto_start) throw absence(found, loaded);
   const args = serverArgs(rawArgs, loaded);
   const started = await startServer({ command: selfCommand(), args, ...addressOf(loaded) });
   if (started.outcome === "failed") throw new CommandError(started.message, started.hint, started.exitCode);
   const { host, port } = started.health;
   if (started.outcome === "started") {
     say(`No server was running; started one: ${displayUrl(host, port)} (PID ${started.pid})`);
+    if (started.firstToken !== null) say(firstTokenText(started.firstToken));
   }
-  return localUrl(host, port);
+  return started;
 }
 
 /** In one line, for whoever expected a server. */
@@ -46,17 +53,24 @@ export function whyNotRunning(found: Absent, loaded: LoadedConfig): string {
 }
 
 /** Where the configured server is to be found. */
-export function addressOf({ values: { host, port, state_dir: stateDir } }: LoadedConfig): ServerAddress {
-  return { stateDir, host, port };
+export function addressOf({
+  values: { host, port, token, state_dir: stateDir },
+}: LoadedConfig): ServerAddress {
+  return { stateDir, host, port, token };
 }
 
-function absence(found: Absent, { values: { port }, origins }: LoadedConfig): CommandError {
+function absence(found: Absent, { values: { port, token }, origins }: LoadedConfig): CommandError {
   const flag = origins.port.kind === "flag" ? ` --port ${port}` : "";
   switch (found.state) {
     case "hung":
       return new CommandError(
         `The server on port ${port} (PID ${found.pid}) does not answer`,
         `Start it anew: claude-mpm-socketio restart${flag}`,
+      );
+    case "guarded":
+      return new CommandError(
+        `The server on port ${port} asks for a token, and ${token === null ? "there is none here for it" : "does not know the configured one"}`,
+        GIVE_TOKEN,
       );
     case "busy":
       return new CommandError(

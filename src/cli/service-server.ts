@@ -1,10 +1,9 @@
 /** The server behind a service: whether the port is free for it, and whether it came up. */
-import { probe } from "../client/http.ts";
 import { describeHolder } from "../daemon/failure.ts";
-import { findSettledServer, type ServerAddress } from "../daemon/find.ts";
+import { findServer, findSettledServer, type Found, type ServerAddress } from "../daemon/find.ts";
 import { instancePorts, readInstance } from "../daemon/instance.ts";
 import { quote } from "../hooks/settings/own-hook.ts";
-import { localUrl } from "../protocol/hosts.ts";
+import type { Health } from "../protocol/messages.ts";
 import {
   type Failure,
   type Mode,
@@ -41,12 +40,14 @@ export async function checkPort(
       );
     case "busy":
       throw new CommandError(`The server on port ${port} is starting or stopping`, "Try again in a moment");
-    default:
-      if (runsServer(service, receipt, { pid: found.pid, port })) return;
+    default: {
+      const { pid } = found;
+      if (pid !== null && runsServer(service, receipt, { pid, port })) return;
       throw new CommandError(
-        `A server already runs on port ${port} (PID ${found.pid}), and it is not this service`,
+        `A server already runs on port ${port}${pid === null ? "" : ` (PID ${pid})`}, and it is not this service`,
         `Stop it first: claude-mpm-socketio stop --port ${port}; or choose another port: ${otherPort}`,
       );
+    }
   }
 }
 
@@ -56,8 +57,8 @@ export async function answers(address: ServerAddress, manager: ServiceManager): 
   let lastSeen = Date.now();
   while (Date.now() < deadline && Date.now() - lastSeen < GIVE_UP_AFTER_MS) {
     const { running, pid } = manager.state();
-    const found = await probe(urlOf(address, pid));
-    if (found.answer === "ours" && running && (pid === null || pid === found.health.pid)) return;
+    const found = await findServer(addressOfProcess(address, pid));
+    if (running && healthOf(found, pid) !== null) return;
     if (running) lastSeen = Date.now();
     await Bun.sleep(POLL_MS);
   }
@@ -67,14 +68,21 @@ export async function answers(address: ServerAddress, manager: ServiceManager): 
   );
 }
 
+/** What the server says of itself, if it is this process as far as can be told; else null. */
+export function healthOf(found: Found, pid: number | null): Pick<Health, "status" | "checks"> | null {
+  if (found.state !== "running" && found.state !== "guarded") return null;
+  if (pid !== null && found.pid !== null && found.pid !== pid) return null;
+  return found.state === "running" ? found.health : { status: found.status, checks: [] };
+}
+
 /** A definition that somebody has written otherwise may have another port: the server's own file tells it. */
-function urlOf({ stateDir, host, port }: ServerAddress, pid: number | null): string {
-  for (const candidate of pid === null ? [] : instancePorts(stateDir)) {
-    const file = readInstance(stateDir, candidate);
-    if (file.found === "instance" && file.instance.pid === pid)
-      return localUrl(file.instance.host, candidate);
+function addressOfProcess(address: ServerAddress, pid: number | null): ServerAddress {
+  const { stateDir } = address;
+  for (const port of pid === null ? [] : instancePorts(stateDir)) {
+    const file = readInstance(stateDir, port);
+    if (file.found === "instance" && file.instance.pid === pid) return { ...address, port };
   }
-  return localUrl(host, port);
+  return address;
 }
 
 /** What to do about a service that has failed. */

@@ -4,9 +4,10 @@ import { processEnv } from "../config/env.ts";
 import { flagFor, loadConfig, type LoadedConfig } from "../config/load.ts";
 import type { Machine } from "../config/paths.ts";
 import { ENV_PREFIX, fieldOf, isKey, type Key, SCHEMA } from "../config/schema.ts";
-import { findSettledServer, type Found } from "../daemon/find.ts";
+import { findSettledServer, type Found, type ServerAddress } from "../daemon/find.ts";
 import { type Mode, ServiceError, type ServiceManager } from "../service/manager.ts";
 import { type Places, placesOf } from "../service/places.ts";
+import { readReceipt } from "../service/receipt.ts";
 import { managerFor, MODES, PLATFORMS } from "../service/service.ts";
 import { SECRETS_FILE } from "../service/systemd.ts";
 import { readServerFlags, serverArgs } from "./flags.ts";
@@ -158,14 +159,15 @@ const RESTART_POLL_MS = 20;
 /** Lets its manager restart a server; resolves once the new one answers. Throws a `ServiceError`. */
 export async function restartByService(
   service: Mode,
-  { stateDir, port, pid }: { stateDir: string; port: number; pid: number },
+  { pid, ...asked }: ServerAddress & { pid: number },
 ): Promise<Found & { state: "running" }> {
   const manager = managerFor(service, machineOf(), selfForShell());
+  const stateDir = readReceipt(placesOf(service, machineOf()).receipt)?.stateDir ?? asked.stateDir;
   manager.check();
   manager.restart();
   const deadline = Date.now() + RESTART_LIMIT_MS;
   while (Date.now() < deadline) {
-    const found = await findSettledServer({ stateDir, host: "localhost", port });
+    const found = await findSettledServer({ ...asked, stateDir });
     if (found.state === "running" && found.pid !== pid) return found;
     await Bun.sleep(RESTART_POLL_MS);
   }

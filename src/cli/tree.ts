@@ -93,6 +93,14 @@ const commands: Record<string, Lazy | Group> = {
       schema: lazy("Print the JSON Schema of the file", () => import("./commands/config-schema.ts")),
     },
   },
+  token: {
+    description: "Make access tokens, and take them back",
+    commands: {
+      create: lazy("Make a token", () => import("./commands/token-create.ts")),
+      list: lazy("List the tokens", () => import("./commands/token-list.ts")),
+      revoke: lazy("Take tokens back", () => import("./commands/token-revoke.ts")),
+    },
+  },
   metrics: {
     description: "Print what Grafana and Prometheus need to watch servers",
     commands: {

@@ -1,7 +1,7 @@
 /** Sends one event in and waits for it to come back over a socket. */
 import { io } from "socket.io-client";
 import { isObject, type JsonObject } from "../protocol/event.ts";
-import { request } from "./http.ts";
+import { ask, type Endpoint } from "./http.ts";
 
 export interface CanaryTimes {
   /** Milliseconds until the socket was connected and acknowledged. */
@@ -25,17 +25,17 @@ export type CanarySender = (canary: string) => Promise<void>;
  * @param send how the event gets to the server; over HTTP when not given
  */
 export async function sendCanary(
-  url: string,
-  send: CanarySender = (canary) => postCanary(url, canary),
+  server: Endpoint,
+  send: CanarySender = (canary) => postCanary(server, canary),
   limitMs = 5000,
 ): Promise<CanaryTimes> {
   const canary = crypto.randomUUID();
   const start = performance.now();
-  const socket = io(url, {
+  const socket = io(server.url, {
     transports: ["websocket"],
     reconnection: false,
     timeout: limitMs,
-    auth: { subscribe: { types: [CANARY_TYPE, "hook.doctor_canary"] } },
+    auth: { token: server.token, subscribe: { types: [CANARY_TYPE, "hook.doctor_canary"] } },
   });
   try {
     await within(limitMs, "the socket was not acknowledged", (resolve, reject) => {
@@ -61,9 +61,9 @@ export async function sendCanary(
   }
 }
 
-async function postCanary(url: string, id: string): Promise<void> {
+async function postCanary(server: Endpoint, id: string): Promise<void> {
   const body = JSON.stringify({ type: CANARY_TYPE, id, timestamp: new Date().toISOString() });
-  const { status, text } = await request(`${url}/api/events`, { method: "POST", body, timeoutMs: 5000 });
+  const { status, text } = await ask(server, "/api/events", { method: "POST", body, timeoutMs: 5000 });
   if (status !== 200) throw new Error(`the event was refused: HTTP ${status} ${text.slice(0, 200)}`);
 }
 

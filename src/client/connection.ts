@@ -8,8 +8,19 @@ export interface ConnectionHandlers {
   onGreeting(ack: Partial<ConnectionAck>): void;
   onEvent(event: JsonObject): void;
   onGap(gap: HistoryGap): void;
-  /** It could not be made, or is lost; comes once, unless it was closed here. */
-  onLost(reason: string): void;
+  /**
+   * It could not be made, or is lost; comes once, unless it was closed here.
+   *
+   * @param refusal what the server said of why it does not let this client in, if it said so
+   */
+  onLost(reason: string, refusal: Refusal | null): void;
+}
+
+/** Why a server does not let a client in, or take what it sends; `code` is of the server's table of errors. */
+export interface Refusal {
+  code: string;
+  message: string;
+  hint: string;
 }
 
 export interface Connection {
@@ -43,10 +54,10 @@ export function openConnection(
     socket.removeAllListeners();
     socket.disconnect();
   };
-  const lose = (reason: string) => {
+  const lose = (reason: string, refusal: Refusal | null = null) => {
     if (ended) return;
     end();
-    handlers.onLost(reason);
+    handlers.onLost(reason, refusal);
   };
   // Connected is not greeted: another program's Socket.IO server may be there by now.
   const timer = setTimeout(() => lose(`no greeting within ${timeoutMs} ms`), timeoutMs);
@@ -54,7 +65,7 @@ export function openConnection(
   socket.io.engine.on("handshake", ({ maxPayload }: { maxPayload?: unknown }) => {
     if (typeof maxPayload === "number") maxMessageBytes = maxPayload;
   });
-  socket.on("connect_error", (error) => lose(error.message));
+  socket.on("connect_error", (error) => lose(error.message, refusalOf(error)));
   socket.on("disconnect", (reason) => lose(reason));
   socket.once("connection_ack", (ack: unknown) => {
     clearTimeout(timer);
@@ -76,4 +87,13 @@ export function openConnection(
     maxMessageBytes: () => maxMessageBytes,
     close: end,
   };
+}
+
+/** Socket.IO hands on what the server's middleware has put into `data`. */
+function refusalOf(error: Error): Refusal | null {
+  const data = "data" in error && isObject(error.data) ? error.data.error : null;
+  if (!isObject(data)) return null;
+  const { code, message, hint } = data;
+  const isWhole = [code, message, hint].every((text) => typeof text === "string");
+  return isWhole ? ({ code, message, hint } as Refusal) : null;
 }

@@ -1,8 +1,8 @@
 /** Finds servers on this machine, or wherever it is told to look. */
-import { type Compatibility, compareVersions, normalizeVersion } from "../protocol/compatibility.ts";
+import { type Compatibility, compareVersions } from "../protocol/compatibility.ts";
 import { isObject, type JsonObject } from "../protocol/event.ts";
 import { localUrl } from "../protocol/hosts.ts";
-import type { VersionInfo } from "../protocol/messages.ts";
+import { isVersionInfo, type VersionInfo } from "../protocol/messages.ts";
 import { type Ask, askWithFetch } from "./ask.ts";
 
 const DEFAULT_HOSTS: readonly string[] = ["localhost", "127.0.0.1"];
@@ -120,15 +120,6 @@ async function answerOf(asked: Promise<{ status: number; text: string }>): Promi
   } catch {
     return null;
   }
-}
-
-function isVersionInfo(value: JsonObject | null): value is JsonObject & VersionInfo {
-  return (
-    typeof value?.server_version === "string" &&
-    normalizeVersion(value.server_version) !== null &&
-    typeof value.server_id === "string" &&
-    Array.isArray(value.features)
-  );
 }
 
 function isCompatibility(value: JsonObject | null): value is JsonObject & Compatibility {

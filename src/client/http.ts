@@ -3,7 +3,7 @@
  * through the proxy that `HTTP_PROXY` names, loopback or not.
  */
 import { request as send } from "node:http";
-import { type Health, isHealth } from "../protocol/messages.ts";
+import { type Health, isHealth, isHealthStatus, isVersionInfo } from "../protocol/messages.ts";
 import { type Ask, MAX_ANSWER_BYTES } from "./ask.ts";
 
 export interface Answer {
@@ -13,9 +13,18 @@ export interface Answer {
   headers: Record<string, string | string[] | undefined>;
 }
 
+/** A server, and what it lets this client in by. */
+export interface Endpoint {
+  /** Without a path. */
+  url: string;
+  /** Sent with every request; null is none. */
+  token: string | null;
+}
+
 export interface RequestOptions {
   method?: "GET" | "POST";
   body?: string;
+  token?: string | null;
   timeoutMs: number;
   /** Longer answers are failures. */
   maxBytes?: number;
@@ -24,10 +33,10 @@ export interface RequestOptions {
 /** The answer's `code` is that of the system: ECONNREFUSED, ETIMEDOUT, ECONNRESET … */
 export function request(
   url: string,
-  { method = "GET", body, timeoutMs, maxBytes = Infinity }: RequestOptions,
+  { method = "GET", body, token = null, timeoutMs, maxBytes = Infinity }: RequestOptions,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const headers: Record<string, string> = { Connection: "close" };
+    const headers: Record<string, string> = { Connection: "close", ...authorization(token) };
     if (body !== undefined) headers["Content-Type"] = "application/json";
     const outgoing = send(url, { method, headers, agent: false }, (incoming) => {
       const chunks: Buffer[] = [];
@@ -55,6 +64,20 @@ export function request(
     outgoing.on("error", fail);
     outgoing.end(body);
   });
+}
+
+/** The header a token is sent in. */
+export function authorization(token: string | null): Record<string, string> {
+  return token === null ? {} : { Authorization: `Bearer ${token}` };
+}
+
+/** Asks a server for something at a path. */
+export function ask(
+  { url, token }: Endpoint,
+  path: string,
+  options: Omit<RequestOptions, "token">,
+): Promise<Answer> {
+  return request(url + path, { ...options, token });
 }
 
 /** For discovery outside of browsers. Redirects are not followed: their status is no good answer. */
@@ -87,6 +110,8 @@ export function refusalIn(status: number, text: string): ServerRefusal | null {
 /** What is found behind a URL. */
 export type Probe =
   | { answer: "ours"; health: Health }
+  /** Ours, but it tells no more than this without a token that it knows. */
+  | { answer: "guarded"; status: Health["status"] }
   /** Ours, but not yet, or no longer, taking requests. */
   | { answer: "busy" }
   /** Another program. */
@@ -98,13 +123,15 @@ export type Probe =
 const NOTHING_THERE = new Set(["ECONNREFUSED", "ENOTFOUND", "ENOENT", "EAI_AGAIN", "EADDRNOTAVAIL"]);
 
 /** Asks for `/health` and tells our server from anything else that may hold the port. */
-export async function probe(url: string, timeoutMs = 1000): Promise<Probe> {
+export async function probe(endpoint: Endpoint, timeoutMs = 1000): Promise<Probe> {
   try {
-    const { status, text, headers } = await request(`${url}/health`, { timeoutMs });
+    const { status, text, headers } = await ask(endpoint, "/health", { timeoutMs });
     const body = parse(text);
     if (isHealth(body)) return { answer: "ours", health: body };
-    const busy =
-      status === 503 && body?.error?.code === "not_ready" && headers["x-server-version"] !== undefined;
+    if (headers["x-server-version"] === undefined) return { answer: "other" };
+    if (isHealthStatus(body?.status) && (await tellsVersion(endpoint, timeoutMs)))
+      return { answer: "guarded", status: body.status };
+    const busy = status === 503 && body?.error?.code === "not_ready";
     return { answer: busy ? "busy" : "other" };
   } catch (error) {
     const { code } = error as { code?: string };
@@ -113,7 +140,18 @@ export async function probe(url: string, timeoutMs = 1000): Promise<Probe> {
   }
 }
 
-function parse(text: string): { error?: { code?: unknown; message?: unknown; hint?: unknown } } | null {
+/** Others have a `/health` with a status as well. */
+async function tellsVersion({ url }: Endpoint, timeoutMs: number): Promise<boolean> {
+  const { text } = await request(`${url}/version`, { timeoutMs, maxBytes: MAX_ANSWER_BYTES });
+  return isVersionInfo(parse(text));
+}
+
+interface Parsed {
+  status?: unknown;
+  error?: { code?: unknown; message?: unknown; hint?: unknown };
+}
+
+function parse(text: string): Parsed | null {
   try {
     return JSON.parse(text);
   } catch {

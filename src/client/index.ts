@@ -9,6 +9,7 @@
  * await client.emitEvent("build.done", { target: "web" });
  */
 export type { Ask, AskOptions } from "./ask.ts";
+export type { Refusal } from "./connection.ts";
 export {
   type DiscoveredServer,
   type DiscoverOptions,

@@ -3,6 +3,7 @@ import type { Compatibility } from "../protocol/compatibility.ts";
 import type { JsonObject } from "../protocol/event.ts";
 import type { HistoryGap } from "../protocol/messages.ts";
 import type { ResumePosition } from "../protocol/query.ts";
+import type { Refusal } from "./connection.ts";
 import type { DiscoveredServer, DiscoverOptions } from "./discovery.ts";
 import type { EventRefused } from "./outbox.ts";
 
@@ -22,6 +23,11 @@ export interface ClientEvents {
   incompatible: { server: DiscoveredServer; compatibility: Compatibility };
   /** The buffer was full: this event, the oldest that waited, is lost; `dropped` counts all. */
   buffer_dropped: { event: JsonObject; dropped: number };
+  /**
+   * A server does not let it in, or take its events: the token is missing, not good, or for other things. It tries again
+   * after so many milliseconds, for as long as it runs, and what it was given waits.
+   */
+  refused: Refusal & { server: DiscoveredServer; delayMs: number };
   /** No server will store this event, or it alone is larger than the buffer; it is not in there any more. */
   event_refused: { event: JsonObject; error: EventRefused };
 }
@@ -31,6 +37,11 @@ export interface ClientManagerOptions extends DiscoverOptions {
   clientVersion?: string;
   /** Told to the server; one is made when not given. */
   clientId?: string;
+  /**
+   * Lets it in where the server asks for one. It is sent to whichever server is found: name the `url` of the one it is
+   * for, or give a function, which is asked before each connection.
+   */
+  token?: string | null | ((server: DiscoveredServer) => string | null);
   /** Narrows the events that come. */
   subscribe?: { session_id?: string; project?: string; types?: string[] };
   /** Where an earlier manager was (`position`): what came since then comes first. Without it events come from now on. */
@@ -40,7 +51,7 @@ export interface ClientManagerOptions extends DiscoverOptions {
   /** Milliseconds before it tries again, growing from the one to the other, by chance a little more or less. */
   reconnectionDelayMs?: number;
   reconnectionDelayMaxMs?: number;
-  /** Milliseconds of the pause after the quick attempts. */
+  /** Milliseconds of the pause after the quick attempts, and after a refusal. */
   pauseMs?: number;
   /** Milliseconds for a connection to be made and greeted. */
   connectTimeoutMs?: number;

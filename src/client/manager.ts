@@ -3,7 +3,7 @@ import type { Compatibility } from "../protocol/compatibility.ts";
 import type { JsonObject } from "../protocol/event.ts";
 import type { ConnectionAck } from "../protocol/messages.ts";
 import type { ResumePosition } from "../protocol/query.ts";
-import { type Connection, openConnection } from "./connection.ts";
+import { type Connection, openConnection, type Refusal } from "./connection.ts";
 import {
   bestOf,
   DEFAULT_CLIENT_VERSION,
@@ -21,6 +21,8 @@ import { EventSender, type Stored } from "./sender.ts";
 import { happensWithin, pause } from "./timing.ts";
 import { Transmission } from "./transmission.ts";
 
+const PAUSE_MS = 30_000;
+
 /**
  * A client that looks for a server until it finds one, for ever, and resumes where it was. What it is given to send
  * before or between connections waits, and is sent in order with an id of its own, so that the server stores it once
@@ -30,6 +32,7 @@ import { Transmission } from "./transmission.ts";
 export class ClientManager extends EventSender {
   readonly clientId: string;
   readonly #options: ClientManagerOptions;
+  readonly #pauseMs: number;
   readonly #emitter = new Emitter<ClientEvents>();
   readonly #transmission: Transmission;
   readonly #position: Position;
@@ -48,6 +51,7 @@ export class ClientManager extends EventSender {
     super();
     const { maxBufferedEvents = 1000, maxBufferedBytes = 16 * 1024 * 1024 } = options;
     this.#options = options;
+    this.#pauseMs = options.pauseMs ?? PAUSE_MS;
     this.clientId = options.clientId ?? `client-${randomId().slice(0, 8)}`;
     this.#position = new Position(options.resume ?? null);
     this.#transmission = new Transmission({
@@ -60,6 +64,8 @@ export class ClientManager extends EventSender {
       onStored: (seq) => {
         if (seq !== null && !options.subscribe) this.#position.ownStored(seq);
       },
+      pauseMs: this.#pauseMs,
+      onHeld: (refusal) => this.#tellRefused(this.#server, refusal),
       onRefused: (event, error) => this.#emitter.emit("event_refused", { event, error }),
     });
   }
@@ -154,16 +160,18 @@ export class ClientManager extends EventSender {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { maxConnectionAttempts: limit = 3, pauseMs = 30_000 } = this.#options;
+    const { maxConnectionAttempts: limit = 3 } = this.#options;
+    const pauseMs = this.#pauseMs;
     const { reconnectionDelayMs: first = 1000, reconnectionDelayMaxMs: most = 5000 } = this.#options;
     let failures = 0;
     while (!signal.aborted) {
-      const lost = await this.#attempt(signal, failures % limit === limit - 1);
+      const outcome = await this.#attempt(signal, failures % limit === limit - 1);
       if (signal.aborted) return;
+      const lost = outcome === "lost";
       failures = lost ? 0 : failures + 1;
       const quick = failures % limit;
       const delayMs =
-        failures > 0 && quick === 0
+        outcome === "refused" || (failures > 0 && quick === 0)
           ? pauseMs
           : Math.min(most, first + Math.random() * first * 2 ** Math.max(quick - 1, 0));
       if (!lost) this.#emitter.emit("retrying", { failures, delayMs });
@@ -171,16 +179,17 @@ export class ClientManager extends EventSender {
     }
   }
 
-  /** Looks once; true when a connection was made, which by then is lost. */
-  async #attempt(signal: AbortSignal, anyServer: boolean): Promise<boolean> {
+  /** Looks once; `lost` when a connection was made, which by then is so. */
+  async #attempt(signal: AbortSignal, anyServer: boolean): Promise<"lost" | "refused" | "none"> {
     const server = this.#choose(await this.#look(), anyServer);
-    if (signal.aborted || !server) return false;
+    if (signal.aborted || !server) return "none";
     let greeted = false;
+    let refusal: Refusal | null = null;
     let end = () => {};
     const reason = await new Promise<string>((resolve) => {
       const connection = openConnection(
         server.url,
-        { auth: this.#auth(), timeoutMs: this.#options.connectTimeoutMs ?? 5000 },
+        { auth: this.#auth(server), timeoutMs: this.#options.connectTimeoutMs ?? 5000 },
         {
           onGreeting: (ack) => {
             greeted = this.#greet(server, connection, ack);
@@ -191,7 +200,10 @@ export class ClientManager extends EventSender {
             this.#position.gap(gap);
             this.#emitter.emit("gap", gap);
           },
-          onLost: resolve,
+          onLost(why, refused) {
+            refusal = refused;
+            resolve(why);
+          },
         },
       );
       end = () => {
@@ -202,8 +214,17 @@ export class ClientManager extends EventSender {
     });
     signal.removeEventListener("abort", end);
     this.#disconnect();
-    if (greeted && !signal.aborted) this.#emitter.emit("disconnected", { reason });
-    return greeted;
+    if (signal.aborted) return "none";
+    if (greeted) this.#emitter.emit("disconnected", { reason });
+    if (refusal !== null) this.#tellRefused(server, refusal);
+    return refusal !== null ? "refused" : greeted ? "lost" : "none";
+  }
+
+  #tellRefused(server: DiscoveredServer | null, { code, message, hint }: Refusal): void {
+    if (server === null) return;
+    const { url, host, port, version } = server;
+    const known = { url, host, port, version };
+    this.#emitter.emit("refused", { code, message, hint, server: known, delayMs: this.#pauseMs });
   }
 
   async #look(): Promise<JudgedServer[]> {
@@ -228,12 +249,15 @@ export class ClientManager extends EventSender {
     this.#emitter.emit("incompatible", { server, compatibility });
   }
 
-  #auth(): JsonObject {
+  #auth(server: DiscoveredServer): JsonObject {
+    const { token: given = null } = this.#options;
+    const token = typeof given === "function" ? given(server) : given;
     const { clientVersion = DEFAULT_CLIENT_VERSION, subscribe } = this.#options;
     const { current: resume } = this.#position;
     return {
       claude_mpm_version: clientVersion,
       client_id: this.clientId,
+      ...(token === null ? {} : { token }),
       ...(subscribe ? { subscribe } : {}),
       ...(resume ? { resume } : {}),
     };

@@ -6,7 +6,7 @@
 import { type ClientRequest, type IncomingMessage, request } from "node:http";
 import { type HistoryGap, isHistoryGap } from "../protocol/messages.ts";
 import type { ResumePosition } from "../protocol/query.ts";
-import { refusalIn, ServerRefusal } from "./http.ts";
+import { authorization, type Endpoint, refusalIn, ServerRefusal } from "./http.ts";
 import { createSseParser, type SseMessage } from "./sse.ts";
 import { pause } from "./timing.ts";
 
@@ -21,8 +21,8 @@ export type StreamUpdate =
   | { kind: "lost"; reason: string };
 
 export interface FollowOptions {
-  /** The server's URL, without a path. */
-  url: string;
+  /** Asked before each connection: who is there by then may be somebody else. */
+  server: () => Endpoint;
   /** `session_id`, `project`, `type`, as `GET /api/events` takes them. */
   filter: URLSearchParams;
   /** What comes is everything after it. */
@@ -82,10 +82,11 @@ export async function* followEvents(options: FollowOptions): AsyncGenerator<Stre
 
 /** One connection, from "open" to its end, which is always an error. */
 async function* readOnce(
-  { url, filter, signal, silenceMs = SILENCE_MS }: FollowOptions,
+  { server, filter, signal, silenceMs = SILENCE_MS }: FollowOptions,
   lastEventId: string,
 ): AsyncGenerator<"open" | SseMessage | { position: string }> {
-  const headers = { Accept: "text/event-stream", "Last-Event-ID": lastEventId };
+  const { url, token } = server();
+  const headers = { Accept: "text/event-stream", "Last-Event-ID": lastEventId, ...authorization(token) };
   const outgoing = request(`${url}/api/events/stream?${filter}`, { headers, agent: false });
   const abort = () => outgoing.destroy(new Error("ended"));
   signal.addEventListener("abort", abort);

@@ -6,13 +6,16 @@
  */
 import { isCodeForGood } from "../protocol/errors.ts";
 import type { EventAck } from "../protocol/messages.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection, Refusal } from "./connection.ts";
 import { EventRefused, Outbox, type OutboxLimits, type OutgoingEvent, refusal } from "./outbox.ts";
 import type { Stored } from "./sender.ts";
 
 export interface TransmissionOptions extends OutboxLimits {
   /** The server said that it is stored; null where it does not number events. */
   onStored: (seq: number | null) => void;
+  /** The server does not take events from this client; what waits is sent again after `pauseMs`. */
+  onHeld: (refusal: Refusal) => void;
+  pauseMs: number;
 }
 
 /** Events under way at once: enough to fill the line, few enough not to flood a server that has just started. */
@@ -67,7 +70,7 @@ export class Transmission {
   #answered(id: string, answer: EventAck | undefined): void {
     if (answer?.ok === false) {
       const { code, message, hint } = answer.error;
-      if (!isCodeForGood(code)) return this.#sendLater(id);
+      if (!isCodeForGood(code)) return this.#sendLater(id, { code, message, hint });
       this.outbox.refused(id, new EventRefused(code, message, hint));
     } else {
       const seq = answer?.seq ?? null;
@@ -77,11 +80,17 @@ export class Transmission {
     this.#pump();
   }
 
-  #sendLater(id: string): void {
+  #sendLater(id: string, why: Refusal): void {
     this.outbox.postponed(id);
-    this.#holdTimer ??= setTimeout(() => {
-      this.#holdTimer = undefined;
-      this.#pump();
-    }, SEND_AGAIN_MS);
+    if (this.#holdTimer !== undefined) return;
+    const isAboutClient = why.code === "scope_missing";
+    this.#holdTimer = setTimeout(
+      () => {
+        this.#holdTimer = undefined;
+        this.#pump();
+      },
+      isAboutClient ? this.#options.pauseMs : SEND_AGAIN_MS,
+    );
+    if (isAboutClient) this.#options.onHeld(why);
   }
 }

@@ -256,6 +256,7 @@ export const SCHEMA = {
     secret: true,
     reloadable: true,
     env: "TOKEN",
+    pattern: { expression: "^[!-~]+$", means: "letters, digits and signs of ASCII, without spaces" },
     description: "Access token: the server takes it for every scope, commands and hooks send it",
   },
   jwt_secret: {

@@ -9,6 +9,10 @@ export interface Failure {
   hint: string;
 }
 
+/** What to do about a server that says nothing without a token. */
+export const GIVE_TOKEN =
+  "Give one that it knows: CLAUDE_MPM_SOCKETIO_TOKEN=…; its owner makes one: claude-mpm-socketio token create";
+
 const LAST_PORT = 65_535;
 
 /** Looks at what holds the port before it says so: a listen error alone often names the wrong reason. */
@@ -49,6 +53,13 @@ async function explainTakenPort(address: ServerAddress): Promise<Failure> {
       exitCode: 1,
       message: `A server already runs on port ${port} (PID ${found.pid}, ${found.health.server_id})`,
       hint: "Use it, or stop it: claude-mpm-socketio stop",
+    };
+  }
+  if (found.state === "guarded") {
+    return {
+      exitCode: 1,
+      message: `A server that asks for a token already runs on port ${port}`,
+      hint: `${GIVE_TOKEN}; or use another port: --port ${await freePortAfter(port)}`,
     };
   }
   const holder = found.state === "foreign" ? found.holder : findPortHolder(port);

@@ -1,16 +1,20 @@
 /** Tells what is behind a port: our server, one that hangs, a stranger, or nothing. Files are hints, never proof. */
-import { probe } from "../client/http.ts";
+import { type Endpoint, probe } from "../client/http.ts";
 import { serverPaths } from "../config/paths.ts";
 import { isLocked } from "../log/lock.ts";
-import { localUrl } from "../protocol/hosts.ts";
 import type { Health } from "../protocol/messages.ts";
+import { endpointOf, type ServerAddress } from "./endpoint.ts";
 import { type Instance, type InstanceFile, readInstance, removeInstance } from "./instance.ts";
 import { findPortHolder, type PortHolder } from "./port-holder.ts";
 import { isSameProcess } from "./process.ts";
 
+export type { ServerAddress } from "./endpoint.ts";
+
 export type Found =
   /** It answers; `instance` is its file, null when that is missing or another server's. */
-  | { state: "running"; pid: number; url: string; health: Health; instance: Instance | null }
+  | (Endpoint & { state: "running"; pid: number; health: Health; instance: Instance | null })
+  /** A server of ours that says no more than how it is: it asks for a token, and there is none that it knows. */
+  | (Endpoint & { state: "guarded"; pid: number | null; status: Health["status"] })
   /** Its process lives and is the one that wrote the file, but it does not answer, or not yet. */
   | { state: "hung"; pid: number; instance: Instance }
   /** A server of ours holds the port and is starting or stopping. */
@@ -18,12 +22,6 @@ export type Found =
   | { state: "foreign"; holder: PortHolder | null }
   /** `stale` says what a dead server had left behind; it is removed. */
   | { state: "none"; stale: string | null };
-
-export interface ServerAddress {
-  stateDir: string;
-  host: string;
-  port: number;
-}
 
 const SETTLE_LIMIT_MS = 15_000;
 const SETTLE_POLL_MS = 10;
@@ -33,10 +31,11 @@ const SETTLE_POLL_MS = 10;
  * holds the directory's lock: seen from another container, a server that lives looks dead. And without the lock
  * a process is no server, whatever the file says of it.
  */
-export async function findServer({ stateDir, host, port }: ServerAddress): Promise<Found> {
+export async function findServer(address: ServerAddress): Promise<Found> {
+  const { stateDir, port } = address;
   const file = readInstance(stateDir, port);
-  const url = localUrl(file.found === "instance" ? file.instance.host : host, port);
-  const found = await probe(url);
+  const endpoint = endpointOf(address, file);
+  const found = await probe(endpoint);
 
   if (found.answer === "ours") {
     const { health } = found;
@@ -44,7 +43,19 @@ export async function findServer({ stateDir, host, port }: ServerAddress): Promi
       file.found === "instance" &&
       file.instance.pid === health.pid &&
       file.instance.server_id === health.server_id;
-    return { state: "running", pid: health.pid, url, health, instance: own ? file.instance : null };
+    return {
+      state: "running",
+      pid: health.pid,
+      ...endpoint,
+      health,
+      instance: own ? file.instance : null,
+    };
+  }
+  if (found.answer === "guarded") {
+    // It may have come up since the file was looked for.
+    if (textOf(readInstance(stateDir, port)) !== textOf(file)) return findServer(address);
+    const pid = findPortHolder(port)?.pid ?? null;
+    return { state: "guarded", pid, ...endpoint, status: found.status };
   }
   const locked = holdsLock(stateDir, port);
   if (locked && file.found === "instance" && isSameProcess(file.instance)) {
@@ -55,6 +66,10 @@ export async function findServer({ stateDir, host, port }: ServerAddress): Promi
   if (found.answer === "busy") return { state: "busy" };
   if (found.answer !== "nothing") return { state: "foreign", holder: findPortHolder(port) };
   return { state: "none", stale: stale && describeStale(stale) };
+}
+
+function textOf(file: InstanceFile): string | null {
+  return file.found === "nothing" ? null : file.text;
 }
 
 /** As `findServer`, once the server is neither starting nor stopping; gives up waiting after 15 seconds. */
@@ -73,9 +88,9 @@ export async function findSettledServer(address: ServerAddress): Promise<Found> 
  *
  * @param port the port that was asked
  */
-export function mayBeSignalled(found: Found & { state: "running" }, port: number): boolean {
-  if (found.instance && isSameProcess(found.instance)) return true;
-  return findPortHolder(port)?.pid === found.pid;
+export function mayBeSignalled(found: Found & { state: "running" | "guarded" }, port: number): boolean {
+  if (found.state === "running" && found.instance && isSameProcess(found.instance)) return true;
+  return found.pid !== null && findPortHolder(port)?.pid === found.pid;
 }
 
 /** A lock file that is damaged is nobody's lock. */

@@ -1,5 +1,6 @@
 /** Which process listens on a TCP port, as far as the operating system tells this user. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { type Listener, listenersIn, PORT_TABLES } from "./linux-port.ts";
 import { commandOf, run } from "./process.ts";
 
 export interface PortHolder {
@@ -27,18 +28,14 @@ function holderPid(port: number): number | null {
   }
 }
 
+/** The sockets that listen on a port, as Linux lists them; everybody may read whose they are. */
+export function listenersOnLinux(port: number): Listener[] {
+  return PORT_TABLES.flatMap((table) => listenersIn(readText(table), port));
+}
+
 /** proc(5): the socket's inode stands in /proc/net/tcp, and in the descriptor table of the process that holds it. */
 function holderOnLinux(port: number): number | null {
-  const LISTEN = "0A";
-  const hexPort = port.toString(16).toUpperCase().padStart(4, "0");
-  const inodes = new Set<string>();
-  for (const table of ["/proc/net/tcp", "/proc/net/tcp6"]) {
-    for (const row of readLines(table)) {
-      const fields = row.trim().split(/\s+/);
-      if (fields[1]?.endsWith(`:${hexPort}`) && fields[3] === LISTEN && fields[9])
-        inodes.add(`socket:[${fields[9]}]`);
-    }
-  }
+  const inodes = new Set(listenersOnLinux(port).map(({ inode }) => `socket:[${inode}]`));
   if (inodes.size === 0) return null;
   for (const pid of list("/proc").filter((name) => /^\d+$/.test(name))) {
     for (const descriptor of list(`/proc/${pid}/fd`)) {
@@ -52,11 +49,11 @@ function holderOnLinux(port: number): number | null {
   return null;
 }
 
-function readLines(path: string): string[] {
+function readText(path: string): string {
   try {
-    return readFileSync(path, "utf8").split("\n");
+    return readFileSync(path, "utf8");
   } catch {
-    return [];
+    return "";
   }
 }
 

@@ -4,16 +4,18 @@ import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { childEnv } from "../config/env.ts";
 import { serverPaths } from "../config/paths.ts";
-import { probe } from "../client/http.ts";
-import { localUrl } from "../protocol/hosts.ts";
+import { type Endpoint, probe } from "../client/http.ts";
 import type { Health } from "../protocol/messages.ts";
 import { ensurePrivateDirectory, NotPrivateError, refuseLinks } from "../private-files.ts";
-import type { Failure } from "./failure.ts";
+import { endpointOf } from "./endpoint.ts";
+import { explainStartError, type Failure } from "./failure.ts";
 import { findSettledServer, type Found, type ServerAddress } from "./find.ts";
 import type { Instance } from "./instance.ts";
 
 /** The one line a server in the background writes to its stdout, for whoever started it. */
-export type BootReport = { ok: true; pid: number; host: string; port: number } | ({ ok: false } & Failure);
+export type BootReport =
+  | { ok: true; pid: number; host: string; port: number; firstToken: string | null }
+  | ({ ok: false } & Failure);
 
 export interface StartOptions extends ServerAddress {
   /** How to run this program: the executable and, from a checkout, its entry file. */
@@ -23,8 +25,9 @@ export interface StartOptions extends ServerAddress {
 }
 
 export type Started =
-  | { outcome: "started"; pid: number; health: Health }
-  | { outcome: "already_running"; pid: number; health: Health; instance: Instance | null }
+  /** `firstToken` is the one that was made on this start, and is nowhere else to be read. */
+  | (Endpoint & { outcome: "started"; pid: number; health: Health; firstToken: string | null })
+  | (Endpoint & { outcome: "already_running"; pid: number; health: Health; instance: Instance | null })
   | ({ outcome: "failed" } & Failure);
 
 const START_LIMIT_MS = 15_000;
@@ -45,10 +48,17 @@ export async function startServer(options: StartOptions): Promise<Started> {
     };
   }
 
+  if (before.state === "guarded") {
+    return { outcome: "failed", ...(await explainStartError({ code: "EADDRINUSE" }, options)) };
+  }
+
   const report = await spawnServer(options);
   if (report?.ok) {
-    const found = await probe(localUrl(report.host, report.port), START_LIMIT_MS);
-    if (found.answer === "ours") return { outcome: "started", pid: report.pid, health: found.health };
+    const { pid, host, port, firstToken } = report;
+    const endpoint = endpointOf({ ...options, host, port });
+    const found = await probe(endpoint, START_LIMIT_MS);
+    if (found.answer === "ours")
+      return { outcome: "started", pid, ...endpoint, health: found.health, firstToken };
   }
   // It may have lost the race for the port to a server of ours.
   const after = await findBehind(options);
@@ -65,8 +75,8 @@ export async function startServer(options: StartOptions): Promise<Started> {
   };
 }
 
-function alreadyRunning({ pid, health, instance }: Found & { state: "running" }): Started {
-  return { outcome: "already_running", pid, health, instance };
+function alreadyRunning({ state: _is, ...server }: Found & { state: "running" }): Started {
+  return { outcome: "already_running", ...server };
 }
 
 /** Port 0 is no port that something could be behind. */

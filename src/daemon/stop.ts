@@ -14,6 +14,10 @@ export type Stopped =
 const GRACE_MS = 6000;
 const POLL_MS = 10;
 
+const STOP_THERE = "It may run in a container or belong to another user: stop it there";
+const ASKS_FOR_TOKEN =
+  "A server runs there that asks for a token, and the system does not say which process it is";
+
 /** Stops the server on a port; nothing is signalled that is not proven to be that server. */
 export async function stopServer(address: ServerAddress): Promise<Stopped> {
   const found = await findSettledServer(address);
@@ -34,21 +38,23 @@ export async function stopServer(address: ServerAddress): Promise<Stopped> {
 }
 
 async function end(
-  found: Found & { state: "running" | "hung" },
+  found: Found & { state: "running" | "guarded" | "hung" },
   { stateDir, port }: ServerAddress,
 ): Promise<Stopped> {
-  const { pid, instance } = found;
+  const { pid } = found;
+  if (pid === null) return { outcome: "failed", message: ASKS_FOR_TOKEN, hint: STOP_THERE };
+  const instance = found.state === "guarded" ? null : found.instance;
   const sure = found.state === "hung" ? isSameProcess(found.instance) : mayBeSignalled(found, port);
   const token = identifyProcess(pid)?.token;
   // Somebody else stopped it meanwhile.
-  if (token === undefined && found.state === "running" && (await probe(found.url)).answer === "nothing") {
+  if (token === undefined && found.state !== "hung" && (await probe(found)).answer === "nothing") {
     return { outcome: "stopped", pid };
   }
   if (!sure || token === undefined) {
     return {
       outcome: "failed",
       message: `A server answers as PID ${pid}, but nothing proves that this process is it; it was not signalled`,
-      hint: "It may run in a container or belong to another user: stop it there",
+      hint: STOP_THERE,
     };
   }
   try {

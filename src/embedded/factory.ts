@@ -6,7 +6,9 @@ import type { ClientEvents, ClientManagerOptions } from "../client/manager-optio
 import { EventSender, type Stored } from "../client/sender.ts";
 import { loadConfig, type LoadedConfig } from "../config/load.ts";
 import { type Config, type Key, SCHEMA } from "../config/schema.ts";
+import { endpointOf } from "../daemon/endpoint.ts";
 import type { JsonObject } from "../protocol/event.ts";
+import { localAddress } from "../protocol/hosts.ts";
 import { IS_COMPILED } from "../version.ts";
 import { type EmbeddedOptions, type EmbeddedServer, startEmbeddedServer } from "./server.ts";
 
@@ -57,6 +59,7 @@ export class SocketioServer extends EventSender {
       maxConnectionAttempts: values.max_connection_attempts,
       reconnectionDelayMs: values.reconnection_delay * 1000,
       ask: askOverHttp,
+      token: ({ host, port }) => this.#tokenFor(host, port),
       ...options,
     };
     this.mode = options.mode ?? values.deployment_mode;
@@ -143,6 +146,14 @@ export class SocketioServer extends EventSender {
     }
     this.client.start(this.#embedded?.url);
     await this.client.whenConnected(CONNECT_LIMIT_MS);
+  }
+
+  /** The configured one for the configured place; else this user's own, for a server of theirs. */
+  #tokenFor(host: string, port: number): string | null {
+    if (this.#embedded?.port === port) return this.#embedded.token;
+    const { state_dir: stateDir, token, host: configured } = this.#config.values;
+    const isConfigured = localAddress(host) === localAddress(configured);
+    return endpointOf({ stateDir, host, port, token: isConfigured ? token : null }).token;
   }
 
   async #isThere(): Promise<boolean> {

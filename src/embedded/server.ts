@@ -24,6 +24,8 @@ export interface EmbeddedServer {
   url: string;
   port: number;
   serverId: string;
+  /** Lets in whom this program gives it, for everything; null where the server asks for none. */
+  token: string | null;
   /** Ends it in order; every call gets the same promise. */
   stop(): Promise<void>;
 }
@@ -54,6 +56,7 @@ export async function startEmbeddedServer(options: EmbeddedOptions = {}): Promis
       url: localUrl(host, app.port, schemeOf(app.url)),
       port: app.port,
       serverId: app.serverId,
+      token: app.localToken,
       stop: () => (stopped ??= app.stop().finally(removeDirectory)),
     };
   } catch (error) {

@@ -37,7 +37,7 @@ const CASES: [typed: string, offered: readonly string[]][] = [
   ["serve --set=log_level=D", ["DEBUG"]],
   ["serve --set persistent=", ["false", "true"]],
   // Refused by this release.
-  ["serve --auth ", ["auto", "off"]],
+  ["serve --auth ", ["auto", "off", "on"]],
   ["serve --host ", []],
   ["serve --ba", []],
   ["completions ", ["bash", "fish", "powershell", "zsh"]],

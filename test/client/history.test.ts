@@ -26,7 +26,10 @@ interface Answer {
 
 async function ask(question: Partial<HistoryQuestion>, url = server.url): Promise<Answer> {
   const answer: Answer = { seqs: [], pages: 0, total: undefined };
-  for await (const page of readHistory(url, { filter: new URLSearchParams(), limit: 100, ...question })) {
+  for await (const page of readHistory(
+    { url, token: null },
+    { filter: new URLSearchParams(), limit: 100, ...question },
+  )) {
     answer.pages += 1;
     answer.total = page.total_available;
     answer.seqs.push(...page.events.map(({ seq }) => seq));
@@ -86,7 +89,7 @@ describe("the history gives, oldest first,", () => {
     await own.post("/api/events", batch);
     const seqs: number[] = [];
     const question = { filter: new URLSearchParams(), limit: Number.POSITIVE_INFINITY };
-    for await (const { events } of readHistory(own.url, question)) {
+    for await (const { events } of readHistory({ url: own.url, token: null }, question)) {
       if (seqs.length < 2000) await own.post("/api/events", batch);
       seqs.push(...events.map(({ seq }) => seq));
     }
@@ -97,7 +100,10 @@ describe("the history gives, oldest first,", () => {
 test("numbers of more digits than a double holds stay as they are", async () => {
   const own = await startTestServer();
   await own.post("/api/events", '{"at": 1795362251231000123}');
-  for await (const page of readHistory(own.url, { filter: new URLSearchParams(), limit: 1 })) {
+  for await (const page of readHistory(
+    { url: own.url, token: null },
+    { filter: new URLSearchParams(), limit: 1 },
+  )) {
     expect(JSON.stringify(page.events)).toContain('"at":1795362251231000123');
   }
 });

@@ -24,7 +24,7 @@ function follow(url: string, options: Partial<FollowOptions> = {}): Followed {
   const updates: StreamUpdate[] = [];
   const ended = (async () => {
     const all = followEvents({
-      url,
+      server: () => ({ url, token: null }),
       filter: new URLSearchParams(),
       from: { epoch: "none", seq: 0 },
       signal: abort.signal,
@@ -236,7 +236,10 @@ test("a consumer that is slow slows the stream down, and memory does not grow", 
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const abort = new AbortController();
   const updates = followEvents({
-    url: `http://127.0.0.1:${(server.address() as { port: number }).port}`,
+    server: () => ({
+      url: `http://127.0.0.1:${(server.address() as { port: number }).port}`,
+      token: null,
+    }),
     filter: new URLSearchParams(),
     from: { epoch: "e", seq: 0 },
     signal: abort.signal,

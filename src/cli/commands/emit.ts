@@ -1,7 +1,7 @@
 import { fstatSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { readInput } from "../../hooks/input.ts";
-import { refusalIn, request } from "../../client/http.ts";
+import { ask, refusalIn } from "../../client/http.ts";
 import { parseExactJson } from "../../protocol/json.ts";
 import type { IngestResult } from "../../protocol/messages.ts";
 import { textOf } from "../event-question.ts";
@@ -52,13 +52,13 @@ export default {
       ...(data === undefined ? {} : { data }),
     };
 
-    const url = await runningServer(loadForCommand(rawArgs));
-    const { status, text } = await request(`${url}/api/events`, {
+    const server = await runningServer(loadForCommand(rawArgs));
+    const { status, text } = await ask(server, "/api/events", {
       method: "POST",
       body: JSON.stringify(event),
       timeoutMs: TIMEOUT_MS,
     });
-    if (status !== 200) throw refusalIn(status, text) ?? new Error(`${url} answers HTTP ${status}`);
+    if (status !== 200) throw refusalIn(status, text) ?? new Error(`${server.url} answers HTTP ${status}`);
     const { last_seq: seq } = JSON.parse(text) as IngestResult;
     if (args.json === true) printJson({ seq, id });
     else print(`${seq}`);

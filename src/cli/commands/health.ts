@@ -2,7 +2,7 @@ import { findServer } from "../../daemon/find.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
 import { checkRows } from "../check-rows.ts";
 import { EXIT, print, printError, printJson, table } from "../output.ts";
-import { whyNotRunning } from "../reach.ts";
+import { addressOf, whyNotRunning } from "../reach.ts";
 import type { Command } from "../tree.ts";
 
 export default {
@@ -10,8 +10,14 @@ export default {
   args: { ...SERVER_ARGS, ...JSON_ARG },
   async run({ args, rawArgs }) {
     const loaded = loadForCommand(rawArgs);
-    const { host, port, state_dir: stateDir } = loaded.values;
-    const found = await findServer({ stateDir, host, port });
+    const found = await findServer(addressOf(loaded));
+    if (found.state === "guarded") {
+      const { status } = found;
+      const reason = whyNotRunning(found, loaded);
+      if (args.json === true) printJson({ status, reason });
+      else print(`${status}\n  ${reason}`);
+      return status === "unhealthy" ? EXIT.failed : EXIT.done;
+    }
     if (found.state === "hung") {
       if (args.json === true) printJson({ status: "unhealthy", reason: whyNotRunning(found, loaded) });
       else printError(whyNotRunning(found, loaded));

@@ -42,11 +42,11 @@ export default {
     const limitText = textOf(args, "limit");
     const limit = limitText === undefined ? DEFAULT_LIMIT : countOf(limitText);
 
-    const url = await runningServer(loadForCommand(rawArgs));
-    const filter = await filterOf(url, flags);
+    const server = await runningServer(loadForCommand(rawArgs));
+    const filter = await filterOf(server, flags);
     if (search !== undefined) filter.set("q", search);
     const question = withinBounds({ filter, limit }, flags.since, until);
-    const pages = readHistory(url, question);
+    const pages = readHistory(server, question);
     if (args.json === true) await printDocument(pages);
     else await printLines(pages, question, limitText === undefined);
     return EXIT.done;

@@ -1,4 +1,4 @@
-import { request } from "../../client/http.ts";
+import { ask, type Endpoint } from "../../client/http.ts";
 import { processEnv } from "../../config/env.ts";
 import { displayUrl } from "../../protocol/hosts.ts";
 import type { Session } from "../../protocol/messages.ts";
@@ -30,7 +30,7 @@ export default {
     const session = textOf(args, "session");
     const server = await runningOrStartedServer(loadForCommand(rawArgs), rawArgs);
     const path = session === undefined ? "/" : `/#/session/${encode(await knownSession(server, session))}`;
-    const url = displayUrl(new URL(server).hostname, portOf(server)) + path;
+    const url = displayUrl(new URL(server.url).hostname, portOf(server.url)) + path;
     if (args.json !== true) print(url);
     const opened = args.print !== true && (await open(url));
     if (args.json === true) printJson({ url, opened });
@@ -39,8 +39,8 @@ export default {
 } satisfies Command;
 
 /** The id of the session that is called so, or the only one whose id begins so. */
-async function knownSession(server: string, given: string): Promise<string> {
-  const { text } = await request(`${server}/api/sessions?limit=1000`, { timeoutMs: 5000 });
+async function knownSession(server: Endpoint, given: string): Promise<string> {
+  const { text } = await ask(server, "/api/sessions?limit=1000", { timeoutMs: 5000 });
   const { sessions } = JSON.parse(text) as { sessions: Session[] };
   const ids = sessions.map(({ session_id: id }) => id);
   if (ids.includes(given)) return given;

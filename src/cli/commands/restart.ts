@@ -6,6 +6,7 @@ import type { Mode } from "../../service/manager.ts";
 import { serviceRunning } from "../../service/service.ts";
 import { JSON_ARG, loadForCommand, readServerFlags, SERVER_ARGS, serverArgs } from "../flags.ts";
 import { CommandError, EXIT } from "../output.ts";
+import { addressOf } from "../reach.ts";
 import { machineOf, restartByService } from "../service.ts";
 import type { Command } from "../tree.ts";
 import { reportStart, startAndReport } from "./start.ts";
@@ -16,7 +17,8 @@ export default {
   args: { ...SERVER_ARGS, ...JSON_ARG },
   async run({ args, rawArgs }) {
     const asked = loadForCommand(rawArgs);
-    const { host, port, state_dir: stateDir } = asked.values;
+    const address = addressOf(asked);
+    const { port, stateDir } = address;
     const file = readInstance(stateDir, port);
     const before = file.found === "instance" && Array.isArray(file.instance.args) ? file.instance.args : [];
     // What was given last wins, so the flags of this command follow those of the running server.
@@ -25,17 +27,17 @@ export default {
     // Each of them once: what was replaced needs no place in the next restart.
     const flags = serverArgs(given, loaded);
     // The machine's service keeps its files where a user, and root as well, does not look for them: it is known by its PID.
-    const found = await findSettledServer({ stateDir, host, port });
-    const running = found.state === "running" || found.state === "hung" ? found.pid : null;
+    const found = await findSettledServer(address);
+    const running = "pid" in found ? found.pid : null;
     const service = running === null ? null : serviceRunning({ pid: running, port }, machineOf());
     if (running !== null && service !== null) {
       refuseFlags(rawArgs, service);
-      const { pid, health } = await restartByService(service, { stateDir, port, pid: running });
-      return reportStart({ outcome: "started", pid, health }, asked, args.json === true);
+      const { state: _is, ...server } = await restartByService(service, { ...address, pid: running });
+      return reportStart({ outcome: "started", ...server, firstToken: null }, asked, args.json === true);
     }
     // Before anything is stopped: a server that runs is worth more than one that will not start.
     checkTls(loaded);
-    const stopped = await stopServer({ stateDir, host, port });
+    const stopped = await stopServer(address);
     if (stopped.outcome === "failed") throw new CommandError(stopped.message, stopped.hint);
     return startAndReport(loaded, flags, args.json === true);
   },

@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { constants } from "node:os";
 import { isatty } from "node:tty";
+import type { Endpoint } from "../../client/http.ts";
 import { childEnv } from "../../config/env.ts";
 import type { LoadedConfig } from "../../config/load.ts";
 import { serverPaths } from "../../config/paths.ts";
 import { ENV_PREFIX } from "../../config/schema.ts";
-import { localUrl } from "../../protocol/hosts.ts";
 import { loadForCommand, readServerFlags, SERVER_ARGS } from "../flags.ts";
 import { CommandError, printError } from "../output.ts";
 import type { Command } from "../tree.ts";
@@ -124,14 +124,19 @@ async function keep({ loaded, port }: Run, reports: readonly Report[]): Promise<
 /** A client that finds its server by itself: what it is given before that waits. */
 async function connect({ loaded, rawArgs, port }: Run, say: (text: string) => void) {
   // Loaded only now, while the command runs.
-  const [{ ClientManager }, { askOverHttp }, { runningOrStartedServer }] = await Promise.all([
-    import("../../client/manager.ts"),
-    import("../../client/http.ts"),
-    import("../reach.ts"),
-  ]);
-  const { host, deployment_mode: mode, max_connection_attempts, reconnection_delay } = loaded.values;
+  const [{ ClientManager }, { askOverHttp }, { endpointOf }, { addressOf, runningOrStartedServer }] =
+    await Promise.all([
+      import("../../client/manager.ts"),
+      import("../../client/http.ts"),
+      import("../../daemon/endpoint.ts"),
+      import("../reach.ts"),
+    ]);
+  const { deployment_mode: mode, max_connection_attempts, reconnection_delay } = loaded.values;
+  let endpoint = (): Endpoint => endpointOf(addressOf(loaded));
   const client = new ClientManager({
     ask: askOverHttp,
+    // Whoever is on the port by then is not told the token of who was there.
+    token: ({ url }) => (endpoint().url === url ? endpoint().token : null),
     maxConnectionAttempts: max_connection_attempts,
     reconnectionDelayMs: reconnection_delay * 1000,
   });
@@ -145,21 +150,22 @@ async function connect({ loaded, rawArgs, port }: Run, say: (text: string) => vo
       startEmbeddedServer({ settings }),
     );
     ({ stop } = server);
-    return server.url;
+    endpoint = () => server;
+    return server;
   };
   const findServer = async () => {
     if (mode === "embedded") return startEmbedded();
-    if (mode === "client") return localUrl(host, port);
+    if (mode === "client") return endpoint();
     try {
       return await runningOrStartedServer(loaded, rawArgs, say);
     } catch (error) {
       if (mode === "auto") return startEmbedded();
       say(`Warning: ${(error as Error).message}`);
-      return localUrl(host, port);
+      return endpoint();
     }
   };
   findServer().then(
-    (url) => client.start(url),
+    ({ url }) => client.start(url),
     (error: unknown) => say(`Warning: ${(error as Error).message}`),
   );
   return { client, stop: () => stop() };

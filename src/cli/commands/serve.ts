@@ -1,11 +1,15 @@
+import { asksForTokens } from "../../config/access.ts";
 import { ConfigError, loadConfig, type LoadedConfig } from "../../config/load.ts";
+import { tokenPaths } from "../../config/paths.ts";
 import { checkTls } from "../../config/tls.ts";
 import { explainStartError, type Failure } from "../../daemon/failure.ts";
 import { runServer } from "../../daemon/run.ts";
 import type { BootReport } from "../../daemon/start.ts";
 import { IS_COMPILED } from "../../version.ts";
+import { firstTokenText, trialText } from "../first-words.ts";
 import { loadForCommand, readServerFlags, SERVER_ARGS, serverArgs } from "../flags.ts";
 import { CommandError, EXIT, print } from "../output.ts";
+import { addressOf } from "../reach.ts";
 import type { Command } from "../tree.ts";
 
 export default {
@@ -39,18 +43,16 @@ export default {
         },
         args: serverArgs(rawArgs, loaded),
         stderr: !background,
-        onReady({ pid, host, port, url }) {
-          if (background) printReport({ ok: true, pid, host, port });
-          else print(`Ready at ${url}\nTry: curl -d '{"type":"hello"}' ${url}/api/events`);
+        onReady({ pid, host, port, url }, firstToken) {
+          if (background) return printReport({ ok: true, pid, host, port, firstToken });
+          const { values } = loaded;
+          const tokenFile = asksForTokens(values) ? tokenPaths(values.state_dir).local : null;
+          print(`Ready at ${url}\n${trialText(url, tokenFile)}`);
+          if (firstToken !== null) print(firstTokenText(firstToken));
         },
       }).catch(async (error: unknown) => {
         if (error instanceof ConfigError) throw error;
-        const { values } = loaded;
-        const failure = await explainStartError(error, {
-          stateDir: values.state_dir,
-          host: values.host,
-          port: values.port,
-        });
+        const failure = await explainStartError(error, addressOf(loaded));
         throw new CommandError(failure.message, failure.hint, failure.exitCode);
       });
       return EXIT.done;

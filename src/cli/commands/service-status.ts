@@ -1,13 +1,14 @@
-import { probe } from "../../client/http.ts";
-import { displayUrl, localUrl } from "../../protocol/hosts.ts";
+import { findServer } from "../../daemon/find.ts";
+import { displayUrl } from "../../protocol/hosts.ts";
 import { placesOf } from "../../service/places.ts";
 import { readReceipt } from "../../service/receipt.ts";
 import { managerFor } from "../../service/service.ts";
 import { JSON_ARG } from "../flags.ts";
 import { checkRows, failing } from "../check-rows.ts";
 import { EXIT, print, printJson, style, table } from "../output.ts";
+import { addressOf } from "../reach.ts";
 import { elsewhere, machineOf, MODE_ARG, modeOf, planOf } from "../service.ts";
-import { afterFailure } from "../service-server.ts";
+import { afterFailure, healthOf } from "../service-server.ts";
 import type { Command } from "../tree.ts";
 
 export default {
@@ -19,12 +20,9 @@ export default {
     const manager = managerFor(mode, machine);
     const state = manager.state();
     const receipt = readReceipt(placesOf(mode, machine).receipt);
-    const { host, port } = receipt ?? planOf(mode, machine, []).loaded.values;
-    const found = state.running ? await probe(localUrl(host, port)) : null;
-    const health =
-      found?.answer === "ours" && (state.pid === null || found.health.pid === state.pid)
-        ? found.health
-        : null;
+    const address = receipt ?? addressOf(planOf(mode, machine, []).loaded);
+    const { host, port } = address;
+    const health = state.running ? healthOf(await findServer(address), state.pid) : null;
     const url = displayUrl(host, port);
     if (args.json === true)
       printJson({

@@ -1,10 +1,13 @@
+import { tokenPaths } from "../../config/paths.ts";
 import { flagFor, type LoadedConfig } from "../../config/load.ts";
 import { type Config, isKey } from "../../config/schema.ts";
 import type { Instance } from "../../daemon/instance.ts";
 import { type Started, startServer } from "../../daemon/start.ts";
 import { displayUrl } from "../../protocol/hosts.ts";
+import { firstTokenText, trialText } from "../first-words.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS, serverArgs } from "../flags.ts";
 import { CommandError, EXIT, print, printJson } from "../output.ts";
+import { addressOf } from "../reach.ts";
 import type { Command } from "../tree.ts";
 import { selfCommand } from "../self.ts";
 
@@ -19,8 +22,7 @@ export default {
 
 /** Starts a server with these flags and says what came of it; throws when there is none in the end. */
 export async function startAndReport(loaded: LoadedConfig, args: string[], json: boolean): Promise<number> {
-  const { host, port, state_dir } = loaded.values;
-  const started = await startServer({ command: selfCommand(), args, stateDir: state_dir, host, port });
+  const started = await startServer({ command: selfCommand(), args, ...addressOf(loaded) });
   if (started.outcome === "failed") throw new CommandError(started.message, started.hint, started.exitCode);
   return reportStart(started, loaded, json);
 }
@@ -34,11 +36,16 @@ export function reportStart(
   const differences = started.outcome === "already_running" ? differencesFrom(started.instance, loaded) : [];
   const { pid, health } = started;
   const url = displayUrl(health.host, health.port);
+  const firstToken = started.outcome === "started" ? started.firstToken : null;
   if (json) {
-    printJson({ outcome: started.outcome, url, pid, server_id: health.server_id, differences });
+    const first = firstToken === null ? {} : { first_token: firstToken };
+    printJson({ outcome: started.outcome, url, pid, server_id: health.server_id, differences, ...first });
     return EXIT.done;
   }
-  print(textOf(started, url));
+  const verb = started.outcome === "started" ? "Started" : "Already running";
+  const tokenFile = started.token === null ? null : tokenPaths(loaded.values.state_dir).local;
+  print(`${verb}: ${url} (PID ${pid}, ${health.server_id})\n${trialText(url, tokenFile)}`);
+  if (firstToken !== null) print(firstTokenText(firstToken));
   if (started.outcome === "already_running" && started.instance === null) {
     print(
       `It was not started from ${loaded.values.state_dir}: it belongs to another user, container or state directory`,
@@ -50,12 +57,6 @@ export function reportStart(
     print("To take them up: claude-mpm-socketio restart, with the same flags");
   }
   return EXIT.done;
-}
-
-function textOf({ outcome, pid, health }: Started & { health: unknown; pid: number }, url: string): string {
-  const { server_id } = health as { server_id: string };
-  const verb = outcome === "started" ? "Started" : "Already running";
-  return `${verb}: ${url} (PID ${pid}, ${server_id})\nTry: curl -d '{"type":"hello"}' ${url}/api/events`;
 }
 
 interface Difference {

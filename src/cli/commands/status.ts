@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { request } from "../../client/http.ts";
+import { ask, type Endpoint, refusalIn } from "../../client/http.ts";
 import { serverPaths } from "../../config/paths.ts";
 import { findServer } from "../../daemon/find.ts";
 import type { Instance } from "../../daemon/instance.ts";
@@ -10,8 +10,8 @@ import { RELEASE_VERSION } from "../../version.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
 import { checkRows } from "../check-rows.ts";
 import { logFileOf } from "../log-file.ts";
-import { EXIT, print, printJson, style, table } from "../output.ts";
-import { whyNotRunning } from "../reach.ts";
+import { EXIT, print, printError, printJson, style, table } from "../output.ts";
+import { addressOf, whyNotRunning } from "../reach.ts";
 import type { Command } from "../tree.ts";
 import { LIVE_STATES, sessionRows } from "../session-rows.ts";
 
@@ -32,18 +32,24 @@ export default {
   },
   async run({ args, rawArgs }) {
     const loaded = loadForCommand(rawArgs);
-    const { host, port, state_dir: stateDir } = loaded.values;
-    const found = await findServer({ stateDir, host, port });
+    const { port, state_dir: stateDir } = loaded.values;
+    const found = await findServer(addressOf(loaded));
     if (found.state !== "running") {
       const reason = whyNotRunning(found, loaded);
+      if (found.state === "guarded") {
+        const { pid, status } = found;
+        if (args.json === true) printJson({ running: true, port, state: found.state, pid, status, reason });
+        else printError(reason);
+        return EXIT.failed;
+      }
       if (args.json === true) printJson({ running: false, port, state: found.state, reason });
       else print(reason);
       return EXIT.notRunning;
     }
 
-    const { health, instance, url } = found;
-    const details = args.verbose === true ? await answerOf<Stats>(`${url}/stats`) : null;
-    const sessions = details ? await liveSessions(url) : [];
+    const { health, instance } = found;
+    const details = args.verbose === true ? await answerOf<Stats>(found, "/stats") : null;
+    const sessions = details ? await liveSessions(found) : [];
     const paths = serverPaths(stateDir, port);
     const logFile = logFileOf(instance, loaded.values);
     const lastErrors = details ? lastProblems(logFile) : [];
@@ -129,17 +135,20 @@ function settingRows(instance: Instance | null): string[][] {
 }
 
 /** Those that are not over, first of all those that wait for somebody. */
-async function liveSessions(url: string): Promise<Session[]> {
+async function liveSessions(server: Endpoint): Promise<Session[]> {
   const answers = await Promise.all(
     LIVE_STATES.map((state) =>
-      answerOf<{ sessions: Session[] }>(`${url}/api/sessions?limit=1000&state=${state}`),
+      answerOf<{ sessions: Session[] }>(server, `/api/sessions?limit=1000&state=${state}`),
     ),
   );
   return answers.flatMap(({ sessions }) => sessions);
 }
 
-async function answerOf<T>(url: string): Promise<T> {
-  return JSON.parse((await request(url, { timeoutMs: 5000 })).text) as T;
+async function answerOf<T>(server: Endpoint, path: string): Promise<T> {
+  const { status, text } = await ask(server, path, { timeoutMs: 5000 });
+  const refusal = refusalIn(status, text);
+  if (refusal) throw refusal;
+  return JSON.parse(text) as T;
 }
 
 /** The newest warnings and errors of a log file, oldest first. */

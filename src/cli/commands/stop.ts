@@ -3,6 +3,7 @@ import { instancePorts } from "../../daemon/instance.ts";
 import { type Stopped, stopServer } from "../../daemon/stop.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
 import { CommandError, EXIT, print, printJson } from "../output.ts";
+import { addressOf } from "../reach.ts";
 import type { Command } from "../tree.ts";
 
 export default {
@@ -13,10 +14,11 @@ export default {
     all: { type: "boolean", description: "Stop the servers on all ports" },
   },
   async run({ args, rawArgs }) {
-    const { host, port, state_dir: stateDir } = loadForCommand(rawArgs).values;
+    const address = addressOf(loadForCommand(rawArgs));
+    const { stateDir, port } = address;
     const ports = args.all === true ? instancePorts(stateDir) : [port];
     const results = await Promise.all(
-      ports.map(async (one) => ({ port: one, ...(await stopServer({ stateDir, host, port: one })) })),
+      ports.map(async (one) => ({ port: one, ...(await stopServer({ ...address, port: one })) })),
     );
 
     const failed = results.find((result) => result.outcome === "failed");

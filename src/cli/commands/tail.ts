@@ -1,5 +1,7 @@
+import type { Endpoint } from "../../client/http.ts";
 import { readPage } from "../../client/history.ts";
 import { followEvents } from "../../client/stream.ts";
+import { endpointOf } from "../../daemon/endpoint.ts";
 import { isObject } from "../../protocol/event.ts";
 import { parseExactJson } from "../../protocol/json.ts";
 import type { ResumePosition } from "../../protocol/query.ts";
@@ -9,7 +11,7 @@ import { loadForCommand, SERVER_ARGS } from "../flags.ts";
 import { gapText } from "../gap-text.ts";
 import type { Moment } from "../moment.ts";
 import { EXIT, printError, printPatiently, style, terminalColumns } from "../output.ts";
-import { runningOrStartedServer } from "../reach.ts";
+import { addressOf, runningOrStartedServer } from "../reach.ts";
 import type { Command } from "../tree.ts";
 import { harmlessJson } from "../terminal-text.ts";
 
@@ -23,9 +25,12 @@ export default {
   },
   async run({ args, rawArgs }) {
     const flags = readEventFlags(args, rawArgs);
-    const url = await runningOrStartedServer(loadForCommand(rawArgs), rawArgs);
-    const filter = await filterOf(url, flags);
-    const from = await positionOf(url, flags.since);
+    const loaded = loadForCommand(rawArgs);
+    const found = await runningOrStartedServer(loaded, rawArgs);
+    const filter = await filterOf(found, flags);
+    const from = await positionOf(found, flags.since);
+    // With port 0 only the first look knows which it is.
+    const server = loaded.values.port === 0 ? () => found : () => endpointOf(addressOf(loaded));
 
     const interrupted = new AbortController();
     const { signal } = interrupted;
@@ -35,7 +40,7 @@ export default {
       signal.addEventListener("abort", () => resolve(false));
     });
 
-    for await (const update of followEvents({ url, filter, from, signal })) {
+    for await (const update of followEvents({ server, filter, from, signal })) {
       if (update.kind === "event") {
         const text = args.json === true ? harmlessJson(update.json) : textOf(update.json, lineOf);
         if (!(await Promise.race([printPatiently(text), aborted]))) break;
@@ -48,10 +53,10 @@ export default {
 } satisfies Command;
 
 /** Where the stream begins: what comes after this is shown, also when the connection is lost before the first event. */
-async function positionOf(url: string, since: Moment | undefined): Promise<ResumePosition> {
+async function positionOf(server: Endpoint, since: Moment | undefined): Promise<ResumePosition> {
   const filter = new URLSearchParams();
   if (since && "time" in since) filter.set("since", isoTime(since.time));
-  const { epoch, last_seq, events } = await readPage(url, {
+  const { epoch, last_seq, events } = await readPage(server, {
     filter,
     after: 0,
     limit: since && "time" in since ? 1 : 0,

@@ -5,10 +5,11 @@ import { ConfigError, loadConfig, type LoadedConfig, type LoadOptions } from "..
 import { processEnv } from "../../config/env.ts";
 import { checkTls } from "../../config/tls.ts";
 import { serverPaths } from "../../config/paths.ts";
-import { describeHolder } from "../../daemon/failure.ts";
+import { describeHolder, GIVE_TOKEN } from "../../daemon/failure.ts";
 import { findServer, type Found } from "../../daemon/find.ts";
 import { instancePorts, readInstance, temporaryFiles } from "../../daemon/instance.ts";
 import { isSameProcess } from "../../daemon/process.ts";
+import { addressOf } from "../reach.ts";
 import { isLocked } from "../../log/lock.ts";
 import { problemOfDirectory } from "../../private-files.ts";
 import { COMPATIBILITY_MATRIX } from "../../protocol/compatibility.ts";
@@ -143,11 +144,10 @@ export function checkStaleFiles({ values }: LoadedConfig): Finding[] {
 }
 
 /** Who holds the port, and whether our server answers on it. */
-export async function checkPort({ values }: LoadedConfig): Promise<{ findings: Finding[]; found: Found }> {
+export async function checkPort(loaded: LoadedConfig): Promise<{ findings: Finding[]; found: Found }> {
   const name = "port";
-  const { host, port, state_dir: stateDir } = values;
-  const found = await findServer({ stateDir, host, port });
-  return { findings: [portFinding(name, port, found)], found };
+  const found = await findServer(addressOf(loaded));
+  return { findings: [portFinding(name, loaded.values.port, found)], found };
 }
 
 function portFinding(name: string, port: number, found: Found): Finding {
@@ -166,6 +166,12 @@ function portFinding(name: string, port: number, found: Found): Finding {
       }
       return ok(name, what);
     }
+    case "guarded":
+      return warning(
+        name,
+        `${port} is held by a server of ours (${found.status}) that asks for a token, and none here is good for it`,
+        GIVE_TOKEN,
+      );
     case "none":
       return ok(name, `${port} is free`);
     case "busy":

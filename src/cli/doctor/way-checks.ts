@@ -1,12 +1,13 @@
 /** The way of an event, walked: from a hook or a request into the log, and out to a socket. */
 import { spawn } from "node:child_process";
 import { CANARY_HOOK, type CanarySender, sendCanary } from "../../client/canary.ts";
+import type { Endpoint } from "../../client/http.ts";
 import { childEnv } from "../../config/env.ts";
 import type { LoadedConfig } from "../../config/load.ts";
 import { serverPaths } from "../../config/paths.ts";
+import { endpointOf } from "../../daemon/endpoint.ts";
 import type { ServerAddress } from "../../daemon/find.ts";
 import { droppedFile, type SpoolStatus, spoolStatus } from "../../hooks/spool.ts";
-import { localUrl } from "../../protocol/hosts.ts";
 import { selfCommand } from "../self.ts";
 import { failed, type Finding, ok, warning } from "./checks.ts";
 
@@ -18,11 +19,11 @@ const HOOK_LIMIT_MS = 5000;
  * @param isOwn whether the server has its instance file in this state directory
  */
 export async function checkWay(server: ServerAddress, isOwn: boolean): Promise<Finding[]> {
-  const { stateDir, host, port } = server;
-  const url = localUrl(host, port);
-  const canary = await walk("canary", "event", url);
+  const { stateDir, port } = server;
+  const endpoint = endpointOf(server);
+  const canary = await walk("canary", "event", endpoint);
   if (isOwn) {
-    return [canary, await walk("hook", "hook run and its event", url, (id) => runHook(server, id))];
+    return [canary, await walk("hook", "hook run and its event", endpoint, (id) => runHook(server, id))];
   }
   const message = `the server on port ${port} has no instance file in ${stateDir}, so hooks take it for another program`;
   return [
@@ -68,9 +69,9 @@ export function checkSpool({ values }: LoadedConfig, isRunning: boolean): Findin
   return findings.length > 0 ? findings : [ok(name, "nothing waits, nothing was given up")];
 }
 
-async function walk(name: string, what: string, url: string, send?: CanarySender): Promise<Finding> {
+async function walk(name: string, what: string, server: Endpoint, send?: CanarySender): Promise<Finding> {
   try {
-    const { connect, stored, delivered } = await sendCanary(url, send);
+    const { connect, stored, delivered } = await sendCanary(server, send);
     const way = `${what} stored in ${ms(stored)}, back over the socket in ${ms(delivered)}`;
     return ok(name, `socket connected in ${ms(connect)}; ${way}`);
   } catch (error) {

@@ -67,7 +67,7 @@ function isOwn(stateDir: string, port: number): boolean {
 /** Restarts a server with the program as it is now; resolves with what is wrong, or null. */
 export async function restartServer(program: string, server: RunningServer): Promise<string | null> {
   if (server.service !== null) {
-    return restartByService(server.service, server).then(
+    return restartByService(server.service, { ...server, host: "localhost" }).then(
       () => null,
       (error: Error) => error.message,
     );
