@@ -19,6 +19,8 @@ const ADDRESS = ["host", "port", "state_dir"] as const;
 
 const HTTP_DRAWBACK =
   "while the server is down, Claude Code shows an error at every event, events are lost, and whatever holds the port by then reads them";
+const HTTPS_DRAWBACK =
+  "Claude Code has to trust the server's certificate: start it with NODE_EXTRA_CA_CERTS=FILE where the system does not";
 const SHARED =
   "who shares this project needs the program at the same path; hooks install --scope local is for you alone";
 
@@ -54,7 +56,8 @@ export default {
     });
     const words = [...command, "hook", ...addressFlags(loaded, args.config !== undefined)];
     // The address, not a name: of `localhost` the other family's port may be another user's.
-    const url = `${localUrl(loaded.values.host, loaded.values.port)}/api/hooks/claude`;
+    const { host, port, tls_cert } = loaded.values;
+    const url = `${localUrl(host, port, tls_cert === null ? "http" : "https")}/api/hooks/claude`;
     const hooks = registeredHooks(
       args.http === true ? { command: words, url } : { command: words },
       around.platform,
@@ -66,6 +69,7 @@ export default {
       ...addressWarnings(loaded),
       ...(scope === "project" ? [SHARED] : []),
       ...(args.http === true ? [HTTP_DRAWBACK] : []),
+      ...(args.http === true && tls_cert !== null ? [HTTPS_DRAWBACK] : []),
       ...inspectHooks(around).problems.map(({ message, hint }) => `${message}. ${hint}`),
     ];
     const registered = args.http === true ? url : words.map((word) => quote(word, around.platform)).join(" ");

@@ -1,6 +1,6 @@
 import { ask, type Endpoint } from "../../client/http.ts";
 import { processEnv } from "../../config/env.ts";
-import { displayUrl } from "../../protocol/hosts.ts";
+import { displayUrl, schemeOf } from "../../protocol/hosts.ts";
 import type { Session } from "../../protocol/messages.ts";
 import { lastSegment, shortSession } from "../../sessions/names.ts";
 import { browserCommands, openBrowser } from "../browser.ts";
@@ -30,7 +30,7 @@ export default {
     const session = textOf(args, "session");
     const server = await runningOrStartedServer(loadForCommand(rawArgs), rawArgs);
     const path = session === undefined ? "/" : `/#/session/${encode(await knownSession(server, session))}`;
-    const url = displayUrl(new URL(server.url).hostname, portOf(server.url)) + path;
+    const url = displayUrl(new URL(server.url).hostname, portOf(server.url), schemeOf(server.url)) + path;
     if (args.json !== true) print(url);
     const opened = args.print !== true && (await open(url));
     if (args.json === true) printJson({ url, opened });
@@ -86,7 +86,7 @@ async function open(url: string): Promise<boolean> {
 
 /** A URL leaves out the port that is its scheme's own. */
 function portOf(url: string): number {
-  return Number(new URL(url).port || 80);
+  return Number(new URL(url).port || (schemeOf(url) === "https" ? 443 : 80));
 }
 
 /** Quotes and parentheses too: a session's id may come from anybody, and browsers are often started by scripts. */
