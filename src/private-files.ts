@@ -13,6 +13,7 @@ import {
   readdirSync,
   realpathSync,
   type Stats,
+  statSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
 
@@ -38,7 +39,9 @@ export function ensurePrivateDirectory(path: string): void {
 
 /** Why a directory that is there is not safe; null when it is, or when there is none. */
 export function problemOfDirectory(path: string): NotPrivateError | null {
-  const stat = lstatSync(path, { throwIfNoEntry: false });
+  const link = lstatSync(path, { throwIfNoEntry: false });
+  // systemd leads a service of a dynamic user to its directory by a link; what root has put there nobody else has.
+  const stat = link?.isSymbolicLink() && link.uid === 0 && !isRoot() ? statSync(path) : link;
   if (stat === undefined) return null;
   // systemd has made one of the state directory of a service with a user of its own (systemd.exec(5), `DynamicUser=`).
   if (stat.isSymbolicLink() && isOfRootAlone(path, stat)) return problemOfDirectory(realpathSync(path));
@@ -81,8 +84,11 @@ function isOfRootAlone(path: string, { uid }: Stats): boolean {
 
 /** Root uses what another user's service has made. */
 function belongsToAnother({ uid }: Stats): boolean {
-  const self = process.getuid?.() ?? 0;
-  return self !== 0 && uid !== self;
+  return !isRoot() && uid !== process.getuid?.();
+}
+
+function isRoot(): boolean {
+  return (process.getuid?.() ?? 0) === 0;
 }
 
 function linkError(path: string): NotPrivateError {

@@ -205,7 +205,7 @@ const OWNERS: { package: string; owners: string[] }[] = [
   { package: "jsonc-parser", owners: ["config", "hooks/settings"] },
   { package: "bun:sqlite", owners: ["log"] },
   { package: "fflate", owners: ["release"] },
-  { package: "bun:ffi", owners: ["daemon/windows-process.ts"] },
+  { package: "bun:ffi", owners: ["daemon/sd-notify.ts", "daemon/windows-process.ts"] },
   { package: "build/dashboard.ts", owners: [DASHBOARD_PAGE] },
   ...["preact", "@preact/signals", "uplot", "diff"].map((name) => {
     return { package: name, owners: ["dashboard"] };

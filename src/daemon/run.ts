@@ -1,10 +1,12 @@
 /** Runs a server in this process until a signal ends it. The only file of the daemon that loads the server. */
 import { createApp, type App } from "../app.ts";
+import { processEnv } from "../config/env.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { type Config, fieldOf, type Key, KEYS } from "../config/schema.ts";
 import { RELEASE_VERSION, SERVER_VERSION } from "../version.ts";
 import { readInstance, removeInstance, temporaryFiles, writeInstance, type Instance } from "./instance.ts";
 import { identifyProcess } from "./process.ts";
+import { type ServiceManager, serviceManager } from "./sd-notify.ts";
 import { rmSync } from "node:fs";
 
 export interface RunOptions {
@@ -39,11 +41,13 @@ export async function runServer({ loaded, reload, args, stderr, onReady }: RunOp
   let live = config;
   let sources = sourcesOf(loaded);
   const record = (): Instance => ({ ...instanceOf(app, live, args), sources });
+  const manager = managerOf(app);
   writeInstance(record());
   for (const path of temporaryFiles(config.state_dir, app.port)) rmSync(path, { force: true });
 
   const stopped = new Promise<void>((resolve) => {
     stop = () => {
+      manager?.stopping();
       // From here on it is no server to be found; its lock, released last, makes a successor wait.
       removeOwnFile(config.state_dir, app.port);
       setTimeout(resolve, STOP_LIMIT_MS);
@@ -88,7 +92,18 @@ export async function runServer({ loaded, reload, args, stderr, onReady }: RunOp
   }
 
   onReady(record(), app.firstToken);
+  manager?.ready();
   await stopped;
+}
+
+/** One that cannot be told would take the service for one that never came up, and says so itself. */
+function managerOf(app: App): ServiceManager | null {
+  try {
+    return serviceManager(processEnv());
+  } catch (error) {
+    app.logger.error("systemd cannot be told that the server is ready", { error: (error as Error).message });
+    return null;
+  }
 }
 
 function removeOwnFile(stateDir: string, port: number): void {

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { childEnv } from "../config/env.ts";
+import { serverEnv } from "../config/env.ts";
 import { serverPaths } from "../config/paths.ts";
 import { type Endpoint, probe } from "../client/http.ts";
 import type { Health } from "../protocol/messages.ts";
@@ -112,7 +112,7 @@ async function spawnServer({ command, args, stateDir, port }: StartOptions): Pro
   const child = spawn(program, [...entry, "serve", "--background", ...args], {
     detached: true,
     stdio: ["ignore", "pipe", stderr],
-    env: childEnv(),
+    env: serverEnv(),
     windowsHide: true,
   });
   closeSync(stderr);

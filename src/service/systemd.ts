@@ -12,6 +12,9 @@ export const SYSTEM_LOG_FILE = `/var/log/${PRODUCT}/server.log`;
 /** Variables of a system service that others need not read: mode 600, read by systemd and not by the service. */
 export const SECRETS_FILE = "/etc/claude-mpm/socketio.env";
 
+/** The longest that a server keeps others waiting, saving a damaged log, is half a second. */
+const WATCHDOG_SECONDS = 30;
+
 export interface UnitOptions {
   mode: "user" | "system";
   /** Absolute, and without a version. */
@@ -34,7 +37,12 @@ StartLimitIntervalSec=60
 StartLimitBurst=5
 
 [Service]
-Type=exec
+# The server says itself when it takes traffic, and that its event loop turns: one that hangs is ended and started anew.
+Type=notify
+WatchdogSec=${WATCHDOG_SECONDS}
+# What hangs can be asked for nothing, and its memory, which others' prompts are in, belongs into no core file.
+WatchdogSignal=SIGKILL
+LimitCORE=0
 ExecStartPre=${command("config", "check")}
 ExecStart=${command("serve")}
 ExecReload=/bin/kill -HUP $MAINPID

@@ -186,14 +186,6 @@ describe("config", () => {
   });
 });
 
-test("an open host is refused with exit 78 while nothing guards it", async () => {
-  for (const command of ["serve", "start"]) {
-    const { exitCode, stderr } = await user.run([command, "--port", "0", "--host", "0.0.0.0"]);
-    expect(exitCode).toBe(78);
-    expect(stderr).toContain("auth to off");
-  }
-});
-
 test("logs -f ends when nobody reads it", async () => {
   const own = account();
   const port = `${await freePort()}`;

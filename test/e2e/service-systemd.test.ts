@@ -103,6 +103,46 @@ describe.skipIf(obstacle !== null)(`systemd${obstacle === null ? "" : ` (${obsta
     expect(await shown("MainPID", "ActiveState")).toEqual({ ...after, ActiveState: "active" });
   });
 
+  test("it counts as started when it takes traffic, and not before", async () => {
+    for (let round = 0; round < 3; round += 1) {
+      expect((await machine.root("systemctl", "restart", UNIT)).exitCode).toBe(0);
+      const { stdout } = await machine.root("curl", "-s", "http://localhost:8765/ready");
+      expect(JSON.parse(stdout)).toMatchObject({ ready: true });
+    }
+    expect(await shown("Type", "WatchdogUSec", "ActiveState")).toEqual({
+      Type: "notify",
+      WatchdogUSec: "30s",
+      ActiveState: "active",
+    });
+  });
+
+  test("a server whose event loop hangs is ended and started anew, one that works is not", async () => {
+    const dropIn = `/run/systemd/system/${UNIT}.d`;
+    mkdirSync(machine.path(dropIn), { recursive: true });
+    writeFileSync(machine.path(`${dropIn}/soon.conf`), "[Service]\nWatchdogSec=2\n");
+    await machine.root("systemctl", "daemon-reload");
+    await machine.root("systemctl", "restart", UNIT);
+    const before = await shown("MainPID");
+    // Longer than it may hang.
+    await Bun.sleep(3000);
+    expect(await shown("MainPID", "NRestarts", "ActiveState")).toEqual({
+      ...before,
+      NRestarts: "0",
+      ActiveState: "active",
+    });
+    await machine.root("systemctl", "kill", "--signal=STOP", UNIT);
+    await eventually(async () => (await shown("NRestarts")).NRestarts === "1", {
+      what: "the restart",
+      limitMs: 30_000,
+    });
+    const status = await eventually(() => statusOf(8765).catch(() => null), { what: "the answer" });
+    expect(status).toMatchObject({ status: "healthy", pid: Number((await shown("MainPID")).MainPID) });
+    expect(status.pid).not.toBe(Number(before.MainPID));
+    rmSync(machine.path(dropIn), { recursive: true });
+    await machine.root("systemctl", "daemon-reload");
+    await machine.root("systemctl", "restart", UNIT);
+  });
+
   test("status tells of it, stop and start go through systemd", async () => {
     const service = async (...args: string[]) =>
       machine.root(INSTALLED, "service", ...args, "--mode", "system", "--json");

@@ -221,7 +221,7 @@ describe("what keeps a service from being installed", () => {
   test("an invalid configuration: exit 78, and nothing is written", async () => {
     const { run, files } = await user();
     expect((await run("install", "--port", "99999")).exitCode).toBe(78);
-    expect((await run("install", "--environment", "production")).exitCode).toBe(78);
+    expect((await run("install", "--set", "ping_interval=0")).exitCode).toBe(78);
     expect(files()).toEqual([]);
   });
 

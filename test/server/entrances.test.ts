@@ -83,7 +83,7 @@ beforeAll(async () => {
     admin: await make("a", ["admin"]),
     expired: await make("old", ["admin"], Date.now() - 1000),
     revoked: await make("gone", ["admin"]),
-    configured: "the configured one",
+    configured: "the-configured-one",
     local: "",
   };
   await removeTokens(path, "gone");
