@@ -163,7 +163,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "hooks",
-    may: "config daemon/instance-text.ts daemon/linux-process.ts log/lock.ts private-files.ts protocol".split(
+    may: "config daemon/instance-text.ts daemon/linux-port.ts daemon/linux-process.ts log/lock.ts private-files.ts protocol".split(
       " ",
     ),
     because: "a hook is over before a client or a server would be loaded; it knows one by its files",

@@ -27,17 +27,6 @@ export function agentFor({
   return url.startsWith("https:") ? new Agent(tlsOptions(certificates)) : undefined;
 }
 
-const PEM_CERTIFICATE =
-  /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^]*?-----END (?:TRUSTED |X509 )?CERTIFICATE-----/;
-
-/**
- * The certificate in a PEM text that a client is to believe: the first, which is the server's own. To believe its issuer
- * as well would be to believe everybody who has one of theirs. Null where there is none.
- */
-export function ownCertificate(text: string): string | null {
-  return text.match(PEM_CERTIFICATE)?.[0] ?? null;
-}
-
 const UNKNOWN_ISSUER = "nobody who is trusted here has issued it";
 const REASONS: Record<string, string> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: "it is not the one that is expected, and signed by itself",

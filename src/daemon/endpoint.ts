@@ -2,12 +2,12 @@
 import { lstatSync, readFileSync } from "node:fs";
 import { readLocalToken } from "../auth/local-token.ts";
 import type { Endpoint } from "../client/http.ts";
-import { ownCertificate } from "../client/trust.ts";
-import { asksForTokens } from "../config/access.ts";
 import { ConfigError } from "../config/load.ts";
 import { serverPaths, tokenPaths } from "../config/paths.ts";
 import { isLoopbackHost, localAddress, localUrl, type Scheme, schemeOf } from "../protocol/hosts.ts";
+import { ownCertificate } from "../protocol/pem.ts";
 import { type Instance, type InstanceFile, readInstance } from "./instance.ts";
+import { asksForToken } from "./instance-text.ts";
 import { isTrustedUser } from "./linux-port.ts";
 import { listenersOnLinux } from "./port-holder.ts";
 import { isSameProcess } from "./process.ts";
@@ -88,7 +88,7 @@ function readCertificate(path: string, isNeeded: boolean): string | null {
 function tokenFor(instance: Instance | null, address: ServerAddress): string | null {
   const { token = null, host, port, stateDir } = address;
   if (instance === null) return token !== null && isTrustedPlace(host, port) ? token : null;
-  if (token === null && !asksForTokens(accessOf(instance))) return null;
+  if (token === null && !asksForToken(instance)) return null;
   const owner = ownerOf(serverPaths(stateDir, port).instance);
   const me = process.getuid?.() ?? owner;
   const lives = (owner === me || me === 0) && isSameProcess(instance);
@@ -97,12 +97,6 @@ function tokenFor(instance: Instance | null, address: ServerAddress): string | n
     return (lives && owner === me) || (isConfigured && isTrustedPlace(host, port)) ? token : null;
   }
   return lives ? localToken(tokenPaths(stateDir).local, owner) : null;
-}
-
-/** The settings that decide it; a file that does not say is of a release without tokens. */
-export function accessOf({ settings, host }: Instance): Parameters<typeof asksForTokens>[0] {
-  const { auth } = settings;
-  return { auth: auth === "on" || auth === "auto" ? auth : "off", host };
 }
 
 /** Sent only to the user who has it anyway; null where it cannot be read, as by others it must not be. */

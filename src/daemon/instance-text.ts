@@ -1,4 +1,5 @@
 /** What an instance file says, whoever has read it. */
+import { asksForTokens } from "../config/access.ts";
 import { isObject } from "../protocol/event.ts";
 
 export interface Instance {
@@ -35,6 +36,11 @@ export function parseInstance(text: string, port: number): Instance | null {
     // Half a document, or none.
     return null;
   }
+}
+
+/** Whether the server asks for one; a file that does not say is of a release without tokens. */
+export function asksForToken({ settings: { auth }, host }: Instance): boolean {
+  return (auth === "on" || auth === "auto") && asksForTokens({ auth, host });
 }
 
 /** Every field that is used has to be there: the file may be anybody's. */

@@ -67,8 +67,8 @@ export function connect({ address, port, token, tls }: Target): Connection {
           if (end !== -1 || answer.length > MAX_HEAD_CHARS)
             settle(readAnswer(answer.slice(0, Math.max(0, end))));
         },
-        close: () => secure !== null && isPlain ? undefined : fail(),
-        error: () => secure !== null && isPlain ? undefined : fail(),
+        close: () => (secure !== null && isPlain ? undefined : fail()),
+        error: () => (secure !== null && isPlain ? undefined : fail()),
         connectError: fail,
       },
     });
@@ -99,7 +99,9 @@ export function connect({ address, port, token, tls }: Target): Connection {
 function tlsOptions({ certificates }: TargetTls): Bun.TLSOptions {
   if (certificates === null) return { rejectUnauthorized: true };
   // Judged by `isBelieved`: Bun.connect asks nobody about a name that does not fit.
-  return { ca: [...certificates], rejectUnauthorized: false, ...{ allowPartialTrustChain: true } };
+  // Its types do not know the last of these.
+  const options = { ca: [...certificates], rejectUnauthorized: false, allowPartialTrustChain: true };
+  return options;
 }
 
 /** A certificate that is pinned may have been made for any host: that is looked at last, when all else is good. */

@@ -1,16 +1,27 @@
 /** Where a hook's event may go: to a server that can be told to be ours, and to nobody else. */
 import type { LightConfig } from "../config/light.ts";
-import { serverPaths } from "../config/paths.ts";
-import { type Instance, parseInstance } from "../daemon/instance-text.ts";
+import { serverPaths, tokenPaths } from "../config/paths.ts";
+import { asksForToken, type Instance, parseInstance } from "../daemon/instance-text.ts";
+import { isTrustedUser, listenersIn, PORT_TABLES } from "../daemon/linux-port.ts";
 import { BOOT_ID_PATH, parseLinuxProcess, statPath } from "../daemon/linux-process.ts";
-import { isLoopbackHost, localAddress } from "../protocol/hosts.ts";
+import { isLoopbackHost, localAddress, schemeOf } from "../protocol/hosts.ts";
+import { ownCertificate } from "../protocol/pem.ts";
 
 export interface Target {
   address: string;
   port: number;
   token: string | null;
+  /** Null is plain HTTP. */
+  tls: TargetTls | null;
   /** Bytes of one event's JSON at most. */
   max_http_buffer_size: number;
+}
+
+export interface TargetTls {
+  /** PEM; the server has to show one of these, or one that chains to it. Null is what the system trusts. */
+  certificates: readonly string[] | null;
+  /** Nothing tells whether it speaks TLS: what does not is sent plain HTTP. */
+  orPlain: boolean;
 }
 
 /** Where a server should be, and whether what is there is the one that was looked for. */
@@ -20,26 +31,81 @@ export interface Candidate {
 }
 
 /**
- * The server whose instance file belongs to this user, if it lives, or another host that was configured together with
- * a token. A port alone proves nothing: another program may hold it.
+ * The server whose instance file belongs to this user, if it lives; or one that was configured together with a token, on
+ * another host, or on this one for as long as no other user of it holds the port. A port alone proves nothing.
  *
  * All without `node:fs`, which takes longer to load than a hook takes for all else, and side by side.
  */
 export async function findTarget(config: LightConfig): Promise<Candidate | null> {
-  const { host, port, token, max_http_buffer_size } = config;
-  const { instance: path, lock } = serverPaths(config.state_dir, port);
+  const { host, port, token, state_dir: stateDir, max_http_buffer_size } = config;
+  const { instance: path, lock } = serverPaths(stateDir, port);
   const bootId = process.platform === "linux" ? readBootId() : Promise.resolve("");
   const instance = await readOwnInstance(path, port);
   const address = localAddress(host);
-  const configured = token !== null && !isLoopbackHost(address);
-  if (instance !== null && (!configured || localAddress(instance.host) === address)) {
-    const { max_http_buffer_size: limit } = instance.settings;
-    const size = typeof limit === "number" ? limit : max_http_buffer_size;
-    const target = { address: localAddress(instance.host), port, token, max_http_buffer_size: size };
-    return { target, isOurs: lives(instance, bootId, lock).catch(() => false) };
+  const mayBeThere = async () => token !== null && (!isLoopbackHost(address) || isTrusted(port));
+  const isElsewhere = token !== null && !isLoopbackHost(address);
+  if (instance === null || (isElsewhere && localAddress(instance.host) !== address)) {
+    if (token === null) return null;
+    const tls = await tlsFor(null, config);
+    return { target: { address, port, token, tls, max_http_buffer_size }, isOurs: mayBeThere() };
   }
-  if (!configured) return null;
-  return { target: { address, port, token, max_http_buffer_size }, isOurs: Promise.resolve(true) };
+  const { max_http_buffer_size: limit } = instance.settings;
+  const target = {
+    address: localAddress(instance.host),
+    port,
+    token: token ?? (asksForToken(instance) ? await readOwnToken(tokenPaths(stateDir).local) : null),
+    tls: await tlsFor(instance, config),
+    max_http_buffer_size: typeof limit === "number" ? limit : max_http_buffer_size,
+  };
+  const isOurs = lives(instance, bootId, lock)
+    .catch(() => false)
+    .then((it) => it || (target.address === address && mayBeThere()));
+  return { target, isOurs };
+}
+
+/** Believed is what the server says that it shows: the configured file may have changed since it was read. */
+async function tlsFor(
+  instance: Instance | null,
+  { host, tls_cert: path }: LightConfig,
+): Promise<TargetTls | null> {
+  if (instance !== null) {
+    if (schemeOf(instance.url) === "http") return null;
+    if (instance.certificate) return { certificates: [instance.certificate], orPlain: false };
+  }
+  if (path !== null) {
+    const certificate = ownCertificate(await Bun.file(path).text());
+    if (certificate === null) throw new Error("no certificate");
+    return { certificates: [certificate], orPlain: false };
+  }
+  // To another machine TLS comes first: what is said to it in plain text, others read.
+  return isLoopbackHost(localAddress(host)) ? null : { certificates: null, orPlain: true };
+}
+
+/** Whether only those listen on a port of this machine who may be told what is meant for it. Only Linux tells in time. */
+async function isTrusted(port: number): Promise<boolean> {
+  const own = process.getuid?.();
+  if (process.platform !== "linux" || own === undefined) return false;
+  const tables = await Promise.all(
+    PORT_TABLES.map((path) =>
+      Bun.file(path)
+        .text()
+        .catch(() => ""),
+    ),
+  );
+  const listeners = tables.flatMap((table) => listenersIn(table, port));
+  return listeners.length > 0 && listeners.every(({ uid }) => isTrustedUser(uid, own));
+}
+
+/** Null where it is not there, or not this user's alone. */
+async function readOwnToken(path: string): Promise<string | null> {
+  try {
+    const file = Bun.file(path);
+    const [text, { uid, mode }] = await Promise.all([file.text(), file.stat()]);
+    const isOwn = !process.getuid || (uid === process.getuid() && (mode & 0o077) === 0);
+    return isOwn ? text.trim() : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Begun long before it is awaited, so it never rejects: where it cannot be read no server can be told to be ours. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { serverPaths } from "../../src/config/paths.ts";
 import { spoolStatus } from "../../src/hooks/spool.ts";
 import { account, binary } from "../support/binary.ts";
+import { eavesdropper } from "../support/eavesdropper.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
 
@@ -121,6 +122,68 @@ function vouchFor(user: User, settings: object = {}): void {
 
 const answer = (status: number, body = "") =>
   `HTTP/1.1 ${status} X\r\nX-Server-Version: 1.0.0\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+
+describe("with a server that asks for tokens", () => {
+  test("a hook needs no set-up, and takes no detour", async () => {
+    const user = await setUp();
+    await user.start("--auth", "on");
+    await user.hook(pre("t1"));
+    expect(existsSync(user.spool)).toBe(false);
+    const { stdout } = await user.run(["history", "--json", "--port", `${user.port}`]);
+    expect(JSON.parse(stdout).events).toMatchObject([{ type: "hook.pre_tool_use" }]);
+  });
+
+  test("what it refuses waits, and is taken all the same", async () => {
+    const user = await setUp();
+    await user.start("--auth", "on");
+    const env = { CLAUDE_MPM_SOCKETIO_TOKEN: "cms_of-another-server" };
+    await user.hook(pre("t1"), env);
+    await eventually(async () => {
+      const { stdout } = await user.run(["history", "--json", "--port", `${user.port}`]);
+      return JSON.parse(stdout).events.length === 1;
+    });
+    expect(user.status()).toMatchObject({ waiting: 0, dropped: 0 });
+  });
+
+  test("a token that others may read is not sent", async () => {
+    const user = await setUp();
+    vouchFor(user, { auth: "on" });
+    const listener = await stranger(user.port, answer(200, "{}"));
+    writeFileSync(join(user.stateDir, "local-token"), "cms_secret\n", { mode: 0o644 });
+    await user.hook(pre("t1"));
+    expect(listener.received()).not.toContain("cms_secret");
+    chmodSync(join(user.stateDir, "local-token"), 0o600);
+    await user.hook(pre("t2"));
+    await eventually(() => listener.received().includes("Authorization: Bearer cms_secret"));
+    await listener.close();
+  });
+
+  test.skipIf(process.platform !== "linux" || process.getuid?.() !== 0)(
+    "one of the machine is reached by a configured token, unless another user holds the port",
+    async () => {
+      for (const [uid, isReached] of [
+        [61_200, true],
+        [999, true],
+        [1234, false],
+      ] as const) {
+        const listener = await eavesdropper(uid);
+        const user = account();
+        const env = {
+          CLAUDE_MPM_SOCKETIO_PORT: `${listener.port}`,
+          CLAUDE_MPM_SOCKETIO_TOKEN: "cms_for-the-service",
+        };
+        await user.run(["hook"], { env, stdin: JSON.stringify(pre("t1")) });
+        const emitted = await user.run(["emit", "x"], { env });
+        const heard = listener.heard.join("\n");
+        expect([uid, heard.includes("cms_for-the-service")]).toEqual([uid, isReached]);
+        expect([uid, heard.includes("PreToolUse")]).toEqual([uid, isReached]);
+        expect(emitted.exitCode).toBe(1);
+        const { spool } = serverPaths(user.stateDir, listener.port);
+        if (!isReached) expect(spoolStatus(spool).waiting).toBe(1);
+      }
+    },
+  );
+});
 
 describe("with a server", () => {
   test("a hook's event is stored in its normal form", async () => {

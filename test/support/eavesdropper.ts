@@ -10,8 +10,11 @@ export interface Eavesdropper {
   exited: Promise<unknown>;
 }
 
-export async function eavesdropper(): Promise<Eavesdropper> {
-  const child = Bun.spawn([process.execPath, import.meta.path], { stdin: "ignore", stdout: "pipe" });
+/** @param uid of another user than this one; only root can do that */
+export async function eavesdropper(uid?: number): Promise<Eavesdropper> {
+  const asUser = uid === undefined ? [] : ["setpriv", `--reuid=${uid}`, "--clear-groups"];
+  const argv = [...asUser, process.execPath, import.meta.path];
+  const child = Bun.spawn(argv, { cwd: "/", env: { HOME: "/" }, stdin: "ignore", stdout: "pipe" });
   onEnd(() => child.kill("SIGKILL"));
   const heard: string[] = [];
   let rest = "";

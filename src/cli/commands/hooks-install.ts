@@ -15,7 +15,7 @@ import { SCOPE_ARG, scopeOf, surroundings } from "../scope.ts";
 import { selfCommand } from "../self.ts";
 
 /** What tells the hook which server it is for. */
-const ADDRESS = ["host", "port", "state_dir"] as const;
+const ADDRESS = ["host", "port", "state_dir", "tls_cert"] as const;
 
 const HTTP_DRAWBACK =
   "while the server is down, Claude Code shows an error at every event, events are lost, and whatever holds the port by then reads them";
