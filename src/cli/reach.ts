@@ -61,7 +61,10 @@ export function addressOf({
   return { stateDir, host, port, token, tlsCert };
 }
 
-function absence(found: Absent, { values: { port, token }, origins }: LoadedConfig): CommandError {
+function absence(
+  found: Absent,
+  { values: { port, token, tls_cert: certificate }, origins }: LoadedConfig,
+): CommandError {
   const flag = origins.port.kind === "flag" ? ` --port ${port}` : "";
   switch (found.state) {
     case "hung":
@@ -78,7 +81,9 @@ function absence(found: Absent, { values: { port, token }, origins }: LoadedConf
       return new CommandError(
         `The certificate shown at ${found.url} is not believed: ${found.why}; nothing was sent`,
         found.instance === null
-          ? "Name the server's certificate: --tls-cert FILE"
+          ? certificate === null
+            ? "Name the server's certificate: --tls-cert FILE"
+            : `Believed is ${certificate} (tls_cert); see who holds the port: claude-mpm-socketio doctor${flag}`
           : `Put a good one in its place, then: kill -HUP ${found.instance.pid}; or claude-mpm-socketio restart${flag}`,
       );
     case "busy":

@@ -25,7 +25,9 @@ export function readTls({ tls_cert: certPath, tls_key: keyPath }: TlsConfig): Tl
   if (certPath === null && keyPath === null) return null;
   if (certPath === null || keyPath === null) {
     const [given, missing] = certPath === null ? ["tls_key", "tls_cert"] : ["tls_cert", "tls_key"];
-    throw new ConfigError([`${given} is set and ${missing} is not; allowed is both of them, or neither`]);
+    throw new ConfigError([
+      `${given} is set and ${missing} is not; allowed is both of them for a server, or neither`,
+    ]);
   }
   const cert = read("tls_cert", certPath, "PEM file of the certificate, followed by those it was issued by");
   const key = read("tls_key", keyPath, "PEM file of the private key");

@@ -24,7 +24,13 @@ const HTTPS_DRAWBACK =
 const SHARED =
   "who shares this project needs the program at the same path; hooks install --scope local is for you alone";
 
-const { host, port, "state-dir": stateDir, config } = SERVER_ARGS as Record<string, { type: "string" }>;
+const {
+  host,
+  port,
+  "state-dir": stateDir,
+  "tls-cert": tlsCert,
+  config,
+} = SERVER_ARGS as Record<string, { type: "string" }>;
 
 export default {
   description:
@@ -36,7 +42,7 @@ export default {
       type: "boolean",
       description: `Let Claude Code post to the server itself; ${HTTP_DRAWBACK}`,
     },
-    ...({ host, port, "state-dir": stateDir, config } as typeof SERVER_ARGS),
+    ...({ host, port, "state-dir": stateDir, "tls-cert": tlsCert, config } as typeof SERVER_ARGS),
     ...JSON_ARG,
   },
   run({ args, rawArgs }) {
@@ -56,8 +62,9 @@ export default {
     });
     const words = [...command, "hook", ...addressFlags(loaded, args.config !== undefined)];
     // The address, not a name: of `localhost` the other family's port may be another user's.
-    const { host, port, tls_cert } = loaded.values;
-    const url = `${localUrl(host, port, tls_cert === null ? "http" : "https")}/api/hooks/claude`;
+    const { values } = loaded;
+    const scheme = values.tls_cert === null ? "http" : "https";
+    const url = `${localUrl(values.host, values.port, scheme)}/api/hooks/claude`;
     const hooks = registeredHooks(
       args.http === true ? { command: words, url } : { command: words },
       around.platform,
@@ -69,7 +76,7 @@ export default {
       ...addressWarnings(loaded),
       ...(scope === "project" ? [SHARED] : []),
       ...(args.http === true ? [HTTP_DRAWBACK] : []),
-      ...(args.http === true && tls_cert !== null ? [HTTPS_DRAWBACK] : []),
+      ...(args.http === true && scheme === "https" ? [HTTPS_DRAWBACK] : []),
       ...inspectHooks(around).problems.map(({ message, hint }) => `${message}. ${hint}`),
     ];
     const registered = args.http === true ? url : words.map((word) => quote(word, around.platform)).join(" ");
