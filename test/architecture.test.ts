@@ -28,6 +28,7 @@ const FACE_MAY = [
   "metrics.ts",
   "server/errors.ts",
   "server/limits.ts",
+  "server/request-id.ts",
   "log/log.ts",
 ];
 

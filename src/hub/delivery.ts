@@ -232,7 +232,7 @@ export function createDelivery(
       }
       for (const event of page.events) {
         if (event.seq > delivered) break;
-        if (!feed.ownSeqs?.delete(event.seq)) give(feed, event);
+        if (!feed.ownSeqs?.delete(event.seq) && wants(feed, event)) give(feed, event);
         feed.catchingUpFrom = event.seq;
       }
       if (feed.catchingUpFrom === after) throw new Error(`the log gave nothing after seq ${after}`);
@@ -246,9 +246,12 @@ export function createDelivery(
     measures.bytesDelivered += receivers * Buffer.byteLength(json);
   }
 
+  function wants({ filter }: Feed, event: StoredEvent): boolean {
+    return filter === null || matchesFilter(event, filter);
+  }
+
   /** One receiver that fails must not cost the others their event. */
   function give(feed: Feed, event: StoredEvent): void {
-    if (feed.filter !== null && !matchesFilter(event, feed.filter)) return;
     if (!feed.subscriber.internal) count(event, 1);
     try {
       feed.subscriber.onEvent(event);
@@ -273,6 +276,8 @@ export function createDelivery(
         const origin = origins[index];
         measures.bytesReceived += Buffer.byteLength(stored.json);
         for (const feed of single) {
+          // First of all, for most want something else: who they are, and what they have not taken yet, is slow to ask.
+          if (feed.catchingUpFrom === null && !wants(feed, stored)) continue;
           const own = feed.subscriber.id === origin;
           if (feed.catchingUpFrom !== null) {
             if (own) (feed.ownSeqs ??= new Set()).add(seq);

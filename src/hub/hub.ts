@@ -37,6 +37,8 @@ export interface Hub {
   publishBatch(inputs: readonly unknown[], way?: Way): Promise<AppendedEvent[]>;
   history(query: HistoryQuery): Promise<HistoryPage>;
 
+  /** How many events wait for the next commit. */
+  pending(): number;
   /** The log as the live feed has reached it. */
   position(): LogPosition;
   countError(): void;
@@ -132,6 +134,7 @@ export function createHub({ log, serverId, maxEventBytes, redaction, onError = (
       return events.length === 0 ? [] : ingest.enqueue(events, undefined, way);
     },
 
+    pending: ingest.pending,
     history: (query) => readHistory(log, query),
     position() {
       const { epoch, first_seq } = log.position();

@@ -16,6 +16,8 @@ export interface IngestOptions {
 export interface Ingest {
   /** @param origin the subscriber that sent these events, and so does not get them back */
   enqueue(events: PendingEvent[], origin: string | undefined, way?: Way): Promise<AppendedEvent[]>;
+  /** How many wait for the next commit. */
+  pending(): number;
   /** Takes nothing more; resolves once everything enqueued so far is stored. */
   close(): Promise<void>;
 }
@@ -41,6 +43,7 @@ export function createIngest({
 }: IngestOptions): Ingest {
   let queue: Waiting[] = [];
   let waiting = 0;
+  let pending = 0;
   let closed = false;
   let running: Promise<void> | null = null;
 
@@ -49,6 +52,7 @@ export function createIngest({
       await gather();
       const group = queue;
       queue = [];
+      pending = 0;
       await commit(group);
     }
     running = null;
@@ -105,11 +109,14 @@ export function createIngest({
       // One batch alone is always taken, however large: it could never be sent again in a better moment.
       if (waiting > 0 && waiting + weight > maxWaiting) return Promise.reject(new CodedError("overloaded"));
       waiting += weight;
+      pending += events.length;
       return new Promise((resolve, reject) => {
         queue.push({ events, origin, way, arrivedAt: performance.now(), resolve, reject });
         running ??= run();
       });
     },
+
+    pending: () => pending,
 
     async close() {
       closed = true;

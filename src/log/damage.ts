@@ -32,6 +32,11 @@ export function isDamage(error: unknown): boolean {
   return code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_NOTADB";
 }
 
+/** The disk is; nothing of the log is amiss. */
+export function isFull(error: unknown): boolean {
+  return (error as { code?: string }).code === "SQLITE_FULL";
+}
+
 /** Reads from the end, until a row cannot be read or is not what was stored. */
 export function rescueEvents(database: Database, lastSeq: number): StoredEvent[] {
   const end = performance.now() + RESCUE_MS;

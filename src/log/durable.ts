@@ -7,7 +7,11 @@ import { openSqliteFile, type SqliteFile, type SqliteLogOptions } from "./sqlite
 
 export interface DurableLogOptions extends SqliteLogOptions {
   /** Told of what the log has done by itself to go on. */
-  onRecovery?: (action: "log_set_aside", message: string, fields: Record<string, string | number>) => void;
+  onRecovery?: (
+    action: "log_set_aside" | "retention_tightened",
+    message: string,
+    fields: Record<string, string | number>,
+  ) => void;
   /** How long it waits before it begins another file. */
   pauseMs?: number;
 }
@@ -30,7 +34,14 @@ export function openSqliteLog(options: DurableLogOptions): EventLog {
     onHealthChange = () => {},
     pauseMs = PAUSE_MS,
   } = options;
-  const fileOptions = { ...options, onDamage: (error: unknown) => recover(error) };
+  const fileOptions = {
+    ...options,
+    onDamage: (error: unknown) => recover(error),
+    onTightened(fields: { limit: number; forgotten: number }) {
+      onRecovery("retention_tightened", "the disk is full: old events make room for new ones", fields);
+      onHealthChange();
+    },
+  };
   let triedAt = Number.NEGATIVE_INFINITY;
   let log: SqliteFile = open();
 

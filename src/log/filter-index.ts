@@ -15,6 +15,8 @@ export interface FilterIndex {
    * there is more to do.
    */
   advance(firstSeq: number, lastSeq: number, budgetMs: number): boolean;
+  /** Removes some of the events before `firstSeq`; returns how many. */
+  remove(firstSeq: number): number;
   /**
    * Removes events that were trimmed before the index came to them, which costs next to nothing: the index takes a
    * hundred times as long for each. To be called within a transaction; `rolledBack` when that one fails.
@@ -124,6 +126,14 @@ export function createFilterIndex(database: Database): FilterIndex {
       return old || indexed < lastSeq;
     },
 
+    remove(firstSeq) {
+      try {
+        return removeSlice(firstSeq, SLICE);
+      } catch (error) {
+        indexed = readIndexed();
+        throw error;
+      }
+    },
     skipTrimmed(firstSeq) {
       if (firstSeq - 1 - indexed >= MIN_SKIP) skip(firstSeq);
     },

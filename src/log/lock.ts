@@ -17,6 +17,8 @@ export function acquireLock(path: string, waitMs = WAIT_MS): (() => void) | null
   const database = new Database(path, { create: true });
   try {
     database.run(`PRAGMA busy_timeout = ${waitMs}`);
+    // It writes nothing, and so can be taken on a disk that is full.
+    database.run("PRAGMA journal_mode = MEMORY");
     database.run("BEGIN EXCLUSIVE");
   } catch (error) {
     database.close();

@@ -5,12 +5,14 @@ import { CodedError } from "../protocol/errors.ts";
 import { type PendingEvent, type StoredEvent, withSeq } from "../protocol/event.ts";
 import type { HealthCheck } from "../protocol/messages.ts";
 import type { EventFilter, HistoryQuery } from "../protocol/query.ts";
-import { closeQuietly, isDamage, type Remains, rescueEvents } from "./damage.ts";
+import { closeQuietly, isDamage, isFull, type Remains, rescueEvents } from "./damage.ts";
 import { openEpoch } from "./epochs.ts";
 import type { PageRequest, Range } from "./filtered.ts";
 import { createFilterIndex } from "./filter-index.ts";
 import { createIdIndex } from "./id-index.ts";
 import { type AppendedEvent, type Epoch, type EventLog, locateIn, type LogPage, withinChars } from "./log.ts";
+import { createRetention, type RetentionOptions } from "./retention.ts";
+import { releaseReserve } from "./reserve.ts";
 import { migrate } from "./migrations.ts";
 
 export interface SqliteLogOptions {
@@ -31,6 +33,8 @@ export interface SqliteLogOptions {
 export interface SqliteFileOptions extends SqliteLogOptions {
   /** Called when damage is met in the background, where nobody would catch the error. */
   onDamage?: (error: unknown) => void;
+  /** Called when fewer events are held, as the disk is full. */
+  onTightened?: RetentionOptions["onTightened"];
 }
 
 /**
@@ -63,6 +67,16 @@ export interface SqliteFile extends EventLog {
  * `NewerLogError` and stays as it is.
  */
 export function openSqliteFile(options: SqliteFileOptions, remains: Remains | null = null): SqliteFile {
+  try {
+    return open(options, remains, false);
+  } catch (error) {
+    // On a full disk the file can be opened with what is kept for that.
+    if (!isFull(error) || !releaseReserve(options.path)) throw error;
+    return open(options, remains, true);
+  }
+}
+
+function open(options: SqliteFileOptions, remains: Remains | null, startsTight: boolean): SqliteFile {
   const database = new Database(options.path, { create: true });
   try {
     database.run("PRAGMA locking_mode = EXCLUSIVE");
@@ -70,7 +84,7 @@ export function openSqliteFile(options: SqliteFileOptions, remains: Remains | nu
     database.run(`PRAGMA synchronous = ${options.durability === "full" ? "FULL" : "NORMAL"}`);
     migrate(database);
     if (remains) takeOver(database, remains);
-    return createLog(database, options);
+    return createLog(database, options, startsTight);
   } catch (error) {
     closeQuietly(database);
     throw error;
@@ -100,7 +114,9 @@ function createLog(
     onHealthChange = () => {},
     warn = () => {},
     onDamage = () => {},
+    onTightened = () => {},
   }: SqliteFileOptions,
+  startsTight: boolean,
 ): SqliteFile {
   const begin = database.query("BEGIN IMMEDIATE");
   const commit = database.query("COMMIT");
@@ -135,6 +151,17 @@ function createLog(
   const { epoch } = epochs.at(-1) as Epoch;
   const ids = createIdIndex(() => firstSeq);
   const index = createFilterIndex(database);
+  const limits = createRetention({
+    database,
+    path,
+    maxEvents,
+    startsTight,
+    held: () => lastSeq - firstSeq + 1,
+    trim,
+    remove: () => index.remove(Math.min(firstSeq, lastSeq)),
+    onTightened,
+    onEased: onHealthChange,
+  });
   /** Clocks are set back now and then: the last event that arrived before the one ahead of it. */
   const clock = { latest: 0, disorderedAt: 0 };
   let expected = firstSeq;
@@ -157,7 +184,10 @@ function createLog(
   let lastSliceAt = performance.now();
   /** Stored since then. */
   let newChars = 0;
-  const retention = setInterval(trimQuietly, RETENTION_CHECK_MS);
+  const retention = setInterval(() => {
+    trimQuietly();
+    limits.look();
+  }, RETENTION_CHECK_MS);
   scheduleIndex();
 
   function stopWork(): void {
@@ -179,7 +209,7 @@ function createLog(
 
   /** Moves the start of what is held; the rows themselves go in the pauses. */
   function trim(): void {
-    firstSeq = Math.max(firstSeq, lastSeq - maxEvents + 1);
+    firstSeq = Math.max(firstSeq, lastSeq - limits.limit() + 1);
     if (maxAge <= 0) return;
     const oldestAllowed = now() - maxAge * 1000;
     const isKept = (seq: number) => arrivalOf(seq) >= oldestAllowed;
@@ -215,6 +245,7 @@ function createLog(
 
   function standStill(error: unknown): void {
     indexProblem = (error as Error).message;
+    if (isFull(error)) limits.makeRoom(0);
     // Not at once: whoever has just stored something is told of that first.
     if (isDamage(error)) setTimeout(() => closed || onDamage(error), 0);
   }
@@ -293,6 +324,18 @@ function createLog(
     return appended;
   }
 
+  /** On a full disk old events make room for new ones. */
+  function appendWithRoom(batch: readonly PendingEvent[]): AppendedEvent[] {
+    const chars = charsOf(batch);
+    limits.prepare(chars);
+    try {
+      return append(batch);
+    } catch (error) {
+      if (!isFull(error) || !limits.makeRoom(chars)) throw error;
+      return append(batch);
+    }
+  }
+
   /** Whether as much as was refused can be written again, found out without an event. */
   function probe(): void {
     if (problem === null || now() - probedAt < PROBE_MS) return;
@@ -315,16 +358,13 @@ function createLog(
     async append(batch) {
       let appended: AppendedEvent[];
       try {
-        appended = append(batch);
+        appended = appendWithRoom(batch);
       } catch (error) {
         if (isDamage(error)) throw error;
         const isNew = problem === null;
         problem = (error as Error).message;
         if (isNew) onHealthChange();
-        refusedChars = Math.min(
-          MAX_PROBE_CHARS,
-          batch.reduce((sum, { body }) => sum + body.length, 0),
-        );
+        refusedChars = Math.min(MAX_PROBE_CHARS, charsOf(batch));
         throw new CodedError("log_unavailable", `The log cannot be written: ${problem}`);
       }
       // They are stored: what fails from here on is no reason to tell their senders otherwise.
@@ -382,6 +422,10 @@ function createLog(
         const message = `events are refused, as the log cannot be written: ${problem}`;
         return { name: "log", status: "degraded", message };
       }
+      if (limits.isTight()) {
+        const message = `the disk is full: until there is room again only the newest ${limits.limit()} events are kept`;
+        return { name: "log", status: "degraded", message };
+      }
       if (!existsSync(path)) {
         const message = `${path} has been removed: what is stored now is lost when the server stops; restart it`;
         return { name: "log", status: "degraded", message };
@@ -410,6 +454,10 @@ function createLog(
       }
     },
   };
+}
+
+function charsOf(batch: readonly PendingEvent[]): number {
+  return batch.reduce((sum, { body }) => sum + body.length, 0);
 }
 
 /**

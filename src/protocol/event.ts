@@ -29,7 +29,7 @@ export interface StoredEvent extends EventIndex {
   json: string;
 }
 
-const MAX_ID_LENGTH = 256;
+export const MAX_ID_LENGTH = 256;
 export const MAX_TYPE_LENGTH = 256;
 
 /** How deep claude-mpm nests an event's payload under `data`. */

@@ -10,11 +10,11 @@ import {
 } from "./event.ts";
 import { SESSION_STATES, type SessionState } from "./messages.ts";
 
-const DEFAULT_LIMIT = 100;
-const MAX_LIMIT = 1000;
+export const DEFAULT_LIMIT = 100;
+export const MAX_LIMIT = 1000;
 /** As long as a path may be. */
-const MAX_TEXT = 4096;
-const MAX_TYPES = 100;
+export const MAX_TEXT = 4096;
+export const MAX_TYPES = 100;
 
 /** Which events; an absent field does not narrow. */
 export interface EventFilter {

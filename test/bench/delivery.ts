@@ -72,24 +72,28 @@ async function measure(name: SubjectName, subscribers: number, frameLength: numb
 
 export interface Client {
   ws: WebSocket;
-  onAck: () => void;
+  onAck: (text: string) => void;
 }
 
 /** Joins as a Socket.IO client does, on a bare WebSocket so that the client's own cost stays small. */
-export function join({ port }: Subject, onFrame: (frame: string) => void): Promise<Client> {
+export function join(
+  { port }: Subject,
+  onFrame: (frame: string) => void,
+  auth: object = {},
+): Promise<Client> {
   const ws = new WebSocket(`ws://127.0.0.1:${port}/socket.io/?EIO=4&transport=websocket`);
   const client: Client = { ws, onAck: () => {} };
   return new Promise((resolve, reject) => {
     ws.addEventListener("error", () => reject(new Error("no connection")));
     ws.addEventListener("open", () => {
-      ws.send("40");
+      ws.send(`40${JSON.stringify(auth)}`);
       // The bare server says nothing of its own accord.
       setTimeout(() => resolve(client), 200);
     });
     ws.addEventListener("message", ({ data }) => {
       const text = data as string;
       if (text === "2") ws.send("3");
-      else if (text.startsWith("43")) client.onAck();
+      else if (text.startsWith("43")) client.onAck(text);
       else if (text.startsWith('42["claude_event"') || text.startsWith("xx")) {
         onFrame(text);
       }

@@ -1,4 +1,5 @@
 /** The results as README shows them. */
+import type { AbuseFigure } from "./abuse.ts";
 import type { DashboardFigures } from "./dashboard.ts";
 import type { DeliveryFigure } from "./delivery.ts";
 import type { GrowthFigure } from "./growth.ts";
@@ -18,6 +19,7 @@ export interface Results {
   delivery: DeliveryFigure[];
   latency: LatencyFigure[];
   slow: LatencyFigure[];
+  abuse: AbuseFigure[];
   memory: MemoryFigure[];
   resume: ResumeFigure[];
   growth: GrowthFigure[];
@@ -35,7 +37,7 @@ export function intoReadme(readme: string, results: Results): string {
 }
 
 function report({ date, machine, ...parts }: Results): string {
-  const { start, hook, ingest, delivery, latency, slow, memory, resume, growth, dashboard } = parts;
+  const { start, hook, ingest, delivery, latency, slow, abuse, memory, resume, growth, dashboard } = parts;
   const subjects = delivery.filter(({ subscribers }) => subscribers === 1000).map(({ subject }) => subject);
   const row = (name: string, valueOf: (subject: string) => string) =>
     `| ${name} | ${subjects.map(valueOf).join(" | ")} |`;
@@ -87,6 +89,10 @@ function report({ date, machine, ...parts }: Results): string {
     ...slow.map(
       ({ subject, p50, p99 }) =>
         `- A client that gets 500 events of 10 KB a second, ${subject}: p50 ${digits(p50)} ms, p99 ${digits(p99)} ms`,
+    ),
+    ...abuse.map(
+      ({ scene, ack, delivery }) =>
+        `- Ten clients that send 200 events a second, ${scene}: p99 of acknowledgements ${digits(ack)} ms, of deliveries ${digits(delivery)} ms`,
     ),
     `- \`--version\`: ${start.version.toFixed(1)} ms, an empty compiled program ${start.empty.toFixed(1)} ms; \`start\` until it answers: ${digits(start.health)} ms`,
     `- \`hook\`, whole process: ${hook.hook.toFixed(1)} ms, curl with the same body ${hook.curl.toFixed(1)} ms, Python with requests ${digits(hook.python)} ms; without a server ${hook.down.toFixed(1)} ms, behind 9,000 events that wait ${hook.downBehindMany.toFixed(1)} ms; with one that never answers ${digits(hook.silent)} ms`,

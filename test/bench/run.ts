@@ -8,6 +8,7 @@ import { arch, cpus, loadavg, platform, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { cleanUp } from "../support/cleanup.ts";
+import { benchAbuse } from "./abuse.ts";
 import { benchDashboard } from "./dashboard.ts";
 import { benchDelivery, lengthOfFrame } from "./delivery.ts";
 import { benchGrowth } from "./growth.ts";
@@ -54,6 +55,7 @@ const parts: Record<string, () => Promise<unknown>> = {
   delivery: async () => benchDelivery(say, subjects, await frameLength()),
   latency: async () => benchLatency(say, subjects, await frameLength()),
   slow: () => benchBesideSlow(say),
+  abuse: () => benchAbuse(say),
   memory: () => benchMemory(say, subjects),
   resume: () => benchResume(say),
   growth: () => benchGrowth(say),

@@ -55,6 +55,16 @@ describe.skipIf(CHROMIUM === null)("the dashboard", () => {
     await connect(server.url, { claude_mpm_version: "0.1.0", client_id: "old-client" });
   });
 
+  for (const colorScheme of ["light", "dark"] as const) {
+    test(`the description of the API, ${colorScheme}: axe finds nothing serious`, async () => {
+      const page = await openPage(`${server.url}/docs`, { colorScheme });
+      expect(await page.locator("article").count()).toBeGreaterThan(30);
+      expect(await violations(page)).toEqual([]);
+      expect(page.problems).toEqual([]);
+      expect(await page.evaluate(() => getComputedStyle(document.body).maxWidth)).not.toBe("none");
+    });
+  }
+
   for (const [name, { hash, ready }] of Object.entries(VIEWS)) {
     for (const colorScheme of ["light", "dark"] as const) {
       test(`${name}, ${colorScheme}: axe finds nothing serious`, async () => {

@@ -57,6 +57,14 @@ describe.skipIf(CHROMIUM === null)("the server in a browser", () => {
     expect(page.problems).toEqual([]);
   });
 
+  test("the description of the API is a click away", async () => {
+    const server = await startDashboardServer();
+    const page = await open(server);
+    await page.getByRole("link", { name: "The API" }).click();
+    await page.getByRole("heading", { name: "GET /api/events", exact: true }).waitFor();
+    expect(page.problems).toEqual([]);
+  });
+
   test("what the server finds wrong is said with its words", async () => {
     const server = await startDashboardServer();
     const page = await open(server);

@@ -27,6 +27,8 @@ const COMMANDS = [
   ["config", "init"],
   ["config", "path"],
   ["config", "schema"],
+  ["metrics", "dashboard"],
+  ["metrics", "alerts"],
 ];
 
 const user = account();

@@ -40,6 +40,8 @@ const ROUTES: Record<string, Entrance> = {
   "GET /api/events": { access: "subscribe", good: 200 },
   "GET /api/events/stream": { access: "subscribe", good: 200, tokenInQuery: true },
   "GET /metrics": { access: "subscribe", good: 200 },
+  "GET /openapi.json": { access: "subscribe", good: 200 },
+  "GET /docs": { access: "subscribe", good: 200 },
   "GET /api/sessions": { access: "subscribe", good: 200 },
   "GET /api/sessions/:id": { access: "subscribe", path: `/api/sessions/${SESSION}`, good: 200 },
   "POST /api/events": { access: "publish", body: { type: "t", session_id: SESSION }, good: 200 },

@@ -154,6 +154,8 @@ test("refusals are said in the log once for a burst, without what was in the req
     .split("\n")
     .filter((line) => line.includes("refused"));
   expect(lines.length).toBe(1);
-  expect(lines[0]).toContain("code=rate_limited method=POST path=/api/events from=127.0.0.1");
+  expect(lines[0]).toMatch(
+    /code=rate_limited method=POST path=\/api\/events request_id=\S+ from=127\.0\.0\.1$/,
+  );
   expect(readFileSync(file, "utf8")).not.toContain("hidden");
 });

@@ -10,15 +10,22 @@ import { temporaryDirectory } from "./temporary.ts";
 
 let built: Promise<string> | null = null;
 
+/** Names the binary that `test/run.ts` has compiled for all the processes of its run. */
+export const BINARY_VARIABLE = "CMS_TEST_BINARY";
+
 /** Path of the binary for this machine, compiled from the sources as they are. */
 export function binary(): Promise<string> {
-  return (built ??= build());
+  const shared = process.env[BINARY_VARIABLE];
+  return (built ??= shared ? Promise.resolve(shared) : build());
 }
 
 async function build(): Promise<string> {
-  // One per test process, not in `dist/`, where a developer's own server may be running from.
+  // Not in `dist/`, where a developer's own server may be running from.
   const directory = mkdtempSync(join(tmpdir(), "cms-test-binary-"));
-  onEnd(() => rmSync(directory, { recursive: true, force: true }));
+  onEnd(() => {
+    built = null;
+    rmSync(directory, { recursive: true, force: true });
+  });
   const outfile = join(directory, "claude-mpm-socketio");
   await compile({ outfile });
   return outfile;

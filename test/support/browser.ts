@@ -1,4 +1,4 @@
-/** Real Chromium, one for a test run, and pages in it that remember what went wrong on them. */
+/** Real Chromium, one for as many test files as run in one process, and pages in it that remember what went wrong on them. */
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { onEnd } from "./cleanup.ts";
 
@@ -50,7 +50,10 @@ export function browser(): Promise<Browser> {
 async function launch(): Promise<Browser> {
   if (CHROMIUM === null) throw new Error("there is no Chromium");
   const started = await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
-  onEnd(() => started.close());
+  onEnd(() => {
+    launched = null;
+    return started.close();
+  });
   return started;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What has to be undone when the run ends. Not `afterAll`: called within a hook or a test it would run as soon
+ * What has to be undone when the run ends, or, where files run in several processes, a file. Not `afterAll`: called within a hook or a test it would run as soon
  * as that one is over.
  */
 

@@ -13,7 +13,7 @@ const mount = (...args: string[]) => Bun.spawnSync(["mount", ...args]).success;
 export function smallDisk(size: string): SmallDisk | null {
   if (process.platform !== "linux" || process.getuid?.() !== 0) return null;
   const path = temporaryDirectory();
-  if (!mount("-t", "tmpfs", "-o", `size=${size}`, "tmpfs", path)) return null;
+  if (!mount("-t", "tmpfs", "-o", `size=${size},mode=700`, "tmpfs", path)) return null;
   onEnd(() => Bun.spawnSync(["umount", "--lazy", path]));
   return { path, resize: (next) => void mount("-o", `remount,size=${next}`, path) };
 }

@@ -8,6 +8,7 @@ import type { ServerContext } from "../context.ts";
 import { errorResponse } from "../errors.ts";
 import type { Route } from "./route.ts";
 import { adminRoutes } from "./routes/admin.ts";
+import { apiRoutes } from "./routes/api.ts";
 import { clientRoutes } from "./routes/clients.ts";
 import { compatibilityRoutes } from "./routes/compatibility.ts";
 import { dashboardRoutes } from "./routes/dashboard.ts";
@@ -24,7 +25,7 @@ export type HttpHandler = (request: Request, id: string) => Response | Promise<R
 
 /** All routes there are. */
 export function routesOf(context: ServerContext): Route[] {
-  return [
+  const routes: Route[] = [
     ...healthRoutes(context),
     ...compatibilityRoutes(context),
     ...statsRoutes(context),
@@ -35,8 +36,10 @@ export function routesOf(context: ServerContext): Route[] {
     ...sessionRoutes(context),
     ...clientRoutes(context),
     ...adminRoutes(context),
+    ...apiRoutes(context, () => routes),
     ...dashboardRoutes(),
   ];
+  return routes;
 }
 
 export function createHttpApp(context: ServerContext, logger: Logger): HttpHandler {

@@ -2,7 +2,7 @@
 import { Server } from "socket.io";
 import type { ClientIdentity } from "../../hub/clients.ts";
 import type { Channel, Subscriber } from "../../hub/delivery.ts";
-import type { CodedError } from "../../protocol/errors.ts";
+import { CodedError } from "../../protocol/errors.ts";
 import type { StoredEvent } from "../../protocol/event.ts";
 import type { ConnectionAck, HistoryGap } from "../../protocol/messages.ts";
 import type { Logger } from "../../logging.ts";
@@ -19,6 +19,7 @@ import { bufferedBy, connectionOf, drop } from "./connection.ts";
 import { tolerantParser } from "./parser.ts";
 import { type ClientSocket, createRequestListener } from "./handlers.ts";
 import { readHandshake, readIdentity } from "./handshake.ts";
+import { createTurns } from "./turns.ts";
 
 export interface Gateway {
   /** Answers a request below `/socket.io`, or returns null when it is none of ours. */
@@ -42,6 +43,8 @@ export type GatewayOptions = Omit<EngineOptions, "limits" | "onSession"> & Broad
 const GOING_AWAY = 1001;
 /** A session that nobody joins by then is closed. */
 const CONNECT_MS = 10_000;
+/** Events to be stored with which those that wait do not come on top: a commit and its answers take so much longer. */
+const MAX_PENDING = 64;
 /** Asked once on an upgrade; the engine starts a timer on each and forgets all but the last. */
 const PROBE = "2probe";
 
@@ -75,6 +78,19 @@ export function createGateway(
   });
   const websockets = new Set<Bun.ServerWebSocket<WebSocketData>>();
   const probed = new WeakSet<Bun.ServerWebSocket<WebSocketData>>();
+  const turns = createTurns<Bun.ServerWebSocket<WebSocketData>>({
+    // Outside of its own handler each answer would be a system call of its own.
+    together: (ws, act) => void ws.cork(act),
+    isBusy: () => context.hub.pending() >= MAX_PENDING,
+    handle: (ws, message) => engine.io.onWebSocketMessage(ws, message),
+    end: (ws, code, reason) => engine.io.onWebSocketClose(ws, code, reason),
+    refuse(ws, message) {
+      const answer = refusalOf(message);
+      if (answer === null) return engine.io.onWebSocketMessage(ws, message);
+      context.refusals.note(OVERLOADED, { from: ws.remoteAddress });
+      ws.send(answer);
+    },
+  });
 
   return {
     handle(request, path, server) {
@@ -91,13 +107,13 @@ export function createGateway(
       message(ws, message) {
         if (message === PROBE && probed.has(ws)) return ws.close();
         if (message === PROBE) probed.add(ws);
-        engine.io.onWebSocketMessage(ws, message);
+        turns.message(ws, message);
       },
       drain: (ws) => drains.get(ws)?.(),
       close(ws, code, reason) {
         websockets.delete(ws);
         drains.get(ws)?.();
-        engine.io.onWebSocketClose(ws, code, reason);
+        turns.close(ws, code, reason);
       },
     },
     close() {
@@ -160,6 +176,18 @@ function connect(
   // Without a listener Socket.IO prints to the console.
   socket.on("error", onError);
   socket.on("disconnect", onDisconnect);
+}
+
+const OVERLOADED = new CodedError("overloaded", "This connection sends faster than the server can store");
+const REFUSED = JSON.stringify(OVERLOADED.toBody());
+/** An Engine.IO message with a Socket.IO event in it, and the acknowledgement's number where there is one. */
+const EVENT = /^42(\d{0,15})\["claude_event",/;
+
+/** What refuses an event without reading it; null for anything else. */
+function refusalOf(message: string | Buffer): string | null {
+  const [, id] = (typeof message === "string" && EVENT.exec(message)) || [];
+  if (id === undefined) return null;
+  return id === "" ? `42["event_error",${REFUSED}]` : `43${id}[{"ok":false,"error":${REFUSED}}]`;
 }
 
 type PacketWriter = (event: StoredEvent) => string;

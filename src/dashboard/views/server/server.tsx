@@ -19,6 +19,7 @@ export function ServerView() {
     <>
       <div class="toolbar">
         <h1>Server</h1>
+        <a href="docs">The API</a>
       </div>
       {problem !== null && <ProblemNote problem={problem} answer={answer} />}
       {answer === null && problem === null && <p class="muted">Asking the server…</p>}

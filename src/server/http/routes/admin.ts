@@ -1,6 +1,7 @@
 import { CodedError } from "../../../protocol/errors.ts";
 import type { ServerContext } from "../../context.ts";
-import type { Route } from "../route.ts";
+import { inPath } from "../api/parameters.ts";
+import { jsonAnswer, type Route } from "../route.ts";
 
 /** What only the server's owner may do. */
 export function adminRoutes(context: ServerContext): Route[] {
@@ -9,7 +10,12 @@ export function adminRoutes(context: ServerContext): Route[] {
       method: "POST",
       path: "/api/admin/shutdown",
       access: "admin",
-      doc: { summary: "Stop the server, as SIGTERM does" },
+      doc: {
+        group: "Server",
+        summary: "Stop the server, as SIGTERM does",
+        answers: { 202: jsonAnswer("It stops.", "Stopping") },
+        errors: ["not_here"],
+      },
       handle(c) {
         if (context.shutDown === null) throw new CodedError("not_here");
         context.shutDown();
@@ -20,7 +26,13 @@ export function adminRoutes(context: ServerContext): Route[] {
       method: "POST",
       path: "/api/clients/:sid/disconnect",
       access: "admin",
-      doc: { summary: "End a client's connection; it may come again" },
+      doc: {
+        group: "Clients",
+        summary: "End a client's connection; it may come again",
+        parameters: [inPath("sid", "The client's session id, as `GET /api/clients` tells it")],
+        answers: { 200: jsonAnswer("It is gone.", "Disconnected") },
+        errors: ["client_not_found"],
+      },
       handle(c) {
         const sid = c.req.param("sid") ?? "";
         const reason = new CodedError("dismissed");

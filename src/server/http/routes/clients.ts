@@ -1,5 +1,5 @@
 import { clientList, type ServerContext } from "../../context.ts";
-import type { Route } from "../route.ts";
+import { jsonAnswer, type Route } from "../route.ts";
 
 export function clientRoutes(context: ServerContext): Route[] {
   return [
@@ -7,7 +7,12 @@ export function clientRoutes(context: ServerContext): Route[] {
       method: "GET",
       path: "/api/clients",
       access: "admin",
-      doc: { summary: "List the connected clients" },
+      doc: {
+        group: "Clients",
+        summary: "List the connected clients",
+        description: "Those of Socket.IO, and the readers of streams.",
+        answers: { 200: jsonAnswer("The clients.", "ClientList") },
+      },
       handle: (c) => c.json(clientList(context)),
     },
   ];

@@ -22,7 +22,14 @@ export function dashboardRoutes(make = makePage): Route[] {
       method: "GET",
       path: "/",
       access: "open",
-      doc: { summary: "The dashboard" },
+      doc: {
+        group: "For people",
+        summary: "The dashboard",
+        answers: {
+          200: { description: "A page.", content: { "text/html": { schema: { type: "string" } } } },
+          304: { description: "The page the browser has is that one." },
+        },
+      },
       async handle(c) {
         const { html, etag, policy } = await (made ??= makeOnce());
         const headers = {
@@ -55,7 +62,8 @@ async function makePage(): Promise<Page> {
 export function contentSecurityPolicy(html: string): string {
   const hashes = (tag: string) => {
     const blocks = html.matchAll(new RegExp(`<${tag}\\b[^>]*>([\\s\\S]*?)</${tag}>`, "g"));
-    return [...blocks].map(([, content = ""]) => `'sha256-${sha256(content, "base64")}'`).join(" ");
+    const sources = [...blocks].map(([, content = ""]) => `'sha256-${sha256(content, "base64")}'`);
+    return sources.length > 0 ? sources.join(" ") : "'none'";
   };
   return [
     "default-src 'none'",

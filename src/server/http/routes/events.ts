@@ -7,13 +7,80 @@ import { parseHistoryQuery } from "../../../protocol/query.ts";
 import type { ServerContext } from "../../context.ts";
 import { senderOf } from "../sender.ts";
 import { invalidJson, isUnreadable, parseJson, readText } from "../body.ts";
-import type { Route } from "../route.ts";
+import { HISTORY_PARAMETERS } from "../api/parameters.ts";
+import { jsonAnswer, type Route, type RouteDoc } from "../route.ts";
 
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
 const MAX_ARRAY_ITEMS = 1000;
 /** A body of 8 MiB could hold millions of lines, and would keep everybody else waiting for seconds. */
 const MAX_LINES = 10_000;
 const NDJSON_TYPES = /^application\/(x-ndjson|ndjson|jsonl|x-jsonlines)/i;
+
+const STORE: RouteDoc = {
+  group: "Events",
+  summary: "Store events, and send them to all who listen",
+  description: `One event, an array of up to ${MAX_ARRAY_ITEMS}, or one on each line (NDJSON, up to ${MAX_LINES}). It is answered when they are stored. One that is malformed refuses all of them; \`items\` says which.
+
+An event whose \`id\` is in the log already is not stored again and not sent on: whoever is not sure whether it arrived sends it again.`,
+  body: {
+    description: "JSON whatever the content type says, as `curl -d` has it.",
+    maxBytes: MAX_BODY_BYTES,
+    content: {
+      "application/json": {
+        schema: {
+          anyOf: [
+            { $ref: "#/components/schemas/Envelope" },
+            { $ref: "#/components/schemas/NewEvent" },
+            {
+              type: "array",
+              maxItems: MAX_ARRAY_ITEMS,
+              items: {
+                anyOf: [{ $ref: "#/components/schemas/Envelope" }, { $ref: "#/components/schemas/NewEvent" }],
+              },
+            },
+          ],
+        },
+        example: { type: "build.done", session_id: "8d7c2f6e", cwd: "/home/me/app", data: { ok: true } },
+      },
+      "application/x-ndjson": {
+        schema: { type: "string", description: "One event on each line" },
+        example: '{"type":"build.started"}\n{"type":"build.done"}\n',
+      },
+    },
+  },
+  answers: {
+    200: jsonAnswer("They are stored.", "IngestResult", {
+      accepted: 1,
+      duplicates: 0,
+      first_seq: 4711,
+      last_seq: 4711,
+    }),
+  },
+  errors: [
+    "invalid_json",
+    "invalid_event",
+    "invalid_events",
+    "batch_too_large",
+
+    "body_too_large",
+    "event_too_large",
+    "encoding_unsupported",
+    "rate_limited",
+    "not_ready",
+    "overloaded",
+    "log_unavailable",
+  ],
+};
+
+const READ: RouteDoc = {
+  group: "Events",
+  summary: "Read the history",
+  description:
+    "Without `after` the newest events, with it those that follow: `next` of one answer is the `after` of the next.",
+  parameters: HISTORY_PARAMETERS,
+  answers: { 200: jsonAnswer("A page of it.", "EventPage") },
+  errors: ["invalid_query"],
+};
 
 export function eventRoutes(context: ServerContext): Route[] {
   const { hub, limits } = context;
@@ -22,7 +89,7 @@ export function eventRoutes(context: ServerContext): Route[] {
       method: "POST",
       path: "/api/events",
       access: "publish",
-      doc: { summary: "Store events, and send them to all who listen" },
+      doc: STORE,
       async handle(c, grant) {
         try {
           if (!context.isReady()) throw new CodedError("not_ready");
@@ -44,7 +111,7 @@ export function eventRoutes(context: ServerContext): Route[] {
       method: "GET",
       path: "/api/events",
       access: "subscribe",
-      doc: { summary: "Read the history" },
+      doc: READ,
       async handle(c) {
         const { events, epoch, first_seq, last_seq, total_available } = await hub.history(
           parseHistoryQuery({ ...c.req.query(), type: c.req.queries("type") }),

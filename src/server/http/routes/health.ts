@@ -1,6 +1,28 @@
 import { CodedError } from "../../../protocol/errors.ts";
 import { healthReport, type ServerContext } from "../../context.ts";
-import type { Route } from "../route.ts";
+import { jsonAnswer, type Route, type RouteDoc } from "../route.ts";
+
+const UNWELL = jsonAnswer("It is not well.", "UnhealthyReport");
+
+const HEALTH: RouteDoc = {
+  group: "Server",
+  summary: "Tell whether the server is well, and what is not",
+  description: "Where tokens are asked for and none is given, `status` is all that is told.",
+  answers: {
+    200: {
+      description: "It is well, or works all the same.",
+      content: {
+        "application/json": {
+          schema: {
+            anyOf: [{ $ref: "#/components/schemas/Health" }, { $ref: "#/components/schemas/HealthStatus" }],
+          },
+        },
+      },
+    },
+    503: UNWELL,
+  },
+  errors: ["unhealthy"],
+};
 
 export function healthRoutes(context: ServerContext): Route[] {
   const answer: Route["handle"] = (c, grant) => {
@@ -18,21 +40,31 @@ export function healthRoutes(context: ServerContext): Route[] {
       method: "GET",
       path: "/health",
       access: "open",
-      doc: { summary: "Tell whether the server is well, and what is not" },
+      doc: HEALTH,
       handle: answer,
     },
     {
       method: "GET",
       path: "/status",
       access: "subscribe",
-      doc: { summary: "The same as /health, under the original server's name" },
+      doc: {
+        group: "Server",
+        summary: "The same as /health, under the original server's name",
+        answers: { 200: jsonAnswer("It is well, or works all the same.", "Health"), 503: UNWELL },
+        errors: ["unhealthy"],
+      },
       handle: answer,
     },
     {
       method: "GET",
       path: "/ready",
       access: "open",
-      doc: { summary: "Tell whether the server takes traffic" },
+      doc: {
+        group: "Server",
+        summary: "Tell whether the server takes traffic",
+        answers: { 200: jsonAnswer("It does.", "Ready") },
+        errors: ["not_ready"],
+      },
       handle(c) {
         if (!context.isReady()) throw new CodedError("not_ready");
         return c.json({ ready: true });

@@ -6,10 +6,39 @@ import { shortenToFit } from "../../../protocol/shorten.ts";
 import type { ServerContext } from "../../context.ts";
 import { parseJson, readText } from "../body.ts";
 import { senderOf } from "../sender.ts";
-import type { Route } from "../route.ts";
+import type { Route, RouteDoc } from "../route.ts";
 
 /** As much as `hook` reads. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
+
+const TAKE: RouteDoc = {
+  group: "Events",
+  summary: "Take a hook of Claude Code as it is",
+  description:
+    "For Claude Code's own `http` hooks. What is too long for an event is shortened; the answer has no body, for that would be read as a decision.",
+  body: {
+    description: "What Claude Code gives its hooks.",
+    maxBytes: MAX_BODY_BYTES,
+    content: {
+      "application/json": {
+        schema: { type: "object" },
+        example: { hook_event_name: "Stop", session_id: "8d7c2f6e", cwd: "/home/me/app" },
+      },
+    },
+  },
+  answers: { 204: { description: "It is stored." } },
+  errors: [
+    "invalid_json",
+    "invalid_hook",
+    "invalid_event",
+    "body_too_large",
+    "encoding_unsupported",
+    "rate_limited",
+    "not_ready",
+    "overloaded",
+    "log_unavailable",
+  ],
+};
 
 /** Claude Code's own `http` hooks: the payload comes as it is, and any answer with a body would be read as a decision. */
 export function hookRoutes(context: ServerContext): Route[] {
@@ -19,7 +48,7 @@ export function hookRoutes(context: ServerContext): Route[] {
       method: "POST",
       path: "/api/hooks/claude",
       access: "publish",
-      doc: { summary: "Take a hook of Claude Code as it is" },
+      doc: TAKE,
       async handle(c, grant) {
         try {
           if (!context.isReady()) throw new CodedError("not_ready");

@@ -8,7 +8,23 @@ export function metricsRoutes(context: ServerContext): Route[] {
       method: "GET",
       path: "/metrics",
       access: "subscribe",
-      doc: { summary: "The server's figures, as Prometheus reads them" },
+      doc: {
+        group: "Server",
+        summary: "The server's figures, as Prometheus reads them",
+        description:
+          "`claude-mpm-socketio metrics dashboard` and `metrics alerts` print what Grafana and Prometheus make of them.",
+        answers: {
+          200: {
+            description: "The figures in Prometheus' text format.",
+            content: {
+              "text/plain": {
+                schema: { type: "string" },
+                example: "claude_mpm_socketio_lagging_clients 0\n",
+              },
+            },
+          },
+        },
+      },
       async handle(c) {
         // Loaded when it is asked for the first time: most servers are never scraped.
         const { expose } = await import("../../../metrics.ts");

@@ -1,5 +1,5 @@
 import { type ServerContext, statsReport } from "../../context.ts";
-import type { Route } from "../route.ts";
+import { jsonAnswer, type Route } from "../route.ts";
 
 export function statsRoutes(context: ServerContext): Route[] {
   return [
@@ -7,7 +7,11 @@ export function statsRoutes(context: ServerContext): Route[] {
       method: "GET",
       path: "/stats",
       access: "subscribe",
-      doc: { summary: "Tell the server's figures" },
+      doc: {
+        group: "Server",
+        summary: "Tell the server's figures",
+        answers: { 200: jsonAnswer("The figures.", "Stats") },
+      },
       handle: (c) => c.json(statsReport(context)),
     },
   ];

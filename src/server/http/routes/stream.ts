@@ -4,11 +4,40 @@ import type { Subscriber } from "../../../hub/delivery.ts";
 import { CodedError } from "../../../protocol/errors.ts";
 import { parseHistoryQuery, type ResumePosition } from "../../../protocol/query.ts";
 import type { ServerContext } from "../../context.ts";
-import type { Route } from "../route.ts";
+import { AFTER, FILTER_PARAMETERS } from "../api/parameters.ts";
+import type { Route, RouteDoc } from "../route.ts";
 
 const KEEP_ALIVE_MS = 15_000;
 /** Bytes the stream takes before it counts as slow; the feed from the log begins above that. */
 const QUEUE_BYTES = 64 * 1024;
+
+const FOLLOW: RouteDoc = {
+  group: "Events",
+  summary: "Follow the events as they come (Server-Sent Events)",
+  description: `Unnamed messages, each with one event's JSON; the id is \`epoch:seq\`. A reader that comes again with it in \`Last-Event-ID\`, as browsers do, misses nothing. What the log no longer holds is said in a message named \`history_gap\`. A comment comes every ${KEEP_ALIVE_MS / 1000} seconds.`,
+  parameters: [
+    ...FILTER_PARAMETERS,
+    AFTER,
+    {
+      name: "Last-Event-ID",
+      in: "header",
+      description: "Where to go on: `epoch:seq`, as the stream gave it. It goes before `after`.",
+      schema: { type: "string" },
+    },
+  ],
+  answers: {
+    200: {
+      description: "The stream. It ends when the server stops, or the token does.",
+      content: {
+        "text/event-stream": {
+          schema: { type: "string", description: "Messages whose data is an `Event`, or a `HistoryGap`" },
+          example: ': connected\n\nid: 5f0c:4711\ndata: {"type":"hello","seq":4711}\n\n',
+        },
+      },
+    },
+  },
+  errors: ["invalid_query", "too_many_connections", "too_many_handshakes"],
+};
 
 /**
  * `GET /api/events/stream`: Server-Sent Events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
@@ -86,7 +115,7 @@ export function streamRoutes({ hub, access, limits }: ServerContext): Route[] {
       path: "/api/events/stream",
       access: "subscribe",
       tokenInQuery: true,
-      doc: { summary: "Follow the events as they come (Server-Sent Events)" },
+      doc: FOLLOW,
       handle: (c, grant) => stream(c, grant ?? EVERYTHING),
     },
   ];

@@ -1,0 +1,65 @@
+/**
+ * A file that holds a place on the disk beside the log. When the disk is full there is no room even to remove anything,
+ * for what is removed is written down first: then this place is given to the log.
+ */
+import { randomBytes } from "node:crypto";
+import { existsSync, promises, renameSync, rmSync, statfsSync } from "node:fs";
+import { dirname } from "node:path";
+
+/** The write-ahead log at its usual size, and as much again for what a batch takes. */
+const RESERVE_BYTES = 8 * 1024 * 1024;
+/** Where this is free, the place can be taken again, and there is room for a while. */
+const PLENTY_BYTES = 2 * RESERVE_BYTES;
+/** Random, for there are file systems that keep nothing for what can be compressed; written in pieces. */
+const PIECE_BYTES = 1024 * 1024;
+
+export function createReserve(path: string) {
+  const file = `${path}.reserve`;
+  let isBeingMade = false;
+  const isPlenty = () => {
+    try {
+      const { bavail, bsize } = statfsSync(dirname(path));
+      return bavail * bsize >= PLENTY_BYTES;
+    } catch {
+      // The directory is gone, of which others tell.
+      return false;
+    }
+  };
+  return {
+    isPlenty,
+    /** Takes its place where there is plenty. */
+    async take(): Promise<void> {
+      if (isBeingMade || existsSync(file) || !isPlenty()) return;
+      isBeingMade = true;
+      try {
+        await write(`${file}.new`);
+        renameSync(`${file}.new`, file);
+      } catch {
+        rmSync(`${file}.new`, { force: true });
+      } finally {
+        isBeingMade = false;
+      }
+    },
+    /** Gives it back; false where there was none. */
+    release: () => releaseReserve(path),
+  };
+}
+
+/** Closes it for certain: what is open keeps its place when it is removed. */
+async function write(path: string): Promise<void> {
+  const handle = await promises.open(path, "w", 0o600);
+  try {
+    const piece = randomBytes(PIECE_BYTES);
+    for (let left = RESERVE_BYTES; left > 0; left -= PIECE_BYTES) await handle.write(piece);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** @param path the log's */
+export function releaseReserve(path: string): boolean {
+  const file = `${path}.reserve`;
+  if (!existsSync(file)) return false;
+  rmSync(file);
+  return true;
+}
