@@ -149,6 +149,7 @@ async function assemble(
     checks: health.checks,
     recoveries: health.recoveries,
     loopDelays: health.loopDelays,
+    certificateExpiry: () => certificate?.expiry() ?? null,
   };
   listener.attach({
     guard: () => guard,

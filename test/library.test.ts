@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { dependencies } from "../package.json";
+import { makeCertificate } from "./support/certificates.ts";
 import { fakeSocketServer } from "./support/fake-server.ts";
 import { startTestServer } from "./support/server.ts";
 import { temporaryDirectory } from "./support/temporary.ts";
@@ -140,6 +141,37 @@ describe("the client library", () => {
       expect(await run([...tsc, ...module, "types.ts"])).toEqual({ stdout: "", stderr: "", exitCode: 0 });
     }
   });
+
+  for (const command of [[NODE ?? "node"], [process.execPath]]) {
+    test.skipIf(NODE === null && command[0] === "node")(
+      `believes a certificate, in ${command[0]}`,
+      async () => {
+        const pair = await makeCertificate({ name: "events.example" });
+        const other = await makeCertificate();
+        const server = await startTestServer({ tls_cert: pair.cert, tls_key: pair.key });
+        const program = `
+        import { readFileSync } from "node:fs";
+        import { ClientManager } from "claude-mpm-socketio/client";
+        import { trusting } from "claude-mpm-socketio/client/node";
+        const [url, cert] = process.argv.slice(2);
+        const client = new ClientManager({ url, ...trusting(readFileSync(cert, "utf8")) }).start();
+        const connected = await client.whenConnected(3000);
+        if (connected) await client.emitEvent("over.tls", null);
+        client.stop();
+        process.stdout.write(String(connected));
+      `;
+        const file = join(consumer, `trusting-${Bun.hash(command.join())}.mjs`);
+        writeFileSync(file, program);
+        const url = `https://127.0.0.1:${server.port}`;
+        expect(await run([...command, file, url, pair.cert])).toEqual({
+          stdout: "true",
+          stderr: "",
+          exitCode: 0,
+        });
+        expect((await run([...command, file, url, other.cert])).stdout).toBe("false");
+      },
+    );
+  }
 });
 
 describe("the embedded server", () => {

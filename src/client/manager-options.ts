@@ -44,7 +44,7 @@ export interface ClientManagerOptions extends DiscoverOptions {
   token?: string | null | ((server: DiscoveredServer) => string | null);
   /**
    * Node and Bun: the `https.Agent` of its connections, for a server whose certificate the system does not trust.
-   * `trusting` of `claude-mpm-socketio/client/trust` gives it, and `ask` with it.
+   * `trusting` of `claude-mpm-socketio/client/node` gives it, and `ask` with it.
    */
   agent?: object | ((server: DiscoveredServer) => object | undefined);
   /** Narrows the events that come. */

@@ -43,7 +43,7 @@ export interface ServerContext {
   /** How late the event loop has been lately. */
   loopDelays(): EventLoopDelays;
   /** Of the TLS certificate, seconds since the epoch. */
-  certificateExpiry?(): number | null;
+  certificateExpiry(): number | null;
 }
 
 /** From well to bad. */

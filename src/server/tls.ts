@@ -10,6 +10,8 @@ export interface Certificate {
   /** Takes up what the files hold now; where that is nothing to serve with, what is served stays. */
   renew(config: TlsConfig): void;
   check(): HealthCheck;
+  /** Seconds since the epoch. */
+  expiry(): number;
 }
 
 export interface CertificateOptions {
@@ -45,6 +47,7 @@ export function createCertificate(
   return {
     pem: () => tls.certificate,
     check,
+    expiry: () => tls.validTo / 1000,
     renew(config) {
       try {
         const next = readTls(config);
