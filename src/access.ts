@@ -3,6 +3,7 @@ import { type Access, createAccess } from "./auth/access.ts";
 import { createCredentials, type CredentialSettings } from "./auth/credentials.ts";
 import { JwtKeyError } from "./auth/jwt.ts";
 import { keepLocalToken } from "./auth/local-token.ts";
+import { createLoginCodes, type LoginCodes } from "./auth/login-codes.ts";
 import { addToken } from "./auth/token-file.ts";
 import { createTokens } from "./auth/tokens.ts";
 import { asksForTokens, namesCredentials } from "./config/access.ts";
@@ -19,6 +20,8 @@ export interface ServerAccess {
   firstToken: string | null;
   /** That of this server's own user; null where none is asked for. */
   localToken: string | null;
+  /** Null where no tokens are asked for. */
+  loginCodes: LoginCodes | null;
   /** Takes up other credentials; throws a `ConfigError` when they cannot be used, and the old ones stay. */
   reload(config: Config): void;
   check(): HealthCheck;
@@ -47,13 +50,21 @@ async function openGuarded(config: Config, logger: Logger): Promise<ServerAccess
   if (config.token !== null && config.token.length < WEAK_CHARS) {
     logger.warn("the configured token is short enough to be guessed", { characters: config.token.length });
   }
+  const loginCodes = createLoginCodes(paths.tokens);
   const isFirst = !isLoopbackHost(config.host) && !namesCredentials(config) && tokens.count() === 0;
   const first = isFirst
     ? await addToken(paths.tokens, { name: FIRST_TOKEN, scopes: ["publish", "subscribe"], expiresAt: null })
     : null;
 
   return {
-    access: createAccess({ isOn: true, credentials }),
+    access: createAccess({
+      isOn: true,
+      credentials: {
+        find: (token) => credentials.find(token) ?? loginCodes.find(token),
+        verify: credentials.verify,
+      },
+    }),
+    loginCodes,
     firstToken: first?.token ?? null,
     localToken: keepLocalToken(paths.local),
     reload: (next) => orConfigError(() => credentials.configure(settingsOf(next))),
@@ -79,6 +90,7 @@ function openToAll({ host, state_dir }: Config, logger: Logger): ServerAccess {
     access: createAccess({ isOn: false, credentials: nobody }),
     firstToken: null,
     localToken: null,
+    loginCodes: null,
     reload() {},
     check: () => ({ name: "tokens", status: "healthy", message: "no token is asked for" }),
   };

@@ -141,6 +141,7 @@ async function assemble(
     maxEventBytes: config.max_http_buffer_size,
     minClientVersion: () => live.min_client_version,
     access,
+    loginCodes: guarding.loginCodes,
     limits: createLimits(config),
     refusals,
     addressOf: listener.addressOf,
@@ -149,7 +150,7 @@ async function assemble(
     checks: health.checks,
     recoveries: health.recoveries,
     loopDelays: health.loopDelays,
-    certificateExpiry: () => certificate?.expiry() ?? null,
+    certificateExpiresAt: () => certificate?.expiresAt() ?? Infinity,
   };
   listener.attach({
     guard: () => guard,

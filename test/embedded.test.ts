@@ -115,6 +115,24 @@ describe("an embedded server", () => {
   });
 });
 
+describe("the factory, where tokens are asked for", () => {
+  test("gets into the server it brings", async () => {
+    const server = make({ mode: "embedded", embedded: { settings: { auth: "on" } } });
+    await server.start();
+    expect(await server.emitEvent("a", {})).toMatchObject({ seq: 1 });
+    await server.stop();
+  });
+
+  test("gets into one that runs, by the configured token", async () => {
+    const standalone = await startTestServer({ auth: "on" });
+    setEnvironment({ CLAUDE_MPM_SOCKETIO_TOKEN: standalone.localToken ?? "" });
+    const server = make({ mode: "client", ports: [standalone.port] });
+    await server.start();
+    expect(await server.emitEvent("a", {})).toMatchObject({ seq: 1 });
+    await server.stop();
+  });
+});
+
 describe("the factory", () => {
   test("in the mode auto takes a server that runs", async () => {
     const standalone = await startTestServer();

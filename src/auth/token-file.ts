@@ -85,7 +85,15 @@ export async function addToken(
     scopes,
     expiresAt,
     now = Date.now(),
-  }: { name: string; scopes: Scope[]; expiresAt: number | null; now?: number },
+    inPlaceOf = () => false,
+  }: {
+    name: string;
+    scopes: Scope[];
+    expiresAt: number | null;
+    now?: number;
+    /** Those that go when it comes. */
+    inPlaceOf?: (other: TokenRecord) => boolean;
+  },
 ): Promise<{ token: string; record: TokenRecord }> {
   const token = makeToken();
   const record: TokenRecord = {
@@ -96,7 +104,7 @@ export async function addToken(
     created_at: new Date(now).toISOString(),
     expires_at: expiresAt === null ? null : new Date(expiresAt).toISOString(),
   };
-  await change(path, (tokens) => [...tokens, record]);
+  await change(path, (tokens) => [...tokens.filter((other) => !inPlaceOf(other)), record]);
   return { token, record };
 }
 

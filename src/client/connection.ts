@@ -31,6 +31,9 @@ export interface Connection {
   close(): void;
 }
 
+/** With these a server ends a connection that it had let in; others are about one message. */
+const ENDINGS = new Set(["token_invalid", "dismissed"]);
+
 /** Connects. Handlers are called in the order in which the server speaks. */
 export function openConnection(
   url: string,
@@ -49,6 +52,8 @@ export function openConnection(
     tryAllTransports: true,
   });
   let ended = false;
+  /** What it says before it ends the connection itself. */
+  let ending: Refusal | null = null;
   let maxMessageBytes = Infinity;
   const end = () => {
     ended = true;
@@ -56,7 +61,7 @@ export function openConnection(
     socket.removeAllListeners();
     socket.disconnect();
   };
-  const lose = (reason: string, refusal: Refusal | null = null) => {
+  const lose = (reason: string, refusal: Refusal | null = ending) => {
     if (ended) return;
     end();
     handlers.onLost(reason, refusal);
@@ -67,7 +72,14 @@ export function openConnection(
   socket.io.engine.on("handshake", ({ maxPayload }: { maxPayload?: unknown }) => {
     if (typeof maxPayload === "number") maxMessageBytes = maxPayload;
   });
-  socket.on("connect_error", (error) => lose(error.message, refusalOf(error)));
+  // Socket.IO hands on what the server's middleware has put into `data`.
+  socket.on("connect_error", (error: Error & { data?: unknown }) => {
+    lose(error.message, isObject(error.data) ? refusalOf(error.data.error) : null);
+  });
+  socket.on("event_error", (error: unknown) => {
+    const refusal = refusalOf(error);
+    if (refusal !== null && ENDINGS.has(refusal.code)) ending = refusal;
+  });
   socket.on("disconnect", (reason) => lose(reason));
   socket.once("connection_ack", (ack: unknown) => {
     clearTimeout(timer);
@@ -91,11 +103,9 @@ export function openConnection(
   };
 }
 
-/** Socket.IO hands on what the server's middleware has put into `data`. */
-function refusalOf(error: Error): Refusal | null {
-  const data = "data" in error && isObject(error.data) ? error.data.error : null;
-  if (!isObject(data)) return null;
-  const { code, message, hint } = data;
+function refusalOf(error: unknown): Refusal | null {
+  if (!isObject(error)) return null;
+  const { code, message, hint } = error;
   const isWhole = [code, message, hint].every((text) => typeof text === "string");
   return isWhole ? ({ code, message, hint } as Refusal) : null;
 }

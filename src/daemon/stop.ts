@@ -1,5 +1,5 @@
 /** Stops a server: asks, waits, and only then insists; looks who it is right before any signal. */
-import { probe } from "../client/http.ts";
+import { ask, type Endpoint, probe } from "../client/http.ts";
 import { findSettledServer, type Found, mayBeSignalled, type ServerAddress } from "./find.ts";
 import { readInstance, removeInstance } from "./instance.ts";
 import { findPortHolder, type PortHolder } from "./port-holder.ts";
@@ -54,6 +54,9 @@ async function end(
   if (token === undefined && found.state !== "hung" && (await probe(found)).answer === "nothing") {
     return { outcome: "stopped", pid };
   }
+  if ((!sure || token === undefined) && found.state === "running" && found.token !== null) {
+    if (await askToStop(found)) return waitForSilence(found, pid);
+  }
   if (!sure || token === undefined) {
     return {
       outcome: "failed",
@@ -62,7 +65,9 @@ async function end(
     };
   }
   try {
-    signal(pid, "SIGTERM");
+    // There no signal asks: each of them ends a process at once.
+    const isAsked = process.platform === "win32" && found.state === "running" && (await askToStop(found));
+    if (!isAsked) signal(pid, "SIGTERM");
     let outcome: "stopped" | "killed" = "stopped";
     if (!(await waitForEnd(pid, token, GRACE_MS))) {
       signal(pid, "SIGKILL");
@@ -81,6 +86,27 @@ async function end(
       hint: "Stop it as the user it belongs to",
     };
   }
+}
+
+/** Whether the server says that it stops now. */
+async function askToStop(server: Endpoint): Promise<boolean> {
+  try {
+    return (await ask(server, "/api/admin/shutdown", { method: "POST", timeoutMs: GRACE_MS })).status === 202;
+  } catch {
+    return false;
+  }
+}
+
+/** For a server whose process cannot be seen, such as one in a container. */
+async function waitForSilence(server: Endpoint, pid: number): Promise<Stopped> {
+  const deadline = Date.now() + GRACE_MS;
+  while ((await probe(server)).answer !== "nothing") {
+    if (Date.now() > deadline) {
+      return { outcome: "failed", message: "It was asked to stop, and goes on answering", hint: STOP_THERE };
+    }
+    await Bun.sleep(POLL_MS);
+  }
+  return { outcome: "stopped", pid };
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {

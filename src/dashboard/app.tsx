@@ -4,6 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { Boundary } from "./parts/boundary.tsx";
 import { ConnectionStatus } from "./parts/connection-status.tsx";
 import { Help } from "./parts/help.tsx";
+import { LoginDialog } from "./parts/login-dialog.tsx";
 import { useShortcuts } from "./parts/shortcuts.ts";
 import { Settings } from "./parts/settings.tsx";
 import { useAttention } from "./state/attention.ts";
@@ -83,7 +84,8 @@ export function App() {
       >
         {staleSince !== null && view !== "server" && (
           <p class="stale" role="status">
-            As of {dayAndClock(staleSince, now.peek())}: the server does not answer.
+            As of {dayAndClock(staleSince, now.peek())}:{" "}
+            {feed.phase.value === "locked" ? "nobody is logged in." : "the server does not answer."}
           </p>
         )}
         <Boundary place={`${view} ${id}`}>
@@ -93,6 +95,7 @@ export function App() {
         </Boundary>
       </main>
       <Help isOpen={help} />
+      <LoginDialog />
     </div>
   );
 }

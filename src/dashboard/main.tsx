@@ -2,6 +2,7 @@
 import { render } from "preact";
 import { App } from "./app.tsx";
 import { sessionInPage } from "./state/exported.ts";
+import { beginLogin } from "./state/login.ts";
 import { linkTo } from "./state/route.ts";
 import { startStore, StoreContext } from "./state/store.ts";
 import { ExportedPage } from "./views/session/exported-page.tsx";
@@ -13,6 +14,7 @@ const exported = sessionInPage();
 const FIRST_DRAWING_MS = 250;
 
 if (exported === null) {
+  beginLogin();
   const store = startStore();
   await Promise.race([store.feed.ready, new Promise((resolve) => setTimeout(resolve, FIRST_DRAWING_MS))]);
   render(

@@ -85,6 +85,7 @@ export const ERRORS = {
   ],
   client_not_found: [404, "No such client is connected", "GET /api/clients lists those that are"],
   dismissed: [403, "The server's owner has ended this connection", "Ask them; the client may connect again"],
+  login_not_needed: [409, "This server asks nobody for a token", "Open the dashboard as it is: GET /"],
   not_here: [
     409,
     "This server is a part of another program",

@@ -105,6 +105,17 @@ export interface ConnectedClient {
   filter: ClientFilter | null;
 }
 
+/** `GET /api/access`: what a token allows. */
+export interface AccessReport {
+  /** Whether tokens are asked for at all. */
+  auth: boolean;
+  /** What the token is called. */
+  name: string;
+  scopes: string[];
+  /** ISO 8601; null is never. */
+  expires_at: string | null;
+}
+
 /** `GET /api/clients`: who lags most comes first, then who has been there longest. */
 export interface ClientList {
   clients: ConnectedClient[];

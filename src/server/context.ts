@@ -1,5 +1,6 @@
 /** What both faces of the server, HTTP and Socket.IO, answer from. */
 import type { Access } from "../auth/access.ts";
+import type { LoginCodes } from "../auth/login-codes.ts";
 import type { EventLoopDelays } from "../health/event-loop.ts";
 import type { Hub } from "../hub/hub.ts";
 import { checkCompatibility, type Compatibility, COMPATIBILITY_MATRIX } from "../protocol/compatibility.ts";
@@ -28,6 +29,8 @@ export interface ServerContext {
   maxEventBytes: number;
   minClientVersion(): string;
   access: Access;
+  /** Null where no tokens are asked for. */
+  loginCodes: LoginCodes | null;
   limits: Limits;
   refusals: Refusals;
   /** The address a request comes from. */
@@ -42,8 +45,8 @@ export interface ServerContext {
   recoveries(): Readonly<Record<string, number>>;
   /** How late the event loop has been lately. */
   loopDelays(): EventLoopDelays;
-  /** Of the TLS certificate, seconds since the epoch. */
-  certificateExpiry(): number | null;
+  /** When the TLS certificate expires, milliseconds since the epoch; without TLS never. */
+  certificateExpiresAt(): number;
 }
 
 /** From well to bad. */

@@ -73,6 +73,6 @@ export function figuresOf(context: ServerContext): Figures {
     memory_rss_bytes: memory.rss,
     memory_heap_bytes: memory.heapUsed,
     cpu_seconds_total: (cpu.user + cpu.system) / 1e6,
-    tls_certificate_expiry_seconds: context.certificateExpiry() ?? Infinity,
+    tls_certificate_expiry_seconds: context.certificateExpiresAt() / MS_PER_SECOND,
   };
 }

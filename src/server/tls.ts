@@ -7,11 +7,11 @@ import type { Listener } from "./server.ts";
 export interface Certificate {
   /** PEM of the server's own certificate, as new connections get it. */
   pem(): string;
+  /** Milliseconds since the epoch. */
+  expiresAt(): number;
   /** Takes up what the files hold now; where that is nothing to serve with, what is served stays. */
   renew(config: TlsConfig): void;
   check(): HealthCheck;
-  /** Seconds since the epoch. */
-  expiry(): number;
 }
 
 export interface CertificateOptions {
@@ -47,7 +47,7 @@ export function createCertificate(
   return {
     pem: () => tls.certificate,
     check,
-    expiry: () => tls.validTo / 1000,
+    expiresAt: () => tls.validTo,
     renew(config) {
       try {
         const next = readTls(config);

@@ -91,8 +91,8 @@ function report({ date, machine, ...parts }: Results): string {
         `- A client that gets 500 events of 10 KB a second, ${subject}: p50 ${digits(p50)} ms, p99 ${digits(p99)} ms`,
     ),
     ...abuse.map(
-      ({ scene, ack, delivery }) =>
-        `- Ten clients that send 200 events a second, ${scene}: p99 of acknowledgements ${digits(ack)} ms, of deliveries ${digits(delivery)} ms`,
+      (figure) =>
+        `- Ten clients that send 200 events a second, ${figure.scene}: p99 of acknowledgements ${digits(figure.ack)} ms, of deliveries ${digits(figure.delivery)} ms`,
     ),
     `- \`--version\`: ${start.version.toFixed(1)} ms, an empty compiled program ${start.empty.toFixed(1)} ms; \`start\` until it answers: ${digits(start.health)} ms`,
     `- \`hook\`, whole process: ${hook.hook.toFixed(1)} ms, curl with the same body ${hook.curl.toFixed(1)} ms, Python with requests ${digits(hook.python)} ms; without a server ${hook.down.toFixed(1)} ms, behind 9,000 events that wait ${hook.downBehindMany.toFixed(1)} ms; with one that never answers ${digits(hook.silent)} ms`,

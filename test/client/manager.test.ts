@@ -1,8 +1,12 @@
 /** The client manager with real servers that come and go, and what it says of it. */
 import { describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Scope } from "../../src/auth/scopes.ts";
+import { addToken, readTokens, removeTokens } from "../../src/auth/token-file.ts";
 import { ClientManager } from "../../src/client/manager.ts";
 import type { ClientEvents, ClientManagerOptions } from "../../src/client/manager-options.ts";
+import { tokenPaths } from "../../src/config/paths.ts";
 import type { EventRefused } from "../../src/client/outbox.ts";
 import { onEnd } from "../support/cleanup.ts";
 import { connect } from "../support/clients.ts";
@@ -24,6 +28,7 @@ const NAMES = [
   "event",
   "gap",
   "incompatible",
+  "refused",
   "buffer_dropped",
   "event_refused",
 ] as const satisfies (keyof ClientEvents)[];
@@ -690,4 +695,56 @@ describe("a machine that sleeps", () => {
     },
     LIMIT_MS,
   );
+});
+
+describe("a server that asks for tokens", () => {
+  const guarded = () => startTestServer({ auth: "on" });
+  const pathOf = (server: TestServer) => tokenPaths(server.config.state_dir).tokens;
+  const at = (server: TestServer) => ({ url: server.url });
+  const all = { name: "all", scopes: ["publish", "subscribe"] as Scope[], expiresAt: null };
+
+  test("lets in who has one", async () => {
+    const server = await guarded();
+    const { token } = await addToken(pathOf(server), all);
+    const { manager, payloads } = await started({ ...at(server), token });
+    expect(await manager.emitEvent("a", {})).toMatchObject({ seq: 1 });
+    expect(payloads("refused")).toEqual([]);
+  });
+
+  test("is told of, waited for, and gone on with when it takes the token", async () => {
+    const server = await guarded();
+    const path = pathOf(server);
+    const { token } = await addToken(path, all);
+    const [record] = readTokens(path);
+    await removeTokens(path, "all");
+    const { manager, payloads, next } = watch({ ...at(server), token, pauseMs: 300 });
+    manager.start();
+    const stored = manager.emitEvent("a", {});
+    const { code, hint, server: refusing, delayMs } = await next("refused");
+    expect({ code, delayMs }).toEqual({ code: "token_invalid", delayMs: 300 });
+    expect(hint).toContain("token create");
+    expect(refusing.url).toBe(server.url);
+    // Nowhere but in the next attempt is there anything to see of it.
+    expect(JSON.stringify(payloads("refused"))).not.toContain(token);
+    const before = Date.now();
+    await next("refused", 2);
+    expect(Date.now() - before).toBeGreaterThan(250);
+    writeFileSync(path, JSON.stringify({ version: 1, tokens: [record] }));
+    expect(await stored).toMatchObject({ seq: 1 });
+    await removeTokens(path, "all");
+    await next("disconnected");
+    await next("refused", payloads("refused").length + 1);
+    expect(manager.state).toBe("searching");
+  });
+
+  test("whose token may only read is told so once, and events wait", async () => {
+    const server = await guarded();
+    const { token } = await addToken(pathOf(server), { ...all, scopes: ["subscribe"] });
+    const { manager, next } = await started({ ...at(server), token: () => token });
+    const stored = manager.emitEvent("a", {});
+    expect(await next("refused")).toMatchObject({ code: "scope_missing" });
+    expect(manager.buffered).toBe(1);
+    manager.stop();
+    await expect(stored).rejects.toThrow("stopped");
+  });
 });

@@ -7,6 +7,7 @@ import { CHROMIUM, openPage, type OpenPage } from "../support/browser.ts";
 import { connect } from "../support/clients.ts";
 import { type DashboardServer, startDashboardServer } from "../support/dashboard.ts";
 import { sceneEvents } from "../support/scene.ts";
+import { startTestServer } from "../support/server.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
 const AXE = readFileSync(join(import.meta.dir, "../../node_modules/axe-core/axe.min.js"), "utf8");
@@ -130,6 +131,33 @@ describe.skipIf(CHROMIUM === null)("the dashboard", () => {
     const settings = await page.getByRole("button", { name: "Settings" }).boundingBox();
     expect((settings?.x ?? 0) + (settings?.width ?? 0)).toBeLessThanOrEqual(360);
     expect(await violations(page)).toEqual([]);
+  });
+
+  test("the log-in has nothing serious, fits 360 pixels, and keeps the keyboard in it", async () => {
+    const locked = await startTestServer({ auth: "on" });
+    for (const options of [
+      { colorScheme: "light" },
+      { colorScheme: "dark", viewport: { width: 360, height: 740 } },
+    ] as const) {
+      const page = await openPage(locked.url, options);
+      const dialog = page.getByRole("dialog", { name: "Log in" });
+      await page.getByLabel("Token").fill("wrong");
+      await page.keyboard.press("Enter");
+      await dialog.getByRole("alert").getByText("not known").waitFor();
+      expect(await violations(page)).toEqual([]);
+      const box = await dialog.boundingBox();
+      expect((box?.x ?? 0) + (box?.width ?? 0)).toBeLessThanOrEqual(options.viewport?.width ?? 1280);
+      for (let step = 0; step < 4; step += 1) {
+        await page.keyboard.press("Tab");
+        // Past its end comes the browser itself, and with it nothing of the page.
+        const isKept = await page.evaluate(() => {
+          const { activeElement: focus } = document;
+          return focus === document.body || focus?.closest("dialog") !== null;
+        });
+        expect(isKept).toBe(true);
+      }
+      await page.context().close();
+    }
   });
 
   test("the help dialog and the popovers have nothing serious either", async () => {

@@ -153,6 +153,30 @@ describe("with auth on, for the server's own user", () => {
     expect(way).toMatchObject([{ status: "ok" }, { status: "ok" }, { status: "ok" }]);
   });
 
+  test("open logs the browser in, by a link that is good once", async () => {
+    const browser = join(user.home, "browser");
+    writeFileSync(browser, `#!/bin/sh\nprintf %s "$1" > '${browser}.url'\n`, { mode: 0o755 });
+    const page = `http://localhost:${new URL(url).port}/`;
+    expect(await ours(["open"], { BROWSER: browser })).toEqual({
+      exitCode: 0,
+      stdout: `${page}\n`,
+      stderr: "",
+    });
+    const opened = new URL(readFileSync(`${browser}.url`, "utf8"));
+    const code = opened.searchParams.get("token") ?? "";
+    const local = readFileSync(join(user.stateDir, "local-token"), "utf8").trim();
+    expect(code).toStartWith("cml_");
+    expect(opened.href).not.toContain(local);
+    const logIn = () =>
+      fetch(`${url}/api/login`, { method: "POST", headers: { Authorization: `Bearer ${code}` } });
+    const { token } = (await (await logIn()).json()) as { token: string };
+    expect(await status(token)).toBe(200);
+    expect((await logIn()).status).toBe(401);
+    const printed = await ours(["open", "--print"]);
+    expect(printed.stdout).toMatch(/\/\?token=cml_[\w-]+\n$/);
+    expect(printed.stderr).toContain("within a minute");
+  });
+
   test("restart and stop work, and the token stays the same", async () => {
     const file = join(user.stateDir, "local-token");
     const token = readFileSync(file, "utf8");

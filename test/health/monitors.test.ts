@@ -1,10 +1,11 @@
 /** Each of the server's checks of itself, met by what it is there for. */
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { clockMonitor } from "../../src/health/clock.ts";
 import { diskMonitor } from "../../src/health/disk.ts";
 import { errorsMonitor } from "../../src/health/errors.ts";
+import { RECOVERIES } from "../../src/health/health.ts";
 import { lagMonitor } from "../../src/health/lag.ts";
 import { memoryMonitor } from "../../src/health/memory.ts";
 import { spoolMonitor } from "../../src/health/spool.ts";
@@ -247,6 +248,13 @@ describe("a running server", () => {
     const { status, body } = await server.get("/health");
     expect([status, body.status, body.checks.map(({ name }: any) => name)]).toEqual([200, "healthy", CHECKS]);
     expect(body.checks.filter(({ message }: any) => message.length < 10)).toEqual([]);
+  });
+
+  test("has no check and no recovery that the documentation does not tell of", async () => {
+    const docs = readFileSync(join(import.meta.dir, "..", "..", "docs", "running.md"), "utf8");
+    const { body } = await (await startTestServer()).get("/health");
+    const names = [...body.checks.map((check: any) => check.name), ...RECOVERIES];
+    expect(names.filter((name) => !docs.includes(`\n| \`${name}\` |`))).toEqual([]);
   });
 
   test("whose spool cannot be read says so, and is well again by itself", async () => {

@@ -22,6 +22,8 @@ interface Entrance {
   body?: object;
   /** What whoever may gets. */
   good: number;
+  /** The same where auth is off. */
+  goodOff?: number;
   /** The token may stand in the address. */
   tokenInQuery?: true;
 }
@@ -50,10 +52,14 @@ const ROUTES: Record<string, Entrance> = {
     body: { hook_event_name: "Stop", session_id: SESSION },
     good: 204,
   },
+  "GET /api/access": { access: "subscribe", good: 200 },
   "GET /api/clients": { access: "admin", good: 200 },
   "POST /api/clients/:sid/disconnect": { access: "admin", path: "/api/clients/nobody/disconnect", good: 404 },
   // This server is a part of the test.
   "POST /api/admin/shutdown": { access: "admin", good: 409 },
+  "POST /api/admin/login-link": { access: "admin", good: 200, goodOff: 409 },
+  // Open to tokens of any kind, which it knows nothing of: it takes codes.
+  "POST /api/login": { access: "open", good: 401, goodOff: 409 },
 };
 
 /** What is no route of ours to describe, and open to everybody a page may be of. */
@@ -353,13 +359,13 @@ describe("Socket.IO", () => {
 describe("while auth is off", () => {
   test("nobody is asked for anything, and a token that is sent all the same does no harm", async () => {
     const open = await startTestServer();
-    for (const [name, { path, body, good }] of Object.entries(ROUTES)) {
+    for (const [name, { path, body, good, goodOff = good }] of Object.entries(ROUTES)) {
       if (name.endsWith("/stream") || name === "GET /api/sessions/:id") continue;
       const [method, own] = name.split(" ") as [string, string];
       for (const headers of [{}, bearer("wrong")]) {
         const init = body === undefined ? {} : { body: JSON.stringify(body) };
         const { status } = await open.get(path ?? own, { method, headers: headers as never, ...init });
-        expect([name, status]).toEqual([name, good]);
+        expect([name, status]).toEqual([name, goodOff]);
       }
     }
   });

@@ -100,6 +100,28 @@ test("a refusal of note is said with the request's id, its path and where it com
   });
 });
 
+test("what an admin does is said, with who it was", async () => {
+  const { server, log } = await logged({ log_format: "json", auth: "on", token: SECRETS.good });
+  const headers = { Authorization: `Bearer ${SECRETS.good}`, "X-Request-Id": "mine" };
+  await server.post("/api/clients/nobody/disconnect", "", { headers: { "X-Request-Id": "refused" } });
+  await server.post("/api/clients/nobody/disconnect", "", { headers });
+  await server.get("/api/clients", { headers });
+  const lines = log()
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  const [line, ...more] = lines.filter(({ message }) => message === "admin request");
+  expect(more).toEqual([]);
+  expect(line).toMatchObject({
+    level: "INFO",
+    request_id: "mine",
+    method: "POST",
+    path: "/api/clients/nobody/disconnect",
+    by: expect.any(String),
+    from: expect.stringContaining("127.0.0.1"),
+  });
+});
+
 /** A part of the server fails in a way that nobody foresaw. */
 function broken(server: TestServer): void {
   const rss = process.memoryUsage.rss;

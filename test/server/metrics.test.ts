@@ -1,8 +1,12 @@
 /** What /metrics says, and that it is what /stats and the dashboard say. */
+import { X509Certificate } from "node:crypto";
+import { connect as connectTcp } from "node:net";
 import { beforeAll, describe, expect, test } from "bun:test";
 import { METRICS, type MetricKey, metricName } from "../../src/metrics.ts";
 import { bytes, count } from "../../src/dashboard/parts/words.ts";
 import { tilesOf } from "../../src/dashboard/views/server/tiles.tsx";
+import { onEnd } from "../support/cleanup.ts";
+import { makeCertificate } from "../support/certificates.ts";
 import { connect, type TestClient } from "../support/clients.ts";
 import { eventually } from "../support/eventually.ts";
 import { parseMetrics, type Sample } from "../support/metrics.ts";
@@ -166,5 +170,38 @@ describe("GET /metrics", () => {
       expect(value(samples, "health_check_status", { check: name })).toBe(0);
     expect(Math.abs(value(samples, "uptime_seconds") - stats.server_info.uptime)).toBeLessThan(5);
     expect(value(samples, "memory_rss_bytes") / stats.memory.rss).toBeCloseTo(1, 0);
+  });
+
+  test("says how far the slowest client is behind, as /stats and /api/clients do", async () => {
+    const slow = await startTestServer();
+    const socket = connectTcp(slow.port, "127.0.0.1");
+    onEnd(() => socket.destroy());
+    socket.pause().write("GET /api/events/stream HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    await eventually(async () => (await slow.get("/api/clients")).body.total === 1);
+    // More than what the system keeps for a reader that does not read.
+    const batch = Array.from({ length: 500 }, () => ({ text: "x".repeat(10_000) }));
+    for (let round = 0; round < 4; round += 1) await slow.post("/api/events", batch);
+    await eventually(async () => (await slow.get("/stats")).body.delivery.lagging_clients === 1);
+    const lag = async (): Promise<number> => (await slow.get("/api/clients")).body.clients[0].lag_events;
+    // It still takes what is on its way.
+    const settled = await eventually(async () => {
+      const before = await lag();
+      const samples = parseMetrics((await slow.get("/metrics")).body);
+      return before === (await lag()) && { lag: before, samples };
+    });
+    expect(settled.lag).toBeGreaterThan(0);
+    expect(value(settled.samples, "delivery_lag_events")).toBe(settled.lag);
+    expect(value(settled.samples, "lagging_clients")).toBe(1);
+    expect(value(settled.samples, "catch_ups_total")).toBe(1);
+    expect(value(settled.samples, "events_delivered_total")).toBe(2000 - settled.lag);
+  });
+
+  test("knows when the certificate expires, and without one never", async () => {
+    expect(value(await scrape(), "tls_certificate_expiry_seconds")).toBe(Infinity);
+    const { cert, key, pem } = await makeCertificate();
+    const secure = await startTestServer({ tls_cert: cert, tls_key: key });
+    const { body } = await secure.get("/metrics", { tls: { ca: pem } } as RequestInit);
+    const expiry = value(parseMetrics(body), "tls_certificate_expiry_seconds");
+    expect(expiry * 1000).toBe(Date.parse(new X509Certificate(pem).validTo));
   });
 });

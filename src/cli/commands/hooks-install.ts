@@ -1,5 +1,9 @@
+import { asksForTokens } from "../../config/access.ts";
 import { processEnv } from "../../config/env.ts";
 import type { LoadedConfig } from "../../config/load.ts";
+import { ENV_PREFIX, SCHEMA } from "../../config/schema.ts";
+import { readInstance } from "../../daemon/instance.ts";
+import { asksForToken as instanceAsks } from "../../daemon/instance-text.ts";
 import { OLDEST_CLAUDE_CODE } from "../../hooks/settings/events.ts";
 import { inspectHooks } from "../../hooks/settings/inspect.ts";
 import { installHooks } from "../../hooks/settings/install.ts";
@@ -21,6 +25,8 @@ const HTTP_DRAWBACK =
   "while the server is down, Claude Code shows an error at every event, events are lost, and whatever holds the port by then reads them";
 const HTTPS_DRAWBACK =
   "Claude Code has to trust the server's certificate: start it with NODE_EXTRA_CA_CERTS=FILE where the system does not";
+const TOKEN_VARIABLE = `${ENV_PREFIX}${SCHEMA.token.env}`;
+const TOKEN_NEEDED = `Claude Code sends the token that it finds in ${TOKEN_VARIABLE}: make one (claude-mpm-socketio token create --scope publish), and set it where Claude Code is started`;
 const SHARED =
   "who shares this project needs the program at the same path; hooks install --scope local is for you alone";
 
@@ -65,8 +71,9 @@ export default {
     const { values } = loaded;
     const scheme = values.tls_cert === null ? "http" : "https";
     const url = `${localUrl(values.host, values.port, scheme)}/api/hooks/claude`;
+    const tokenVariable = args.http === true && asksForToken(loaded) ? TOKEN_VARIABLE : null;
     const hooks = registeredHooks(
-      args.http === true ? { command: words, url } : { command: words },
+      args.http === true ? { command: words, url, tokenVariable } : { command: words },
       around.platform,
     );
     const change = installHooks(path, hooks, around.platform);
@@ -77,6 +84,7 @@ export default {
       ...(scope === "project" ? [SHARED] : []),
       ...(args.http === true ? [HTTP_DRAWBACK] : []),
       ...(args.http === true && scheme === "https" ? [HTTPS_DRAWBACK] : []),
+      ...(tokenVariable === null ? [] : [TOKEN_NEEDED]),
       ...inspectHooks(around).problems.map(({ message, hint }) => `${message}. ${hint}`),
     ];
     const registered = args.http === true ? url : words.map((word) => quote(word, around.platform)).join(" ");
@@ -106,6 +114,13 @@ export default {
     return EXIT.done;
   },
 } satisfies Command;
+
+/** As the server that is there has it, or the one that these settings would start. */
+function asksForToken({ values }: LoadedConfig): boolean {
+  const file = readInstance(values.state_dir, values.port);
+  if (file.found === "instance") return instanceAsks(file.instance);
+  return values.token !== null || asksForTokens(values);
+}
 
 /** The flags as they were given, with absolute paths: a hook runs in any directory. */
 function addressFlags({ values, origins, file }: LoadedConfig, configGiven: boolean): string[] {

@@ -30,13 +30,30 @@ export default {
     const session = textOf(args, "session");
     const server = await runningOrStartedServer(loadForCommand(rawArgs), rawArgs);
     const path = session === undefined ? "/" : `/#/session/${encode(await knownSession(server, session))}`;
-    const url = displayUrl(new URL(server.url).hostname, portOf(server.url), schemeOf(server.url)) + path;
+    const base = displayUrl(new URL(server.url).hostname, portOf(server.url), schemeOf(server.url));
+    const link = base + (await withCode(server, path));
+    const commands =
+      args.print === true ? [] : browserCommands(link, { platform: process.platform, env: processEnv() });
+    // What goes into a browser once is of no use to anybody who reads it here.
+    const url = commands.length > 0 ? base + path : link;
     if (args.json !== true) print(url);
-    const opened = args.print !== true && (await open(url));
-    if (args.json === true) printJson({ url, opened });
+    if (url !== base + path) printError("The address logs in once, within a minute");
+    if (args.print !== true && commands.length === 0) explainNoDisplay(base);
+    if (commands.length > 0) await open(commands, link);
+    if (args.json === true) printJson({ url, opened: commands.length > 0 });
     return EXIT.done;
   },
 } satisfies Command;
+
+/** What the path has to be for a page that has to log in: with a code that is good once, and for a minute. */
+async function withCode(server: Endpoint, path: string): Promise<string> {
+  if (server.token === null) return path;
+  const { status, text } = await ask(server, "/api/admin/login-link", { method: "POST", timeoutMs: 5000 });
+  // Of a token that may not, or a server that asks for none, the page says the rest.
+  if (status !== 200) return path;
+  const { code } = JSON.parse(text) as { code: string };
+  return path.replace("/", `/?token=${code}`);
+}
 
 /** The id of the session that is called so, or the only one whose id begins so. */
 async function knownSession(server: Endpoint, given: string): Promise<string> {
@@ -65,19 +82,17 @@ function newestOf(sessions: readonly Session[]): string {
   return `The newest are ${newest.join(", ")}`;
 }
 
-/** False where there is no display. */
-async function open(url: string): Promise<boolean> {
-  const commands = browserCommands(url, { platform: process.platform, env: processEnv() });
-  if (commands.length === 0) {
-    const port = portOf(url);
-    printError("There is no display here to open a browser on: open the address where there is one");
-    printError(
-      `From another machine it is reached through: ssh -L ${port}:${new URL(url).hostname}:${port} HOST`,
-    );
-    return false;
-  }
+function explainNoDisplay(url: string): void {
+  const port = portOf(url);
+  printError("There is no display here to open a browser on: open the address where there is one");
+  printError(
+    `From another machine it is reached through: ssh -L ${port}:${new URL(url).hostname}:${port} HOST`,
+  );
+}
+
+async function open(commands: readonly string[][], url: string): Promise<void> {
   const failure = await openBrowser(commands);
-  if (failure === null) return true;
+  if (failure === null) return;
   throw new CommandError(
     `No browser opened: ${failure}`,
     `Open ${url} yourself, or name a browser in the variable BROWSER`,

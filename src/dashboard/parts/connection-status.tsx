@@ -11,6 +11,7 @@ const PHASES: Record<Phase, string> = {
   live: "Live",
   catching_up: "Catching up",
   reconnecting: "Reconnecting",
+  locked: "Logged out",
 };
 
 /** A note that is only good news is shown beside the state for so long. */

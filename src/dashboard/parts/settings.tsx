@@ -1,8 +1,12 @@
 /** What a person can choose. */
 import { useSignal } from "@preact/signals";
 import { allowNotifications } from "../state/attention.ts";
+import { now } from "../state/clock.ts";
+import { login, logOut } from "../state/login.ts";
 import { hasShortcuts, notifies, theme, THEMES } from "../state/settings.ts";
 import { Popover } from "./popover.tsx";
+import { oneLine } from "./text.ts";
+import { dayAndClock } from "./words.ts";
 
 export function Settings({ onHelp }: { onHelp: () => void }) {
   const isRefused = useSignal("Notification" in globalThis && Notification.permission === "denied");
@@ -49,11 +53,32 @@ export function Settings({ onHelp }: { onHelp: () => void }) {
           />
           Single-letter shortcuts
         </label>
+        <WhoIsLoggedIn />
         <button type="button" onClick={onHelp}>
           List of keys <kbd>?</kbd>
         </button>
       </div>
     </Popover>
+  );
+}
+
+function WhoIsLoggedIn() {
+  const { value } = login;
+  if (value === null) return null;
+  const { name, scopes, expires_at: end } = value;
+  return (
+    <div class="who">
+      <p>
+        Logged in with the token <b>{oneLine(name)}</b>{" "}
+        <span class="muted">
+          ({scopes.map(oneLine).join(", ")}
+          {end !== null && `, until ${dayAndClock(Date.parse(end), now.peek())}`})
+        </span>
+      </p>
+      <button type="button" onClick={logOut}>
+        Log out
+      </button>
+    </div>
   );
 }
 

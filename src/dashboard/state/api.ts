@@ -1,50 +1,60 @@
 /** The server's answers over HTTP. */
-import { parseExactJson } from "../../protocol/json.ts";
 import { isObject, type JsonObject } from "../../protocol/event.ts";
 import type { ClientList, Health, LogPosition, Session, Stats } from "../../protocol/messages.ts";
+import { ApiError, type Question, send } from "./http.ts";
+import { currentToken, isRefusal, mayAdminister, refused } from "./login.ts";
 
-/** What the server refused, in its own words, with the next step. */
-export class ApiError extends Error {}
-
-/** For people; a server that is away says nothing itself. */
-export function problemText(error: unknown): string {
-  if (error instanceof ApiError) return error.message;
-  return "The server does not answer.";
-}
-
-/** Nothing was heard of the server. */
-export class NoAnswer extends Error {}
+export { ApiError, NoAnswer, problemText } from "./http.ts";
 
 export interface HistoryAnswer extends LogPosition {
   events: unknown[];
   total_available: number;
 }
 
-const TIMEOUT_MS = 30_000;
-
 export function getHistory(query: URLSearchParams): Promise<HistoryAnswer> {
-  return getJson<HistoryAnswer>(`api/events?${query}`);
+  return ask<HistoryAnswer>(`api/events?${query}`);
 }
 
 /** One event whole, or null when the log no longer holds it. */
 export async function getEvent(seq: number): Promise<JsonObject | null> {
-  const { events } = await getJson<HistoryAnswer>(`api/events?after=${seq - 1}&limit=1`);
+  const { events } = await ask<HistoryAnswer>(`api/events?after=${seq - 1}&limit=1`);
   const [event] = events;
   return isObject(event) && event.seq === seq ? event : null;
 }
 
 /** Newest activity first. */
 export async function getSessions(limit: number): Promise<Session[]> {
-  return (await getJson<{ sessions: Session[] }>(`api/sessions?limit=${limit}`)).sessions;
+  return (await ask<{ sessions: Session[] }>(`api/sessions?limit=${limit}`)).sessions;
 }
 
 export const getSession = (id: string) =>
-  getJson<Session>(`api/sessions/${encodeURIComponent(id.toWellFormed())}`);
-export const getStats = () => getJson<Stats>("stats");
-export const getClients = () => getJson<ClientList>("api/clients");
+  ask<Session>(`api/sessions/${encodeURIComponent(id.toWellFormed())}`);
+export const getStats = () => ask<Stats>("stats");
+
+/** Null where the token does not allow it. */
+export async function getClients(): Promise<ClientList | null> {
+  // Browsers write every refusal into their console.
+  if (!mayAdminister()) return null;
+  return ask<ClientList>("api/clients", { isForAdmins: true }).catch((error: unknown) => {
+    if (error instanceof ApiError && error.code === "scope_missing") return null;
+    throw error;
+  });
+}
+
+/** Ends a client's connection. */
+export async function disconnectClient(sid: string): Promise<void> {
+  const path = `api/clients/${encodeURIComponent(sid)}/disconnect`;
+  await ask(path, { method: "POST", isForAdmins: true });
+}
 
 /** Answers with 503 where the server is not well, and says all the same what is wrong. */
-export const getHealth = () => getJson<Health>("health", [503]);
+export async function getHealth(): Promise<Health> {
+  const ill = { accepted: [503] };
+  const health = await ask<Partial<Health>>("health", ill);
+  // No token, or an old one, is not refused here: it is told less.
+  if (health?.checks === undefined) await getStats();
+  return (health?.checks === undefined ? await ask("health", ill) : health) as Health;
+}
 
 const READY_TIMEOUT_MS = 3000;
 
@@ -57,35 +67,21 @@ export async function isReady(): Promise<boolean> {
   );
 }
 
-async function getJson<T>(path: string, accepted: readonly number[] = []): Promise<T> {
-  const { response, text } = await ask(path);
-  const body = read(text);
-  if (response.ok || accepted.includes(response.status)) return body as T;
-  const error = isObject(body) && isObject(body.error) ? body.error : {};
-  const said = [error.message ?? `The server answers ${response.status}`, error.hint];
-  throw new ApiError(`${said.filter(Boolean).join(". ")}.`);
+interface Asking extends Omit<Question, "token"> {
+  /** Whoever is logged in may lack this alone. */
+  isForAdmins?: boolean;
 }
 
-async function ask(path: string): Promise<{ response: Response; text: string }> {
-  try {
-    const response = await fetch(new URL(path, location.origin), {
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-      headers: { Accept: "application/json" },
-    });
-    return { response, text: await response.text() };
-  } catch (error) {
-    // What browsers say of it ("Failed to fetch") helps nobody.
-    if (error instanceof TypeError) throw new NoAnswer(`nothing answers at ${location.host}`);
-    throw error;
-  }
-}
-
-function read(text: string): unknown {
-  try {
-    return parseExactJson(text);
-  } catch (error) {
-    // What is nested deeper than the stack is, only the plain parser takes.
-    if (error instanceof RangeError) return JSON.parse(text);
-    return null;
+/** Asks with the token there is; where that is refused, asks again once somebody has logged in. */
+async function ask<T>(path: string, { isForAdmins = false, ...question }: Asking = {}): Promise<T> {
+  for (;;) {
+    const token = await currentToken();
+    try {
+      return await send<T>(path, { token, ...question });
+    } catch (error) {
+      const isOfLogin = error instanceof ApiError && isRefusal(error.code);
+      if (!isOfLogin || (isForAdmins && error.code === "scope_missing")) throw error;
+      refused(token, error);
+    }
   }
 }

@@ -8,9 +8,11 @@ import { count, gapWords } from "../parts/words.ts";
 import { getHealth, getHistory, isReady } from "./api.ts";
 import { type Arrival, EventList } from "./event-list.ts";
 import { NO_FILTER } from "./filter.ts";
+import { asked, currentToken, isRefusal, refused } from "./login.ts";
 import { rowOf } from "./row.ts";
 
-export type Phase = "loading" | "live" | "catching_up" | "reconnecting";
+/** In "locked" somebody has to log in before it goes on. */
+export type Phase = "loading" | "live" | "catching_up" | "reconnecting" | "locked";
 
 /** Something about the connection that whoever looks at the page has to know. */
 export interface Note {
@@ -158,10 +160,15 @@ export function startFeed(): Feed {
   }
 
   /** Resolves when the connection is lost again; true when there was one. */
-  function connectOnce(): Promise<boolean> {
+  async function connectOnce(): Promise<boolean> {
+    const token = await currentToken();
     return new Promise((resolve) => {
       const { current: resume } = position;
-      const auth = { client_id: "dashboard", ...(resume ? { resume } : {}) };
+      const auth = {
+        client_id: "dashboard",
+        ...(token === null ? {} : { token }),
+        ...(resume ? { resume } : {}),
+      };
       let isGreeted = false;
       openConnection(
         location.origin,
@@ -173,7 +180,10 @@ export function startFeed(): Feed {
           },
           onEvent: take,
           onGap,
-          onLost: () => resolve(isGreeted),
+          onLost(_reason, refusal) {
+            if (refusal !== null && isRefusal(refusal.code)) refused(token, refusal);
+            resolve(isGreeted);
+          },
         },
       );
     });
@@ -197,12 +207,20 @@ export function startFeed(): Feed {
         // There is no server.
       }
       if (phase.value !== "reconnecting") {
-        note("lost", "the connection to the server is lost");
+        const isLocked = asked.peek() !== null;
+        note("lost", isLocked ? "the log-in has ended" : "the connection to the server is lost");
         lostAt.value = silentSince.peek() ?? Date.now();
       }
-      phase.value = "reconnecting";
       silentSince.value = null;
       catchUp = null;
+      if (asked.peek() !== null) {
+        phase.value = "locked";
+        await currentToken();
+        phase.value = "reconnecting";
+        failures = -1;
+        continue;
+      }
+      phase.value = "reconnecting";
       const delayMs = Math.min(RETRY.mostMs, RETRY.firstMs * 2 ** failures) * (0.75 + Math.random() / 2);
       nextAttempt.value = Date.now() + delayMs;
       await new Promise<void>((resolve) => {

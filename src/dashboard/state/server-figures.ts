@@ -3,6 +3,7 @@ import { effect, signal, untracked } from "@preact/signals";
 import type { ClientList, Health, Stats } from "../../protocol/messages.ts";
 import { percentileOfSorted } from "../../sessions/percentile.ts";
 import { getClients, getHealth, getStats, NoAnswer } from "./api.ts";
+import { currentToken } from "./login.ts";
 import { type DeliveryDelays, measureDelays } from "./delivery-delays.ts";
 import type { Feed } from "./feed.ts";
 import type { Row } from "./row.ts";
@@ -33,7 +34,8 @@ export interface Answer {
   at: number;
   health: Health;
   stats: Stats;
-  clients: ClientList;
+  /** Null where this page may not know. */
+  clients: ClientList | null;
   /** So much this page's clock is ahead of the server's, give or take half the round trip. */
   aheadMs: number;
   /** This page was connected before it asked and after: it is one of `clients`. */
@@ -118,6 +120,8 @@ export function createServerFigures(): ServerFigures {
         if (!isSeen()) return void (wasSeen = false);
         if (!wasSeen) delays.forget();
         [wasSeen, isAsking, askAgain] = [true, true, false];
+        // A person takes longer than a server.
+        await currentToken();
         const askedAt = Date.now();
         await ask(feed, delays);
         isAsking = false;

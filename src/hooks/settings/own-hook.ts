@@ -9,6 +9,8 @@ export interface Registration {
   /** The program with its arguments, `hook` among them. */
   command: readonly string[];
   url?: string;
+  /** The variable from which Claude Code takes the token it sends to the URL. */
+  tokenVariable?: string | null;
 }
 
 /** A hook of ours that stands in a file. */
@@ -29,16 +31,25 @@ const PLAIN_WORD = /^[\w/.,:=@%+-]+$/;
  * One hook for every event. A `command` text, not the safer `args`: a Claude Code that does not know `args` would run
  * the program without any, and its exit code 2 for wrong usage forbids the tool call.
  */
-export function registeredHooks({ command, url }: Registration, platform: NodeJS.Platform): HooksByEvent {
+export function registeredHooks(
+  { command, url, tokenVariable = null }: Registration,
+  platform: NodeJS.Platform,
+): HooksByEvent {
   const text = command.map((word) => quote(word, platform)).join(" ");
   const timeout = TIMEOUT_SECONDS;
   return new Map(
     HOOK_EVENTS.map((event): [string, JsonObject] => {
       if (url !== undefined && !COMMAND_ONLY_EVENTS.includes(event))
-        return [event, { type: "http", url, timeout }];
+        return [event, { type: "http", url, timeout, ...authorization(tokenVariable) }];
       return [event, { type: "command", command: text, timeout }];
     }),
   );
+}
+
+/** Claude Code fills in those variables alone that the hook lists (https://code.claude.com/docs/en/hooks). */
+function authorization(variable: string | null): JsonObject {
+  if (variable === null) return {};
+  return { headers: { Authorization: `Bearer $${variable}` }, allowedEnvVars: [variable] };
 }
 
 /** Tells whether a hook is ours, from any path and with any flags; null when it is somebody else's. */

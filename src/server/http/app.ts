@@ -7,6 +7,7 @@ import type { Logger } from "../../logging.ts";
 import type { ServerContext } from "../context.ts";
 import { errorResponse } from "../errors.ts";
 import type { Route } from "./route.ts";
+import { accessRoutes } from "./routes/access.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { apiRoutes } from "./routes/api.ts";
 import { clientRoutes } from "./routes/clients.ts";
@@ -15,6 +16,7 @@ import { dashboardRoutes } from "./routes/dashboard.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { hookRoutes } from "./routes/hooks.ts";
+import { loginRoutes } from "./routes/login.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 import { statsRoutes } from "./routes/stats.ts";
@@ -35,7 +37,9 @@ export function routesOf(context: ServerContext): Route[] {
     ...streamRoutes(context),
     ...sessionRoutes(context),
     ...clientRoutes(context),
+    ...accessRoutes(context),
     ...adminRoutes(context),
+    ...loginRoutes(context),
     ...apiRoutes(context, () => routes),
     ...dashboardRoutes(),
   ];
@@ -60,7 +64,9 @@ export function createHttpApp(context: ServerContext, logger: Logger): HttpHandl
     }
     return errorResponse(error, {}, requestId);
   });
-  for (const route of routesOf(context)) app.on(route.method, route.path, guarded(route, context));
+  for (const route of routesOf(context)) {
+    app.on(route.method, route.path, guarded(told(route, context, logger), context));
+  }
   // Here and not by a second handler on each path: hono calls a lone handler without its middleware chain.
   app.notFound((c) => refuse(app, c.req.method, c.req.path));
 
@@ -84,6 +90,25 @@ function guarded(
     };
     const grant = level === "open" ? access.recognize(caller) : access.admit(caller, level);
     return grant instanceof Promise ? grant.then((given) => handle(c, given)) : handle(c, grant);
+  };
+}
+
+/** What only the owner may do stands in the log, with who has done it. */
+function told(route: Route, { addressOf }: ServerContext, logger: Logger): Route {
+  if (route.access !== "admin" || route.method === "GET") return route;
+  return {
+    ...route,
+    handle(c, grant) {
+      const { method, path, raw } = c.req;
+      logger.info("admin request", {
+        request_id: c.env.requestId,
+        method,
+        path,
+        by: grant?.name ?? null,
+        from: addressOf(raw),
+      });
+      return route.handle(c, grant);
+    },
   };
 }
 

@@ -1,10 +1,14 @@
 /** Who is connected. */
+import { useSignal } from "@preact/signals";
+import { useMemo } from "preact/hooks";
 import type { ClientFilter, ClientList, ConnectedClient } from "../../../protocol/messages.ts";
 import { lastSegment, shortSession } from "../../../sessions/names.ts";
 import { type Column, DataTable } from "../../parts/data-table.tsx";
 import { Since } from "../../parts/since.tsx";
 import { oneLine } from "../../parts/text.ts";
 import { bytes, count } from "../../parts/words.ts";
+import { disconnectClient, problemText } from "../../state/api.ts";
+import { mayAdminister } from "../../state/login.ts";
 import { CLIENTS_TITLE } from "./health.tsx";
 
 /** What this page calls itself, and any other client may. */
@@ -23,6 +27,28 @@ interface ClientsProps {
 
 export function Clients({ list: { clients }, isThisPageIn }: ClientsProps) {
   const dashboards = clients.filter(({ client_id: id }) => id === DASHBOARD).length;
+  const knowsThisPage = dashboards === 1 && isThisPageIn;
+  const said = useSignal("");
+  const mayEnd = mayAdminister();
+  const columns = useMemo(() => {
+    const end = async (client: ConnectedClient) => {
+      if (!confirm(`Disconnect ${nameOf(client)}? It may connect again.`)) return;
+      said.value = await disconnectClient(client.sid).then(
+        () => `${nameOf(client)} was disconnected.`,
+        (error: unknown) => problemText(error),
+      );
+    };
+    const columnOfEnds: Column<ConnectedClient> = {
+      key: "end",
+      name: "Action",
+      cell: (client) => (
+        <button type="button" aria-label={`Disconnect ${nameOf(client)}`} onClick={() => void end(client)}>
+          Disconnect
+        </button>
+      ),
+    };
+    return [...columnsOf(knowsThisPage), ...(mayEnd ? [columnOfEnds] : [])];
+  }, [knowsThisPage, mayEnd]);
   return (
     <section class="block" aria-labelledby={CLIENTS_TITLE}>
       <div class="block-head">
@@ -33,10 +59,13 @@ export function Clients({ list: { clients }, isThisPageIn }: ClientsProps) {
           {count(clients.length, "connected", "connected")}
           {dashboards > 1 && `, ${count(dashboards)} of them dashboards`}
         </p>
+        <p class="muted" role="status">
+          {said.value}
+        </p>
       </div>
       <DataTable
         caption="Connected clients"
-        columns={dashboards === 1 && isThisPageIn ? COLUMNS_WITH_THIS_PAGE : COLUMNS}
+        columns={columns}
         rows={clients}
         keyOf={({ sid }) => sid}
         sort="-lag"
@@ -133,8 +162,9 @@ function columnsOf(knowsThisPage: boolean): Column<ConnectedClient>[] {
   ];
 }
 
-const COLUMNS = columnsOf(false);
-const COLUMNS_WITH_THIS_PAGE = columnsOf(true);
+function nameOf({ client_id: id, sid }: ConnectedClient): string {
+  return oneLine(id ?? sid);
+}
 
 function filterWords(filter: ClientFilter | null): string {
   if (filter === null) return "everything";

@@ -2,6 +2,7 @@
 import { useEffect } from "preact/hooks";
 import { oneLine } from "../../parts/text.ts";
 import { clock } from "../../parts/words.ts";
+import { login } from "../../state/login.ts";
 import { type Answer, type Problem, serverFigures } from "../../state/server-figures.ts";
 import { useStore } from "../../state/store.ts";
 import { Charts } from "./charts.tsx";
@@ -19,7 +20,8 @@ export function ServerView() {
     <>
       <div class="toolbar">
         <h1>Server</h1>
-        <a href="docs">The API</a>
+        {/* A link cannot carry a token. */}
+        {login.value === null && <a href="docs">The API</a>}
       </div>
       {problem !== null && <ProblemNote problem={problem} answer={answer} />}
       {answer === null && problem === null && <p class="muted">Asking the server…</p>}
@@ -28,11 +30,15 @@ export function ServerView() {
           <HealthPanel
             health={answer.health}
             asOf={problem === null ? null : answer.at}
-            incompatible={answer.clients.clients.filter(isIncompatible).length}
+            incompatible={answer.clients?.clients.filter(isIncompatible).length ?? 0}
           />
           <Tiles answer={answer} />
           <Charts answer={answer} isOld={problem !== null} />
-          <Clients list={answer.clients} isThisPageIn={answer.isThisPageIn} />
+          {answer.clients === null ? (
+            <p class="muted">Who is connected is told to tokens with the scope admin alone.</p>
+          ) : (
+            <Clients list={answer.clients} isThisPageIn={answer.isThisPageIn} />
+          )}
         </div>
       )}
     </>

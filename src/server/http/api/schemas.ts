@@ -1,8 +1,10 @@
 /** JSON Schemas (2020-12) of what crosses the wire. A field that is missing here does not pass the type check. */
+import { type Scope, SCOPES } from "../../../auth/scopes.ts";
 import { type Compatibility, type MatrixRow } from "../../../protocol/compatibility.ts";
 import { type ErrorBody, ERRORS } from "../../../protocol/errors.ts";
 import { MAX_ID_LENGTH, MAX_TYPE_LENGTH } from "../../../protocol/event.ts";
 import {
+  type AccessReport,
   type ClientFilter,
   type ClientList,
   type ConnectedClient,
@@ -276,6 +278,12 @@ export const SCHEMAS = {
     "What it asked to receive.",
     ["session_id", "project", "types", "since", "until", "q"],
   ),
+  AccessReport: object<AccessReport>({
+    auth: flag("Whether tokens are asked for at all"),
+    name: text("What the token is called"),
+    scopes: list(oneOf(SCOPES)),
+    expires_at: orNull(time("Null is never")),
+  }),
   Disconnected: object<{ disconnected: string }>({ disconnected: text("The client's session id") }),
 
   Health: object<Health>(HEALTH),
@@ -289,6 +297,15 @@ export const SCHEMAS = {
   },
   HealthCheck: object<HealthCheck>({ name: text(), status: oneOf(STATUSES), message: text("In words") }),
   Ready: object<{ ready: true }>({ ready: { const: true } }),
+  LoginCode: object<{ code: string; expires_at: string }>({
+    code: text("For `POST /api/login`"),
+    expires_at: time(),
+  }),
+  Login: object<{ token: string; scopes: Scope[]; expires_at: string }>({
+    token: text(),
+    scopes: list(oneOf(SCOPES)),
+    expires_at: time(),
+  }),
   Stopping: object<{ stopping: true; pid: number }>({ stopping: { const: true }, pid: count() }),
   VersionInfo: object<VersionInfo>({
     server_version: text("The version of this interface"),
