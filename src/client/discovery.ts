@@ -1,8 +1,8 @@
 /** Finds servers on this machine, or wherever it is told to look. */
-import { type Compatibility, compareVersions } from "../protocol/compatibility.ts";
+import { type Compatibility, compareVersions, isVersionInfo } from "../protocol/compatibility.ts";
 import { isObject, type JsonObject } from "../protocol/event.ts";
 import { localUrl } from "../protocol/hosts.ts";
-import { isVersionInfo, type VersionInfo } from "../protocol/messages.ts";
+import type { VersionInfo } from "../protocol/messages.ts";
 import { type Ask, askWithFetch } from "./ask.ts";
 
 const DEFAULT_HOSTS: readonly string[] = ["localhost", "127.0.0.1"];

@@ -9,7 +9,8 @@ import {
   type RequestOptions as SendOptions,
 } from "node:http";
 import { request as sendSecurely } from "node:https";
-import { type Health, isHealth, isHealthStatus, isVersionInfo } from "../protocol/messages.ts";
+import { isVersionInfo } from "../protocol/compatibility.ts";
+import { type Health, isHealth, isHealthStatus } from "../protocol/messages.ts";
 import { type Ask, MAX_ANSWER_BYTES } from "./ask.ts";
 import { tlsOptions, whyUntrusted } from "./trust.ts";
 

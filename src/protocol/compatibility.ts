@@ -2,6 +2,8 @@
 import compare from "semver/functions/compare.js";
 import parse from "semver/functions/parse.js";
 import satisfies from "semver/functions/satisfies.js";
+import { isObject, type JsonObject } from "./event.ts";
+import type { VersionInfo } from "./messages.ts";
 
 export interface MatrixRow {
   claude_mpm_versions: string[];
@@ -121,4 +123,15 @@ export function checkCompatibility(
     supported_features: row.features,
     requirements: { min_python: row.min_python, socketio_min: row.socketio_min },
   };
+}
+
+/** Of ours, or of claude-mpm's own server. */
+export function isVersionInfo(value: unknown): value is JsonObject & VersionInfo {
+  return (
+    isObject(value) &&
+    typeof value.server_version === "string" &&
+    normalizeVersion(value.server_version) !== null &&
+    typeof value.server_id === "string" &&
+    Array.isArray(value.features)
+  );
 }

@@ -1,5 +1,5 @@
 /** The shapes that cross the wire: HTTP answers and Socket.IO payloads. Field names are the contract's. */
-import { type Compatibility, type MatrixRow, normalizeVersion } from "./compatibility.ts";
+import type { Compatibility, MatrixRow } from "./compatibility.ts";
 import type { ErrorBody } from "./errors.ts";
 import { isObject, type JsonObject } from "./event.ts";
 
@@ -186,22 +186,11 @@ export interface IngestResult {
   last_seq: number | null;
 }
 
-/** Tells our server from any other program that answers `/health`, the Python original included. */
-/** Of ours, or of claude-mpm's own server. */
-export function isVersionInfo(value: unknown): value is JsonObject & VersionInfo {
-  return (
-    isObject(value) &&
-    typeof value.server_version === "string" &&
-    normalizeVersion(value.server_version) !== null &&
-    typeof value.server_id === "string" &&
-    Array.isArray(value.features)
-  );
-}
-
 export function isHealthStatus(value: unknown): value is HealthStatus {
   return value === "healthy" || value === "degraded" || value === "unhealthy";
 }
 
+/** Tells our server from any other program that answers `/health`, the Python original included. */
 export function isHealth(value: unknown): value is Health {
   if (!isObject(value) || !isObject(value.dependencies) || !isObject(value.health_stats)) return false;
   const { health_stats: stats, dependencies, checks } = value;

@@ -3,6 +3,7 @@ import { beforeAll, expect, test } from "bun:test";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Account, account } from "../support/binary.ts";
+import { CHROMIUM, openPage } from "../support/browser.ts";
 import { onEnd } from "../support/cleanup.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
@@ -153,3 +154,20 @@ test("starts a server when none runs, but where it may not", async () => {
   expect(stderr).toContain("started one");
   expect((await fetch(args()[0] as string)).status).toBe(200);
 });
+
+test.skipIf(CHROMIUM === null)(
+  "where tokens are asked for, the page is logged in, and what is printed is of no use",
+  async () => {
+    const locked = `${await freePort()}`;
+    expect(await user.run(["start", "--port", locked, "--auth", "on"])).toMatchObject({ exitCode: 0 });
+    const { path, args } = browser("locked");
+    const { exitCode, stdout } = await open(["--port", locked], { BROWSER: path });
+    expect([exitCode, stdout]).toEqual([0, `http://localhost:${locked}/\n`]);
+    const [link = ""] = args();
+    expect(link).toMatch(/\/\?token=cml_[\w-]{43}$/);
+    const page = await openPage(link);
+    await page.getByRole("button", { name: "Connection" }).getByText("Live", { exact: true }).waitFor();
+    expect(page.url()).toBe(`http://localhost:${locked}/`);
+    expect(page.problems).toEqual([]);
+  },
+);
