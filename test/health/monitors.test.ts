@@ -1,6 +1,6 @@
 /** Each of the server's checks of itself, met by what it is there for. */
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { clockMonitor } from "../../src/health/clock.ts";
 import { diskMonitor } from "../../src/health/disk.ts";
@@ -283,6 +283,15 @@ describe("a running server", () => {
     ]);
     const disk = body.checks.find(({ name }: any) => name === "disk");
     expect(disk.message).toMatch(/^it cannot be looked at: ENOENT/);
+  });
+
+  test.skipIf(!existsSync("/dev/full"))("whose log file has no room goes on, and says so", async () => {
+    const server = await startTestServer({ log_file_path: "/dev/full" });
+    server.logger.error("lost");
+    const { body } = await server.get("/health");
+    const check = body.checks.find(({ name }: any) => name === "log_file");
+    expect(check).toMatchObject({ status: "degraded", message: expect.stringContaining("ENOSPC") });
+    expect((await server.post("/api/events", { type: "t" })).status).toBe(200);
   });
 
   test("whose log file is moved away, or could not be written, opens it anew, says why and counts it", async () => {
