@@ -37,6 +37,18 @@ export function isFull(error: unknown): boolean {
   return (error as { code?: string }).code === "SQLITE_FULL";
 }
 
+/**
+ * Throws what SQLite throws where it notices damage: a page in the middle of a text it does not look at. What was
+ * stored has no control characters; a page of zeros, or of anything but text, has them.
+ */
+export function refuseDamaged(events: readonly StoredEvent[]): void {
+  for (const { json, seq } of events) {
+    // oxlint-disable-next-line no-control-regex
+    if (!/[\u0000-\u001f]/.test(json)) continue;
+    throw Object.assign(new Error(`the event ${seq} is no JSON any more`), { code: "SQLITE_CORRUPT" });
+  }
+}
+
 /** Reads from the end, until a row cannot be read or is not what was stored. */
 export function rescueEvents(database: Database, lastSeq: number): StoredEvent[] {
   const end = performance.now() + RESCUE_MS;

@@ -1,6 +1,6 @@
 /** The event log on disk. It outlives its file: where that is damaged, it goes on with a new one. */
 import { CodedError } from "../protocol/errors.ts";
-import { isDamage, readRemains, type Remains, removeLog, setAside } from "./damage.ts";
+import { isDamage, isFull, readRemains, type Remains, removeLog, setAside } from "./damage.ts";
 import { type EventLog, locateIn } from "./log.ts";
 import { NewerLogError } from "./migrations.ts";
 import { openSqliteFile, type SqliteFile, type SqliteLogOptions } from "./sqlite.ts";
@@ -52,8 +52,8 @@ export function openSqliteLog(options: DurableLogOptions): EventLog {
       if (error instanceof NewerLogError || !isDamage(error)) throw error;
       const aside = setAside(path, now());
       const remains = aside === null ? null : readRemains(aside, now());
-      const again = openSqliteFile(fileOptions, remains);
-      say(error, aside, remains);
+      const [again, saved] = remains === null ? [openSqliteFile(fileOptions), null] : openWith(remains);
+      say(error, aside, saved);
       return again;
     }
   }
@@ -72,12 +72,25 @@ export function openSqliteLog(options: DurableLogOptions): EventLog {
     let aside: string | null | undefined;
     try {
       aside = setAside(path, now());
-      log = openSqliteFile(fileOptions, remains);
-      say(error, aside, remains);
+      const [file, saved] = openWith(remains);
+      log = file;
+      say(error, aside, saved);
     } catch (failure) {
       // Half of a new file is nothing to keep; it would push out one that is.
       if (aside !== undefined) removeLog(path);
       log = standIn(remains, failure);
+    }
+  }
+
+  /** On a full disk, where the damaged file takes its place too, not all that was saved may fit. */
+  function openWith(remains: Remains): [SqliteFile, Remains] {
+    for (let saved = remains; ; saved = { ...saved, events: newerHalf(saved.events) }) {
+      try {
+        return [openSqliteFile(fileOptions, saved), saved];
+      } catch (error) {
+        if (!isFull(error) || saved.events.length === 0) throw error;
+        removeLog(path);
+      }
     }
   }
 
@@ -161,4 +174,8 @@ export function openSqliteLog(options: DurableLogOptions): EventLog {
       }
     },
   };
+}
+
+function newerHalf<T>(events: readonly T[]): readonly T[] {
+  return events.slice(Math.ceil(events.length / 2));
 }

@@ -5,7 +5,7 @@ import { CodedError } from "../protocol/errors.ts";
 import { type PendingEvent, type StoredEvent, withSeq } from "../protocol/event.ts";
 import type { HealthCheck } from "../protocol/messages.ts";
 import type { EventFilter, HistoryQuery } from "../protocol/query.ts";
-import { closeQuietly, isDamage, isFull, type Remains, rescueEvents } from "./damage.ts";
+import { closeQuietly, isDamage, isFull, refuseDamaged, type Remains, rescueEvents } from "./damage.ts";
 import { openEpoch } from "./epochs.ts";
 import type { PageRequest, Range } from "./filtered.ts";
 import { createFilterIndex } from "./filter-index.ts";
@@ -384,8 +384,9 @@ function createLog(
 
     async readAfter(seq, maxChars) {
       // Row by row: what does not fit into the answer is never brought into memory.
-      const rows = after.iterate(Math.max(seq, firstSeq - 1), READ_BATCH);
-      return { first_seq: firstSeq, events: withinChars(rows, maxChars) };
+      const events = withinChars(after.iterate(Math.max(seq, firstSeq - 1), READ_BATCH), maxChars);
+      refuseDamaged(events);
+      return { first_seq: firstSeq, events };
     },
 
     async query({ filter, after: from, before, limit }: HistoryQuery): Promise<LogPage> {
@@ -399,6 +400,7 @@ function createLog(
         Object.keys(rest).length === 0
           ? { events: readPage(page), total: range.high - range.low + 1 }
           : await index.read(rest, range, page);
+      refuseDamaged(events);
       // What came meanwhile has not been looked at, and of what was trimmed meanwhile some may be missing.
       const held = events.filter(({ seq }) => seq >= firstSeq);
       return {

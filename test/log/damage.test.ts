@@ -1,6 +1,6 @@
 /** Files of a log that are damaged while it is open, and what becomes of it. */
 import { describe, expect, test } from "bun:test";
-import { existsSync, readdirSync, renameSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { type DurableLogOptions, openSqliteLog } from "../../src/log/durable.ts";
 import type { PendingEvent } from "../../src/protocol/event.ts";
@@ -123,6 +123,28 @@ describe("damage that is met while the log is open", () => {
     expect([held.at(-1), log.position().epoch]).toEqual([1810, epoch]);
     expect(recoveries).toHaveLength(1);
     await log.close();
+  });
+
+  test("in the middle of a text, where SQLite does not look, is not passed on to anybody", async () => {
+    for (const ask of ["readAfter", "query"] as const) {
+      const { path, log, recoveries } = await filled();
+      const bytes = readFileSync(path);
+      // A page of nothing but the text of an event.
+      const page = bytes.indexOf(Buffer.alloc(4000, "y"), Math.floor(bytes.length * 0.1));
+      const file = openSync(path, "r+");
+      writeSync(file, new Uint8Array(1000), 0, 1000, page + 1000);
+      closeSync(file);
+      const told = async (after: number) => {
+        if (ask === "readAfter") return readAll(log, after);
+        const { events } = await log.query({ filter: { session_id: "s" }, after, limit: 1000 });
+        return events.map(({ seq, json }) => [seq, JSON.parse(json)][0]);
+      };
+      for (let after = 0; after < 1000; after += 100) await told(after);
+      expect(recoveries).toHaveLength(1);
+      const { first_seq } = log.position();
+      expect((await told(0)).at(0)).toBe(first_seq);
+      await log.close();
+    }
   });
 
   test("where no new file can be made events are refused, until it can", async () => {

@@ -4,6 +4,7 @@ import { mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type DurableLogOptions, openSqliteLog } from "../../src/log/durable.ts";
 import type { PendingEvent } from "../../src/protocol/event.ts";
+import { damage } from "../support/damage.ts";
 import { eventually } from "../support/eventually.ts";
 import { smallDisk } from "../support/small-disk.ts";
 import { startTestServer } from "../support/server.ts";
@@ -16,7 +17,7 @@ async function openThere(options: Partial<DurableLogOptions> = {}) {
   const directory = join(disk?.path as string, crypto.randomUUID());
   mkdirSync(directory);
   const path = join(directory, "events.db");
-  const recoveries: unknown[] = [];
+  const recoveries: unknown[][] = [];
   const log = openSqliteLog({
     path,
     maxEvents: 1_000_000,
@@ -110,6 +111,20 @@ describe.skipIf(disk === null)("a disk that is full (needs root)", () => {
     expect(log.size().events).toBeGreaterThan(500);
     rmSync(join(directory, "filler"));
     await eventually(() => log.check().status === "healthy");
+    await end();
+  });
+
+  test("a log that is damaged there goes on with as much as finds room", async () => {
+    const { log, path, directory, append, recoveries, end } = await openThere();
+    await append(2000);
+    await eventually(() => log.size().index_backlog === 0, { limitMs: 30_000 });
+    fill(join(directory, "filler"));
+    damage(path, 0.01, 0.2);
+    await log.query({ filter: {}, after: 0, limit: 1000 });
+    await log.readAfter(log.position().first_seq - 1, 1_000_000);
+    expect(recoveries.map(([action]) => action)).toContain("log_set_aside");
+    await append(1000);
+    expect(log.position().last_seq).toBe(3000);
     await end();
   });
 

@@ -189,7 +189,7 @@ describe("what is answered", () => {
   test("without a token, where they are asked for, is what it says", async () => {
     const guarded = await startTestServer({ auth: "on", token: "a-token-of-some-length" });
     const { body } = await guarded.get("/health");
-    expect(body).toEqual({ status: "healthy" });
+    expect(Object.keys(body)).toEqual(["status"]);
     expect(problems(schemaOf("GET /health", 200), body)).toBeNull();
     const headers = { Authorization: "Bearer wrong" };
     for (const { path, method } of operations()) {
