@@ -32,7 +32,10 @@ export function clockMonitor({
     // Where the steady clock sleeps with the machine, every sleep looks like a clock that is set forward.
     if (ms <= -JUMP_MS || (ms >= JUMP_MS && countsSleep)) jump = { ms, at: now.steady };
     if (jump !== null && now.steady - jump.at >= REMEMBERED_MS) jump = null;
-    if (jump === null) return { name: "clock", status: "healthy", message: "it goes on steadily" };
+    if (jump === null) {
+      const message = `it goes on steadily, ${Math.round(Math.abs(ms))} ms off since the last look`;
+      return { name: "clock", status: "healthy", message };
+    }
     const seconds = Math.round(Math.abs(jump.ms) / 1000);
     const minutes = Math.round((now.steady - jump.at) / 60_000);
     const message = `it was set ${jump.ms < 0 ? "back" : "forward"} by ${seconds} s, ${minutes} min ago: times of events are not in order there, their seq is`;

@@ -4,11 +4,11 @@ import { createLevel } from "./level.ts";
 import { bytes } from "./words.ts";
 
 /**
- * Too little is a twentieth of the disk, on large disks 500 MB: what the log takes at its usual size, and an upgrade
+ * Too little is a twentieth of the disk, on large disks 512 MiB: what the log takes at its usual size, and an upgrade
  * besides. A shortage is told of, and never unhealthy: to be restarted would help nobody.
  */
 const ENOUGH_SHARE = 0.05;
-const ENOUGH_BYTES = 500_000_000;
+const ENOUGH_BYTES = 512 * 1024 ** 2;
 /** Of what is enough; only with a quarter more than that it is over. */
 const SHORTAGE = { degraded: { from: 1, until: 0.8 } };
 

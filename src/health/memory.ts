@@ -12,7 +12,7 @@ const SHARE = { degraded: { from: 0.8, until: 0.7 }, unhealthy: { from: 0.95, un
  */
 const SPAN_MS = 10 * 60_000;
 const SPANS = 6;
-const GROWTH_BYTES = 200_000_000;
+const GROWTH_BYTES = 200 * 1024 ** 2;
 
 export interface MemoryOptions {
   rss?: () => number;

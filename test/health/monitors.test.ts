@@ -29,12 +29,12 @@ describe("disk", () => {
       expect(check()).toMatchObject({
         name: "disk",
         status: "healthy",
-        message: expect.stringMatching(/^[\d.]+ MB of 21\.0 MB/),
+        message: expect.stringMatching(/^[\d.]+ MiB of 20\.0 MiB/),
       });
       writeFileSync(file, new Uint8Array(20_200_000));
       expect(check()).toMatchObject({
         status: "degraded",
-        message: expect.stringMatching(/^only [\d.]+ kB of/),
+        message: expect.stringMatching(/^only [\d.]+ KiB of/),
       });
       writeFileSync(file, new Uint8Array(19_800_000));
       expect(check().status).toBe("degraded");
@@ -48,7 +48,7 @@ describe("disk", () => {
       diskMonitor("/", () => ({ bsize: 1_000_000, blocks, bavail }))();
     expect(free(1_000_000, 600)).toMatchObject({
       status: "healthy",
-      message: expect.stringContaining("600 MB of 1.0 TB"),
+      message: expect.stringContaining("572 MiB of 931 GiB"),
     });
     expect(free(1_000_000, 400).status).toBe("degraded");
     expect(free(2000, 150).status).toBe("healthy");
@@ -117,7 +117,7 @@ describe("memory", () => {
     expect(memoryMonitor()()).toMatchObject({
       name: "memory",
       status: "healthy",
-      message: expect.stringMatching(/^[\d.]+ MB of [\d.]+ [GT]B are taken$/),
+      message: expect.stringMatching(/^[\d.]+ MiB of [\d.]+ [GT]iB are taken$/),
     });
   });
 
@@ -136,7 +136,7 @@ describe("memory", () => {
     expect(minutes(60, 5e6).status).toBe("healthy");
     expect(minutes(20, 5e6)).toMatchObject({
       status: "degraded",
-      message: expect.stringContaining("grown without a pause, by 300 MB"),
+      message: expect.stringContaining("grown without a pause, by 286 MiB"),
     });
     expect(minutes(20, 0).status).toBe("healthy");
     for (let hour = 0; hour < 3; hour += 1) {

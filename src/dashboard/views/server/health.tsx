@@ -1,5 +1,5 @@
 /** The server's checks of itself, in its own words. */
-import type { Health, HealthStatus } from "../../../protocol/messages.ts";
+import type { Health, HealthCheck, HealthStatus } from "../../../protocol/messages.ts";
 import { oneLine } from "../../parts/text.ts";
 import { clock, count } from "../../parts/words.ts";
 
@@ -47,7 +47,7 @@ export function HealthPanel({ health: { status, checks }, asOf, incompatible }: 
         )}
       </div>
       <ul class="checks" aria-label="Checks">
-        {checks.map((check) => (
+        {worstFirst(checks).map((check) => (
           <li key={check.name} class={classOf(check.status)}>
             <StatusIcon status={check.status} />
             <b>{oneLine(check.name)}</b>{" "}
@@ -59,6 +59,11 @@ export function HealthPanel({ health: { status, checks }, asOf, incompatible }: 
       </ul>
     </section>
   );
+}
+
+function worstFirst(checks: readonly HealthCheck[]): HealthCheck[] {
+  const badness = Object.keys(STATUS_WORDS);
+  return checks.toSorted((a, b) => badness.indexOf(b.status) - badness.indexOf(a.status));
 }
 
 /** The address already says which view this is. */
