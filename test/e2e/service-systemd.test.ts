@@ -146,6 +146,10 @@ describe.skipIf(obstacle !== null)(`systemd${obstacle === null ? "" : ` (${obsta
 
   test("one that asks for tokens: root makes them, users and their hooks get in by them, root needs none", async () => {
     const ours = (...args: string[]) => machine.root(INSTALLED, ...args);
+    const open = await ours("service", "install", "--mode", "system", "--host", "0.0.0.0");
+    expect(open.stdout).toContain("token create --mode system\n");
+    const journal = await machine.root("journalctl", "-u", UNIT, "-o", "cat", "--no-pager");
+    if (journal.stdout.includes("Ready at")) expect(journal.stdout).toMatch(/shown this once: cms_[\w-]{43}/);
     expect((await ours("service", "install", "--mode", "system", "--auth", "on")).exitCode).toBe(0);
     const made = await ours("token", "create", "--mode", "system", "--name", "ada", "--json");
     const { token, state_dir: stateDir } = JSON.parse(made.stdout);
