@@ -152,6 +152,7 @@ describe.skipIf(CHROMIUM === null)("pages", () => {
       ];
       for (const { what, origin } of auth === "off" ? strangers : strangers.slice(0, 1)) {
         test(`${what} can neither connect, nor read, nor send`, async () => {
+          await eventually(async () => (await state()).clients === 0, { what: "the end of the others" });
           const before = await state();
           const { got, statuses } = await visit(origin());
           for (const sent of SENT) await eventually(() => statuses.get(sent) === 403, { what: sent });
