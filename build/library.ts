@@ -5,9 +5,9 @@ import { dirname, join, relative } from "node:path";
 import { dashboardIncluded } from "./dashboard.ts";
 
 const ROOT = join(import.meta.dir, "..");
-const ENTRIES = { client: "client/index.ts", embedded: "embedded/index.ts" };
+const ENTRIES = { client: "client/index.ts", node: "client/node.ts", embedded: "embedded/index.ts" };
 
-/** Writes `client.js`, `client.browser.js`, `embedded.js` and `types/` into a directory, which is emptied before. */
+/** Writes `client.js`, `client.browser.js`, `client.node.js`, `embedded.js` and `types/` into a directory, which is emptied before. */
 export async function buildLibrary(outdir: string): Promise<void> {
   rmSync(outdir, { recursive: true, force: true });
   // Packages stay imports: socket.io-client has its own code for Node 20, which has no WebSocket, and one version of it
@@ -15,6 +15,7 @@ export async function buildLibrary(outdir: string): Promise<void> {
   await bundle("client", { target: "node", packages: "external", naming: "client.js", outdir });
   // A page without a bundler loads it as it is, so nothing may be left to import.
   await bundle("client", { target: "browser", minify: true, naming: "client.browser.js", outdir });
+  await bundle("node", { target: "node", packages: "external", naming: "client.node.js", outdir });
   const plugins = [await dashboardIncluded()];
   await bundle("embedded", { target: "bun", packages: "external", naming: "embedded.js", outdir, plugins });
   writeTypes(join(outdir, "types"));

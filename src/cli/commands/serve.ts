@@ -47,7 +47,7 @@ export default {
           if (background) return printReport({ ok: true, pid, host, port, firstToken });
           const { values } = loaded;
           const tokenFile = asksForTokens(values) ? tokenPaths(values.state_dir).local : null;
-          print(`Ready at ${url}\n${trialText(url, tokenFile)}`);
+          print(`Ready at ${url}\n${trialText(url, { tokenFile, tlsCert: values.tls_cert })}`);
           if (firstToken !== null) print(firstTokenText(firstToken));
         },
       }).catch(async (error: unknown) => {

@@ -108,8 +108,8 @@ async function installService(plan: Plan): Promise<Done> {
   forget.forgetOld();
 
   const { pid, definition: where } = manager.state();
-  const { host, port } = loaded.values;
-  const url = displayUrl(host, port);
+  const { host, port, tls_cert } = loaded.values;
+  const url = displayUrl(host, port, tls_cert === null ? "http" : "https");
   const undoIt = `claude-mpm-socketio service uninstall${mode === "user" ? "" : " --mode system"}`;
   const dropped = before.installed ? droppedFlags(receipt?.args ?? [], plan.args) : [];
   return {
