@@ -1,5 +1,5 @@
 /** Builds what `npm pack` ships: the client library and the embedded server as JavaScript, with their types. */
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { dashboardIncluded } from "./dashboard.ts";
@@ -18,7 +18,13 @@ export async function buildLibrary(outdir: string): Promise<void> {
   await bundle("node", { target: "node", packages: "external", naming: "client.node.js", outdir });
   const plugins = [await dashboardIncluded()];
   await bundle("embedded", { target: "bun", packages: "external", naming: "embedded.js", outdir, plugins });
+  forgetSourceMaps(join(outdir, "embedded.js"));
   writeTypes(join(outdir, "types"));
+}
+
+/** Bun takes those that the client bundle within names for the file's own, and warns when it first prints a stack. */
+function forgetSourceMaps(file: string): void {
+  writeFileSync(file, readFileSync(file, "utf8").replaceAll(/^\/\/# sourceMappingURL=.*$/gm, ""));
 }
 
 async function bundle(entry: keyof typeof ENTRIES, options: Partial<Bun.BuildConfig>): Promise<void> {
