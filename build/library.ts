@@ -22,6 +22,11 @@ export async function buildLibrary(outdir: string): Promise<void> {
   writeTypes(join(outdir, "types"));
 }
 
+/** Bun takes those that the client bundle within names for the file's own, and warns when it first prints a stack. */
+function forgetSourceMaps(file: string): void {
+  writeFileSync(file, readFileSync(file, "utf8").replaceAll(/^\/\/# sourceMappingURL=.*$/gm, ""));
+}
+
 async function bundle(entry: keyof typeof ENTRIES, options: Partial<Bun.BuildConfig>): Promise<void> {
   const entrypoints = [join(ROOT, "src", ENTRIES[entry])];
   await Bun.build({ ...options, entrypoints, format: "esm" } as Bun.BuildConfig);

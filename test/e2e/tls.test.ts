@@ -199,6 +199,13 @@ test("one whose issuer is configured is believed, and so is one whose issuer is 
   expect((await status(sibling.cert)).exitCode).not.toBe(0);
 });
 
+test("run brings a server with TLS of its own, and gets into it", async () => {
+  const user = account();
+  const tls = ["--tls-cert", pair.cert, "--tls-key", pair.key];
+  const args = ["run", "--set", "deployment_mode=embedded", "--set", "port=0", ...tls, "--", "true"];
+  expect(await user.run(args)).toEqual({ exitCode: 0, stdout: "", stderr: "" });
+});
+
 describe("another certificate on the port", () => {
   test("gets neither a token nor an event, from nobody", async () => {
     const server = await started(pair, {
