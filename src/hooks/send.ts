@@ -78,6 +78,8 @@ export function connect({ address, port, token, tls }: Target): Connection {
     async post(body, limitMs = BUDGET_MS) {
       const timeLeft = Math.min(limitMs, BUDGET_MS - performance.now());
       if (timeLeft <= 0) return "later";
+      setTimeout(fail, timeLeft);
+      const given = await token;
       const host = address.includes(":") ? `[${address}]` : address;
       const bytes = UTF_8.encode(body);
       const head = [
@@ -85,10 +87,9 @@ export function connect({ address, port, token, tls }: Target): Connection {
         `Host: ${host}:${port}`,
         "Content-Type: application/json",
         `Content-Length: ${bytes.length}`,
-        ...(token === null ? [] : [`Authorization: Bearer ${token}`]),
+        ...(given === null ? [] : [`Authorization: Bearer ${given}`]),
         "Connection: close",
       ];
-      setTimeout(fail, timeLeft);
       rest = UTF_8.encode(`${head.join("\r\n")}\r\n\r\n${body}`);
       write();
       return answered;

@@ -10,7 +10,8 @@ import { ownCertificate } from "../protocol/pem.ts";
 export interface Target {
   address: string;
   port: number;
-  token: string | null;
+  /** Read while the connection is made; never rejects. */
+  token: Promise<string | null>;
   /** Null is plain HTTP. */
   tls: TargetTls | null;
   /** Bytes of one event's JSON at most. */
@@ -47,13 +48,17 @@ export async function findTarget(config: LightConfig): Promise<Candidate | null>
   if (instance === null || (isElsewhere && localAddress(instance.host) !== address)) {
     if (token === null) return null;
     const tls = await tlsFor(null, config);
-    return { target: { address, port, token, tls, max_http_buffer_size }, isOurs: mayBeThere() };
+    const target = { address, port, token: Promise.resolve(token), tls, max_http_buffer_size };
+    return { target, isOurs: mayBeThere() };
   }
   const { max_http_buffer_size: limit } = instance.settings;
   const target = {
     address: localAddress(instance.host),
     port,
-    token: token ?? (asksForToken(instance) ? await readOwnToken(tokenPaths(stateDir).local) : null),
+    token:
+      token === null && asksForToken(instance)
+        ? readOwnToken(tokenPaths(stateDir).local)
+        : Promise.resolve(token),
     tls: await tlsFor(instance, config),
     max_http_buffer_size: typeof limit === "number" ? limit : max_http_buffer_size,
   };

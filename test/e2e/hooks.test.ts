@@ -130,6 +130,22 @@ describe("install", () => {
     expect(readdirSync(dirname(settings))).toEqual([]);
   });
 
+  test("--http for a server that asks for tokens: Claude Code finds one in a variable", async () => {
+    const { settings, run } = await installation(null);
+    const { stderr } = await run("install --http --port 9000", { env: { CLAUDE_MPM_SOCKETIO_AUTH: "on" } });
+    expect(stderr).toContain("token create --scope publish");
+    expect(JSON.parse(read(settings)).hooks.Stop[0].hooks[0]).toMatchObject({
+      type: "http",
+      headers: { Authorization: "Bearer $CLAUDE_MPM_SOCKETIO_TOKEN" },
+      allowedEnvVars: ["CLAUDE_MPM_SOCKETIO_TOKEN"],
+    });
+    expect((await run("status")).exitCode).toBe(0);
+    await run("install --http --port 9000");
+    expect(JSON.parse(read(settings)).hooks.Stop[0].hooks[0]).not.toHaveProperty("headers");
+    await run("uninstall");
+    expect(readdirSync(dirname(settings))).toEqual([]);
+  });
+
   test("goes where --scope and CLAUDE_CONFIG_DIR say", async () => {
     const { own, run } = await installation(null);
     const cwd = join(own.home, "project");
