@@ -1,13 +1,13 @@
 /** Builds what `npm pack` ships: the client library and the embedded server as JavaScript, with their types. */
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { dashboardIncluded } from "./dashboard.ts";
 
 const ROOT = join(import.meta.dir, "..");
-const ENTRIES = { client: "client/index.ts", embedded: "embedded/index.ts" };
+const ENTRIES = { client: "client/index.ts", node: "client/node.ts", embedded: "embedded/index.ts" };
 
-/** Writes `client.js`, `client.browser.js`, `embedded.js` and `types/` into a directory, which is emptied before. */
+/** Writes `client.js`, `client.browser.js`, `client.node.js`, `embedded.js` and `types/` into a directory, which is emptied before. */
 export async function buildLibrary(outdir: string): Promise<void> {
   rmSync(outdir, { recursive: true, force: true });
   // Packages stay imports: socket.io-client has its own code for Node 20, which has no WebSocket, and one version of it
@@ -15,14 +15,26 @@ export async function buildLibrary(outdir: string): Promise<void> {
   await bundle("client", { target: "node", packages: "external", naming: "client.js", outdir });
   // A page without a bundler loads it as it is, so nothing may be left to import.
   await bundle("client", { target: "browser", minify: true, naming: "client.browser.js", outdir });
+  await bundle("node", { target: "node", packages: "external", naming: "client.node.js", outdir });
   const plugins = [await dashboardIncluded()];
   await bundle("embedded", { target: "bun", packages: "external", naming: "embedded.js", outdir, plugins });
+  forgetSourceMaps(join(outdir, "embedded.js"));
   writeTypes(join(outdir, "types"));
+}
+
+/** Bun takes those that the client bundle within names for the file's own, and warns when it first prints a stack. */
+function forgetSourceMaps(file: string): void {
+  writeFileSync(file, readFileSync(file, "utf8").replaceAll(/^\/\/# sourceMappingURL=.*$/gm, ""));
 }
 
 async function bundle(entry: keyof typeof ENTRIES, options: Partial<Bun.BuildConfig>): Promise<void> {
   const entrypoints = [join(ROOT, "src", ENTRIES[entry])];
   await Bun.build({ ...options, entrypoints, format: "esm" } as Bun.BuildConfig);
+}
+
+/** Texts that the server sends name source maps of theirs; Bun takes that for the file's own, and warns with each stack. */
+function forgetSourceMaps(path: string): void {
+  writeFileSync(path, readFileSync(path, "utf8").replaceAll(/^\/\/# sourceMappingURL=.*$/gm, ""));
 }
 
 /** The declarations of the entries, and of what these name; the server's own are nobody's. */

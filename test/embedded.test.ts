@@ -10,6 +10,7 @@ import {
   type SocketioServerOptions,
   startEmbeddedServer,
 } from "../src/embedded/index.ts";
+import { makeCertificate } from "./support/certificates.ts";
 import { onEnd } from "./support/cleanup.ts";
 import { connect } from "./support/clients.ts";
 import { eventually } from "./support/eventually.ts";
@@ -130,6 +131,27 @@ describe("the factory, where tokens are asked for", () => {
     await server.start();
     expect(await server.emitEvent("a", {})).toMatchObject({ seq: 1 });
     await server.stop();
+  });
+});
+
+describe("the factory, over TLS", () => {
+  test("gets into the server it brings, and into one that runs with the configured certificate", async () => {
+    const { cert, key } = await makeCertificate({ name: "events.example" });
+    const settings = { tls_cert: cert, tls_key: key };
+    const own = make({ mode: "embedded", embedded: { settings } });
+    await own.start();
+    expect(await own.emitEvent("mine", null)).toMatchObject({ seq: 1 });
+    expect(own.url).toStartWith("https:");
+
+    const running = await startTestServer(settings);
+    setEnvironment({
+      CLAUDE_MPM_SOCKETIO_TLS_CERT: cert,
+      CLAUDE_MPM_SOCKETIO_PORT: `${running.port}`,
+    });
+    const client = getSocketioServer({ mode: "client" });
+    onEnd(() => client.stop());
+    await client.start();
+    expect(await client.emitEvent("theirs", null)).toMatchObject({ seq: 1 });
   });
 });
 

@@ -1,8 +1,9 @@
 /** The package as others get it: packed, unpacked elsewhere, imported by Node, Bun and a page, and type-checked. */
 import { beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { dependencies } from "../package.json";
+import { makeCertificate } from "./support/certificates.ts";
 import { fakeSocketServer } from "./support/fake-server.ts";
 import { startTestServer } from "./support/server.ts";
 import { temporaryDirectory } from "./support/temporary.ts";
@@ -140,6 +141,37 @@ describe("the client library", () => {
       expect(await run([...tsc, ...module, "types.ts"])).toEqual({ stdout: "", stderr: "", exitCode: 0 });
     }
   });
+
+  for (const command of [[NODE ?? "node"], [process.execPath]]) {
+    test.skipIf(NODE === null && command[0] === "node")(
+      `believes a certificate, in ${command[0]}`,
+      async () => {
+        const pair = await makeCertificate({ name: "events.example" });
+        const other = await makeCertificate();
+        const server = await startTestServer({ tls_cert: pair.cert, tls_key: pair.key });
+        const program = `
+        import { readFileSync } from "node:fs";
+        import { ClientManager } from "claude-mpm-socketio/client";
+        import { trusting } from "claude-mpm-socketio/client/node";
+        const [url, cert] = process.argv.slice(2);
+        const client = new ClientManager({ url, ...trusting(readFileSync(cert, "utf8")) }).start();
+        const connected = await client.whenConnected(3000);
+        if (connected) await client.emitEvent("over.tls", null);
+        client.stop();
+        process.stdout.write(String(connected));
+      `;
+        const file = join(consumer, `trusting-${Bun.hash(command.join())}.mjs`);
+        writeFileSync(file, program);
+        const url = `https://127.0.0.1:${server.port}`;
+        expect(await run([...command, file, url, pair.cert])).toEqual({
+          stdout: "true",
+          stderr: "",
+          exitCode: 0,
+        });
+        expect((await run([...command, file, url, other.cert])).stdout).toBe("false");
+      },
+    );
+  }
 });
 
 describe("the embedded server", () => {
@@ -170,22 +202,34 @@ describe("the embedded server", () => {
 test("every example of docs/client.md works", async () => {
   const text = readFileSync(join(ROOT, "docs/client.md"), "utf8");
   const examples = [...text.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code]) => code as string);
-  expect(examples).toHaveLength(3);
+  expect(examples).toHaveLength(5);
+  const { cert, key } = await makeCertificate();
+  copyFileSync(cert, join(consumer, "cert.pem"));
   for (const [index, code] of examples.entries()) {
-    const server = await startTestServer();
-    const { port } = server;
+    const isOverTls = code.includes("https:");
+    const server = await startTestServer({
+      ...(isOverTls ? { tls_cert: cert, tls_key: key } : {}),
+      ...(code.includes("token:") ? { auth: "on" } : {}),
+    });
+    const { port, localToken } = server;
+    const headers: HeadersInit = localToken === null ? {} : { Authorization: `Bearer ${localToken}` };
     const file = join(consumer, `example-${index}.mjs`);
     // The server is not on the ports it has everywhere else.
     const placed = code
       .replace("getClientManager()", `getClientManager({ ports: [${port}] })`)
+      .replace("127.0.0.1:8765", `127.0.0.1:${port}`)
+      .replace("cms_…", `${localToken}`)
       .replace("[8765, 8766]", `[${port}]`)
       .replace("findBestServer({", `findBestServer({ ports: [${port}],`)
+      .replace("localhost:8765", `localhost:${port}`)
       .replace('mode: "auto"', `mode: "auto", ports: [${port}]`);
     writeFileSync(file, placed);
     const runtime = code.includes("/embedded") || NODE === null ? process.execPath : NODE;
     const { stdout, stderr, exitCode } = await run([runtime, file]);
     expect([index, exitCode, stderr.replaceAll(/^at http:.*\n/gm, "")]).toEqual([index, 0, ""]);
-    expect(stdout).toContain(index === 0 ? "" : `http://localhost:${port}`);
-    expect((await server.get("/api/events")).body.total_available).toBe([6, 0, 1][index] as number);
+    expect(stdout).toContain(index < 2 ? "" : `${isOverTls ? "https" : "http"}://localhost:${port}`);
+    const init = { headers, tls: { rejectUnauthorized: false } } as RequestInit;
+    const { body } = await server.get("/api/events", init);
+    expect(body.total_available).toBe([6, 1, 0, 1, 1][index] as number);
   }
 });

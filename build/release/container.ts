@@ -20,7 +20,6 @@ const PORT = 8765;
 export const CONTAINER_ENVIRONMENT = {
   CLAUDE_MPM_SOCKETIO_ENVIRONMENT: "docker",
   CLAUDE_MPM_SOCKETIO_STATE_DIR: SYSTEM_STATE_DIR,
-  CLAUDE_MPM_SOCKETIO_AUTH: "off",
 };
 
 /**
@@ -45,7 +44,7 @@ export function dockerfile(version: string, sums: Partial<Record<ImageTarget, st
 
   return `# ${PRODUCT} ${version}: the program alone, without a shell, as a user that is not root.
 # Built in the folder of the release: docker build -t ${PRODUCT} .
-# There is no access control yet: publish the port on this machine's loopback only, as compose.yaml does.
+# It asks for tokens; its first one is in the output of the first start: docker logs CONTAINER
 
 ${stages.join("\n")}
 FROM archive-\${TARGETARCH} AS archive
@@ -91,11 +90,13 @@ services:
     image: ${PRODUCT}:${version}
     restart: unless-stopped
     ports:
-      # On this machine's loopback only: there is no access control yet.
+      # On this machine's loopback. To let others in leave the address out, and set TLS up: without it tokens can be read.
       - "127.0.0.1:${PORT}:${PORT}"
     environment:
       # The name under which other containers of this file reach it.
       CLAUDE_MPM_SOCKETIO_ALLOWED_HOSTS: ${PRODUCT}
+      # A token of your own, from the file .env beside this one; without it the first start makes one: docker compose logs
+      CLAUDE_MPM_SOCKETIO_TOKEN: \${CLAUDE_MPM_SOCKETIO_TOKEN:-}
     volumes:
       - state:${SYSTEM_STATE_DIR}
     read_only: true

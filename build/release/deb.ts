@@ -163,12 +163,14 @@ ${SECRETS_FILE}, which only root need read. After a change:
 Hooks of Claude Code send to a server of the same user only, for an event holds
 prompts and files. So they do not find the system service by themselves, and it
 holds the port: a user's own server then needs another one (--port, or the key
-"port"). To have Claude Code post to the system service all the same:
+"port"). To have them send to the system service, make a token as root
 
-  ${PRODUCT} hooks install --http
+  ${PRODUCT} token create --mode system --scope publish
 
-There is no access control yet: every user of the machine can read what the
-service holds.
+and let the user configure it: the key "token", or CLAUDE_MPM_SOCKETIO_TOKEN.
+
+On loopback nobody is asked for a token unless "auth" is "on": every user of the
+machine can then read what the service holds.
 
 Removing the package stops the service and keeps its data and configuration;
 purging it deletes both. Servers that users have started go on until they are

@@ -1,15 +1,23 @@
 /** What a server that has just started says of how to use it. */
 import { quote } from "../hooks/settings/own-hook.ts";
 
-/**
- * A first command.
- *
- * @param tokenFile where a token lies, when one is asked for: not the token itself, for the line may be kept
- */
-export function trialText(url: string, tokenFile: string | null): string {
-  const event = `-d '{"type":"hello"}' ${url}/api/events`;
-  if (tokenFile === null) return `Try: curl ${event}`;
-  return `Try: curl -H "Authorization: Bearer $(cat ${quote(tokenFile, process.platform)})" ${event}`;
+export interface TrialNeeds {
+  /** Where a token lies, when one is asked for: not the token itself, for the line may be kept. */
+  tokenFile: string | null;
+  tlsCert: string | null;
+}
+
+/** A first command. */
+export function trialText(url: string, { tokenFile, tlsCert }: TrialNeeds): string {
+  const place = (path: string) => quote(path, process.platform);
+  const words = [
+    "curl",
+    ...(tlsCert === null ? [] : [`--cacert ${place(tlsCert)}`]),
+    ...(tokenFile === null ? [] : [`-H "Authorization: Bearer $(cat ${place(tokenFile)})"`]),
+    `-d '{"type":"hello"}'`,
+    `${url}/api/events`,
+  ];
+  return `Try: ${words.join(" ")}`;
 }
 
 /** A token that nobody can read again. */

@@ -4,7 +4,7 @@ import type { LoadedConfig } from "../config/load.ts";
 import { describeHolder, GIVE_TOKEN } from "../daemon/failure.ts";
 import { findSettledServer, type Found, type ServerAddress } from "../daemon/find.ts";
 import { startServer } from "../daemon/start.ts";
-import { displayUrl } from "../protocol/hosts.ts";
+import { displayUrl, schemeOf } from "../protocol/hosts.ts";
 import { firstTokenText } from "./first-words.ts";
 import { serverArgs } from "./flags.ts";
 import { CommandError, EXIT, printError } from "./output.ts";
@@ -33,14 +33,16 @@ export async function runningOrStartedServer(
 ): Promise<Endpoint> {
   const found = await findSettledServer(addressOf(loaded));
   if (found.state === "running") return found;
-  const isThere = found.state === "hung" || found.state === "guarded";
+  const isThere = ["hung", "guarded", "untrusted"].includes(found.state);
   if (isThere || !loaded.values.auto_start) throw absence(found, loaded);
   const args = serverArgs(rawArgs, loaded);
   const started = await startServer({ command: selfCommand(), args, ...addressOf(loaded) });
   if (started.outcome === "failed") throw new CommandError(started.message, started.hint, started.exitCode);
   const { host, port } = started.health;
   if (started.outcome === "started") {
-    say(`No server was running; started one: ${displayUrl(host, port)} (PID ${started.pid})`);
+    say(
+      `No server was running; started one: ${displayUrl(host, port, schemeOf(started.url))} (PID ${started.pid})`,
+    );
     if (started.firstToken !== null) say(firstTokenText(started.firstToken));
   }
   return started;
@@ -54,12 +56,15 @@ export function whyNotRunning(found: Absent, loaded: LoadedConfig): string {
 
 /** Where the configured server is to be found. */
 export function addressOf({
-  values: { host, port, token, state_dir: stateDir },
+  values: { host, port, token, state_dir: stateDir, tls_cert: tlsCert },
 }: LoadedConfig): ServerAddress {
-  return { stateDir, host, port, token };
+  return { stateDir, host, port, token, tlsCert };
 }
 
-function absence(found: Absent, { values: { port, token }, origins }: LoadedConfig): CommandError {
+function absence(
+  found: Absent,
+  { values: { port, token, tls_cert: certificate }, origins }: LoadedConfig,
+): CommandError {
   const flag = origins.port.kind === "flag" ? ` --port ${port}` : "";
   switch (found.state) {
     case "hung":
@@ -71,6 +76,15 @@ function absence(found: Absent, { values: { port, token }, origins }: LoadedConf
       return new CommandError(
         `The server on port ${port} asks for a token, and ${token === null ? "there is none here for it" : "does not know the configured one"}`,
         GIVE_TOKEN,
+      );
+    case "untrusted":
+      return new CommandError(
+        `The certificate shown at ${found.url} is not believed: ${found.why}; nothing was sent`,
+        found.instance === null
+          ? certificate === null
+            ? "Name the server's certificate: --tls-cert FILE"
+            : `Believed is ${certificate} (tls_cert); see who holds the port: claude-mpm-socketio doctor${flag}`
+          : `Put a good one in its place, then: kill -HUP ${found.instance.pid}; or claude-mpm-socketio restart${flag}`,
       );
     case "busy":
       return new CommandError(

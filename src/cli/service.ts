@@ -33,9 +33,9 @@ export function platformOf({ platform }: Record<string, string | boolean | undef
   return PLATFORMS[oneOf(platform, Object.keys(PLATFORMS) as (keyof typeof PLATFORMS)[], "--platform")];
 }
 
-/** A hook tells its server by a file of its own user. */
+/** A hook tells its server by a file of its own user, or is told by a token. */
 const NO_HOOKS =
-  "Claude Code's hooks send to a server of their own user alone, and not to the machine's; for them use --mode user";
+  "Claude Code's hooks find a server of their own user by themselves; to the machine's they send where a token of it is configured: claude-mpm-socketio token create --mode system --scope publish";
 
 /** Variables that tell where things are. */
 const PLACE_VARIABLES =

@@ -2,6 +2,7 @@
 import { io } from "socket.io-client";
 import { isObject, type JsonObject } from "../protocol/event.ts";
 import { ask, type Endpoint } from "./http.ts";
+import { agentFor } from "./trust.ts";
 
 export interface CanaryTimes {
   /** Milliseconds until the socket was connected and acknowledged. */
@@ -32,6 +33,7 @@ export async function sendCanary(
   const canary = crypto.randomUUID();
   const start = performance.now();
   const socket = io(server.url, {
+    ...({ agent: agentFor(server) } as object),
     transports: ["websocket"],
     reconnection: false,
     timeout: limitMs,

@@ -37,11 +37,13 @@ const ENDINGS = new Set(["token_invalid", "dismissed"]);
 /** Connects. Handlers are called in the order in which the server speaks. */
 export function openConnection(
   url: string,
-  { auth, timeoutMs }: { auth: JsonObject; timeoutMs: number },
+  { auth, agent, timeoutMs }: { auth: JsonObject; agent?: object | undefined; timeoutMs: number },
   handlers: ConnectionHandlers,
 ): Connection {
   const socket = io(url, {
     auth,
+    // Browsers have none; its types know that of a browser alone.
+    ...(agent === undefined ? {} : ({ agent } as object)),
     forceNew: true,
     reconnection: false,
     timeout: timeoutMs,

@@ -2,10 +2,17 @@
  * Small requests to a server of ours. Made with node:http and not with `fetch`, which would send them
  * through the proxy that `HTTP_PROXY` names, loopback or not.
  */
-import { request as send } from "node:http";
+import {
+  type ClientRequest,
+  type IncomingMessage,
+  request as send,
+  type RequestOptions as SendOptions,
+} from "node:http";
+import { request as sendSecurely } from "node:https";
 import { isVersionInfo } from "../protocol/compatibility.ts";
 import { type Health, isHealth, isHealthStatus } from "../protocol/messages.ts";
 import { type Ask, MAX_ANSWER_BYTES } from "./ask.ts";
+import { tlsOptions, whyUntrusted } from "./trust.ts";
 
 export interface Answer {
   status: number;
@@ -20,12 +27,16 @@ export interface Endpoint {
   url: string;
   /** Sent with every request; null is none. */
   token: string | null;
+  /** PEM; over https the server has to show one of these, or one that chains to it. What the system trusts without. */
+  certificates?: readonly string[];
 }
 
 export interface RequestOptions {
   method?: "GET" | "POST";
   body?: string;
   token?: string | null;
+  /** See `Endpoint`. */
+  certificates?: readonly string[] | undefined;
   timeoutMs: number;
   /** Longer answers are failures. */
   maxBytes?: number;
@@ -34,12 +45,12 @@ export interface RequestOptions {
 /** The answer's `code` is that of the system: ECONNREFUSED, ETIMEDOUT, ECONNRESET … */
 export function request(
   url: string,
-  { method = "GET", body, token = null, timeoutMs, maxBytes = Infinity }: RequestOptions,
+  { method = "GET", body, token = null, certificates, timeoutMs, maxBytes = Infinity }: RequestOptions,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const headers: Record<string, string> = { Connection: "close", ...authorization(token) };
     if (body !== undefined) headers["Content-Type"] = "application/json";
-    const outgoing = send(url, { method, headers, agent: false }, (incoming) => {
+    const outgoing = begin(url, certificates, { method, headers }, (incoming) => {
       const chunks: Buffer[] = [];
       let bytes = 0;
       incoming.on("data", (chunk: Buffer) => {
@@ -67,6 +78,18 @@ export function request(
   });
 }
 
+/** Begins a request; a server that is not believed is told nothing of it. */
+export function begin(
+  url: string,
+  certificates: readonly string[] | undefined,
+  options: SendOptions,
+  onAnswer?: (incoming: IncomingMessage) => void,
+): ClientRequest {
+  const own = { ...options, agent: false };
+  if (!url.startsWith("https:")) return send(url, own, onAnswer);
+  return sendSecurely(url, { ...own, ...tlsOptions(certificates) }, onAnswer);
+}
+
 /** The header a token is sent in. */
 export function authorization(token: string | null): Record<string, string> {
   return token === null ? {} : { Authorization: `Bearer ${token}` };
@@ -74,18 +97,28 @@ export function authorization(token: string | null): Record<string, string> {
 
 /** Asks a server for something at a path. */
 export function ask(
-  { url, token }: Endpoint,
+  { url, token, certificates }: Endpoint,
   path: string,
-  options: Omit<RequestOptions, "token">,
+  options: Omit<RequestOptions, "token" | "certificates">,
 ): Promise<Answer> {
-  return request(url + path, { ...options, token });
+  return request(url + path, { ...options, token, certificates });
 }
 
-/** For discovery outside of browsers. Redirects are not followed: their status is no good answer. */
-export const askOverHttp: Ask = (url, { body, timeoutMs }) => {
-  const sent = body === undefined ? {} : ({ method: "POST", body } as const);
-  return request(url, { ...sent, timeoutMs, maxBytes: MAX_ANSWER_BYTES });
-};
+/**
+ * For discovery outside of browsers. Redirects are not followed: their status is no good answer.
+ *
+ * @param certificatesOf which of them a URL's server is to show: see `Endpoint`
+ */
+export function askTrusting(certificatesOf: (url: string) => readonly string[] | undefined): Ask {
+  return (url, { body, timeoutMs }) => {
+    const sent = body === undefined ? {} : ({ method: "POST", body } as const);
+    const certificates = certificatesOf(url);
+    return request(url, { ...sent, certificates, timeoutMs, maxBytes: MAX_ANSWER_BYTES });
+  };
+}
+
+/** The same, believing what the system does. */
+export const askOverHttp: Ask = askTrusting(() => undefined);
 
 /** What the server said instead of an answer: what failed, and what to do next. */
 export class ServerRefusal extends Error {
@@ -115,6 +148,8 @@ export type Probe =
   | { answer: "guarded"; status: Health["status"] }
   /** Ours, but not yet, or no longer, taking requests. */
   | { answer: "busy" }
+  /** Something that shows a certificate which is not believed, and has been told nothing. */
+  | { answer: "untrusted"; why: string }
   /** Another program. */
   | { answer: "other" }
   /** Something accepts the connection and says nothing in time. */
@@ -136,14 +171,16 @@ export async function probe(endpoint: Endpoint, timeoutMs = 1000): Promise<Probe
     return { answer: busy ? "busy" : "other" };
   } catch (error) {
     const { code } = error as { code?: string };
+    const why = whyUntrusted(error);
+    if (why !== null) return { answer: "untrusted", why };
     if (code === "ETIMEDOUT") return { answer: "silent" };
     return { answer: NOTHING_THERE.has(code ?? "") ? "nothing" : "other" };
   }
 }
 
 /** Others have a `/health` with a status as well. */
-async function tellsVersion({ url }: Endpoint, timeoutMs: number): Promise<boolean> {
-  const { text } = await request(`${url}/version`, { timeoutMs, maxBytes: MAX_ANSWER_BYTES });
+async function tellsVersion({ url, certificates }: Endpoint, timeoutMs: number): Promise<boolean> {
+  const { text } = await request(`${url}/version`, { certificates, timeoutMs, maxBytes: MAX_ANSWER_BYTES });
   return isVersionInfo(parse(text));
 }
 

@@ -42,6 +42,11 @@ export interface ClientManagerOptions extends DiscoverOptions {
    * for, or give a function, which is asked before each connection.
    */
   token?: string | null | ((server: DiscoveredServer) => string | null);
+  /**
+   * Node and Bun: the `https.Agent` of its connections, for a server whose certificate the system does not trust.
+   * `trusting` of `claude-mpm-socketio/client/node` gives it, and `ask` with it.
+   */
+  agent?: object | ((server: DiscoveredServer) => object | undefined);
   /** Narrows the events that come. */
   subscribe?: { session_id?: string; project?: string; types?: string[] };
   /** Where an earlier manager was (`position`): what came since then comes first. Without it events come from now on. */

@@ -189,7 +189,11 @@ export class ClientManager extends EventSender {
     const reason = await new Promise<string>((resolve) => {
       const connection = openConnection(
         server.url,
-        { auth: this.#auth(server), timeoutMs: this.#options.connectTimeoutMs ?? 5000 },
+        {
+          auth: this.#auth(server),
+          agent: this.#agent(server),
+          timeoutMs: this.#options.connectTimeoutMs ?? 5000,
+        },
         {
           onGreeting: (ack) => {
             greeted = this.#greet(server, connection, ack);
@@ -247,6 +251,11 @@ export class ClientManager extends EventSender {
     if (this.#incompatible.get(server.url) === answer) return;
     this.#incompatible.set(server.url, answer);
     this.#emitter.emit("incompatible", { server, compatibility });
+  }
+
+  #agent(server: DiscoveredServer): object | undefined {
+    const { agent } = this.#options;
+    return typeof agent === "function" ? agent(server) : agent;
   }
 
   #auth(server: DiscoveredServer): JsonObject {

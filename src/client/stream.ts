@@ -3,12 +3,13 @@
  * each new connection goes on after the last event, by `Last-Event-ID`
  * (https://html.spec.whatwg.org/multipage/server-sent-events.html#the-last-event-id-header).
  */
-import { type ClientRequest, type IncomingMessage, request } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import { type HistoryGap, isHistoryGap } from "../protocol/messages.ts";
 import type { ResumePosition } from "../protocol/query.ts";
-import { authorization, type Endpoint, refusalIn, ServerRefusal } from "./http.ts";
+import { authorization, begin, type Endpoint, refusalIn, ServerRefusal } from "./http.ts";
 import { createSseParser, type SseMessage } from "./sse.ts";
 import { pause } from "./timing.ts";
+import { whyUntrusted } from "./trust.ts";
 
 export type StreamUpdate =
   /** The stream is open; `again` after it had been lost. */
@@ -85,9 +86,9 @@ async function* readOnce(
   { server, filter, signal, silenceMs = SILENCE_MS }: FollowOptions,
   lastEventId: string,
 ): AsyncGenerator<"open" | SseMessage | { position: string }> {
-  const { url, token } = server();
+  const { url, token, certificates } = server();
   const headers = { Accept: "text/event-stream", "Last-Event-ID": lastEventId, ...authorization(token) };
-  const outgoing = request(`${url}/api/events/stream?${filter}`, { headers, agent: false });
+  const outgoing = begin(`${url}/api/events/stream?${filter}`, certificates, { headers });
   const abort = () => outgoing.destroy(new Error("ended"));
   signal.addEventListener("abort", abort);
   try {
@@ -114,6 +115,8 @@ async function* readOnce(
 
 function reasonOf(error: unknown): string {
   const { code, message } = error as { code?: string; message: string };
+  const why = whyUntrusted(error);
+  if (why !== null) return `its certificate is not believed: ${why}`;
   if (code === "ECONNRESET") return "it was cut off";
   return code === "ECONNREFUSED" ? "nothing listens there" : message;
 }

@@ -21,6 +21,7 @@ const LIGHT_KEYS = [
   "port",
   "state_dir",
   "token",
+  "tls_cert",
   "max_http_buffer_size",
   "redact",
   "redact_patterns",

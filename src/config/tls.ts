@@ -18,15 +18,16 @@ export interface Tls {
   validTo: number;
 }
 
-const PEM_CERTIFICATE =
-  /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^]*?-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
+const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g;
 
 /** Reads both files; null where neither is named. Throws a `ConfigError` that names the file and what is wrong with it. */
 export function readTls({ tls_cert: certPath, tls_key: keyPath }: TlsConfig): Tls | null {
   if (certPath === null && keyPath === null) return null;
   if (certPath === null || keyPath === null) {
     const [given, missing] = certPath === null ? ["tls_key", "tls_cert"] : ["tls_cert", "tls_key"];
-    throw new ConfigError([`${given} is set and ${missing} is not; allowed is both of them, or neither`]);
+    throw new ConfigError([
+      `${given} is set and ${missing} is not; allowed is both of them for a server, or neither`,
+    ]);
   }
   const cert = read("tls_cert", certPath, "PEM file of the certificate, followed by those it was issued by");
   const key = read("tls_key", keyPath, "PEM file of the private key");
@@ -61,11 +62,6 @@ export function checkTls({ values, origins }: LoadedConfig): void {
       .map((key) => origins[key].source);
     throw new ConfigError(error.problems.map((problem) => `${[...new Set(sources)].join(", ")}: ${problem}`));
   }
-}
-
-/** The first certificate in a PEM text, which is what a client is to trust; null where there is none. */
-export function firstCertificate(text: string): string | null {
-  return text.match(PEM_CERTIFICATE)?.[0] ?? null;
 }
 
 export type TlsConfig = Pick<Config, "tls_cert" | "tls_key">;

@@ -1,9 +1,11 @@
 /** Where a server is to be asked, and the token it may be sent: nobody else is to get one. */
-import { lstatSync } from "node:fs";
+import { lstatSync, readFileSync } from "node:fs";
 import { readLocalToken } from "../auth/local-token.ts";
 import type { Endpoint } from "../client/http.ts";
+import { ConfigError } from "../config/load.ts";
 import { serverPaths, tokenPaths } from "../config/paths.ts";
-import { isLoopbackHost, localAddress, localUrl } from "../protocol/hosts.ts";
+import { isLoopbackHost, localAddress, localUrl, type Scheme, schemeOf } from "../protocol/hosts.ts";
+import { ownCertificate } from "../protocol/pem.ts";
 import { type Instance, type InstanceFile, readInstance } from "./instance.ts";
 import { asksForToken } from "./instance-text.ts";
 import { isTrustedUser } from "./linux-port.ts";
@@ -16,7 +18,12 @@ export interface ServerAddress {
   port: number;
   /** The configured one; it is for the configured host. */
   token?: string | null;
+  /** Path of the configured certificate. */
+  tlsCert?: string | null;
 }
+
+/** Whose scheme nothing here tells, and what it was found to be. */
+const foundSchemes = new Map<string, Scheme>();
 
 /** The server of an address, without asking it anything. */
 export function endpointOf(
@@ -24,10 +31,58 @@ export function endpointOf(
   file: InstanceFile = readInstance(address.stateDir, address.port),
 ): Endpoint {
   const instance = file.found === "instance" ? file.instance : null;
+  const scheme = schemeFor(instance, address);
+  const certificates = scheme === "https" ? certificatesFor(instance, address) : [];
   return {
-    url: localUrl(instance?.host ?? address.host, address.port),
+    url: localUrl(instance?.host ?? address.host, address.port, scheme),
     token: tokenFor(instance, address),
+    ...(certificates.length === 0 ? {} : { certificates }),
   };
+}
+
+/** The same place under the other scheme, where nothing tells which one it has; null where it is told. */
+export function otherEndpoint(
+  endpoint: Endpoint,
+  address: ServerAddress,
+  file: InstanceFile,
+): Endpoint | null {
+  if (file.found === "instance" || address.tlsCert) return null;
+  const scheme = schemeOf(endpoint.url) === "http" ? "https" : "http";
+  return { ...endpoint, url: localUrl(address.host, address.port, scheme) };
+}
+
+/** Remembers which scheme was found. */
+export function rememberScheme({ url }: Endpoint): void {
+  foundSchemes.set(new URL(url).host, schemeOf(url));
+}
+
+/** To another machine TLS comes first: what is said to it in plain text, others read. */
+function schemeFor(instance: Instance | null, { host, port, tlsCert }: ServerAddress): Scheme {
+  if (instance !== null) return schemeOf(instance.url);
+  if (tlsCert) return "https";
+  const found = foundSchemes.get(new URL(localUrl(host, port)).host);
+  return found ?? (isLoopbackHost(localAddress(host)) ? "http" : "https");
+}
+
+/** What the server says that it shows, and what it is configured to: the file may have changed since. */
+function certificatesFor(instance: Instance | null, { tlsCert }: ServerAddress): string[] {
+  const shown = instance?.certificate ?? null;
+  const configured = tlsCert ? readCertificate(tlsCert, shown === null) : null;
+  return [shown, configured].filter((certificate) => certificate !== null);
+}
+
+function readCertificate(path: string, isNeeded: boolean): string | null {
+  const wrong = `tls_cert = ${JSON.stringify(path)}`;
+  try {
+    const certificate = ownCertificate(readFileSync(path, "utf8"));
+    if (certificate !== null || !isNeeded) return certificate;
+  } catch (error) {
+    if (!isNeeded) return null;
+    throw new ConfigError([`${wrong} cannot be read: ${(error as Error).message}; allowed is a PEM file`]);
+  }
+  throw new ConfigError([
+    `${wrong} holds no certificate; allowed is a file with -----BEGIN CERTIFICATE-----`,
+  ]);
 }
 
 function tokenFor(instance: Instance | null, address: ServerAddress): string | null {

@@ -1,9 +1,9 @@
 /** Tells what is behind a port: our server, one that hangs, a stranger, or nothing. Files are hints, never proof. */
-import { type Endpoint, probe } from "../client/http.ts";
+import { type Endpoint, probe, type Probe } from "../client/http.ts";
 import { serverPaths } from "../config/paths.ts";
 import { isLocked } from "../log/lock.ts";
 import type { Health } from "../protocol/messages.ts";
-import { endpointOf, type ServerAddress } from "./endpoint.ts";
+import { endpointOf, otherEndpoint, rememberScheme, type ServerAddress } from "./endpoint.ts";
 import { type Instance, type InstanceFile, readInstance, removeInstance } from "./instance.ts";
 import { findPortHolder, type PortHolder } from "./port-holder.ts";
 import { isSameProcess } from "./process.ts";
@@ -15,6 +15,8 @@ export type Found =
   | (Endpoint & { state: "running"; pid: number; health: Health; instance: Instance | null })
   /** A server of ours that says no more than how it is: it asks for a token, and there is none that it knows. */
   | (Endpoint & { state: "guarded"; pid: number | null; status: Health["status"] })
+  /** Something shows a certificate that is not believed; `instance` is the file of our server that should be there. */
+  | { state: "untrusted"; url: string; why: string; pid: number | null; instance: Instance | null }
   /** Its process lives and is the one that wrote the file, but it does not answer, or not yet. */
   | { state: "hung"; pid: number; instance: Instance }
   /** A server of ours holds the port and is starting or stopping. */
@@ -34,8 +36,7 @@ const SETTLE_POLL_MS = 10;
 export async function findServer(address: ServerAddress): Promise<Found> {
   const { stateDir, port } = address;
   const file = readInstance(stateDir, port);
-  const endpoint = endpointOf(address, file);
-  const found = await probe(endpoint);
+  const { endpoint, found } = await probeBoth(address, file);
 
   if (found.answer === "ours") {
     const { health } = found;
@@ -58,14 +59,33 @@ export async function findServer(address: ServerAddress): Promise<Found> {
     return { state: "guarded", pid, ...endpoint, status: found.status };
   }
   const locked = holdsLock(stateDir, port);
-  if (locked && file.found === "instance" && isSameProcess(file.instance)) {
-    return { state: "hung", pid: file.instance.pid, instance: file.instance };
+  const living = locked && file.found === "instance" && isSameProcess(file.instance) ? file.instance : null;
+  if (found.answer === "untrusted") {
+    const pid = living?.pid ?? findPortHolder(port)?.pid ?? null;
+    return { state: "untrusted", url: endpoint.url, why: found.why, pid, instance: living };
   }
+  if (living !== null) return { state: "hung", pid: living.pid, instance: living };
   const stale =
     !locked && file.found !== "nothing" && removeInstance(stateDir, port, file.text) ? file : null;
   if (found.answer === "busy") return { state: "busy" };
   if (found.answer !== "nothing") return { state: "foreign", holder: findPortHolder(port) };
   return { state: "none", stale: stale && describeStale(stale) };
+}
+
+/** Asks under the other scheme as well, where nothing tells which one it is, and nothing of ours answers. */
+async function probeBoth(
+  address: ServerAddress,
+  file: InstanceFile,
+): Promise<{ endpoint: Endpoint; found: Probe }> {
+  const endpoint = endpointOf(address, file);
+  const found = await probe(endpoint);
+  const other = found.answer === "other" ? otherEndpoint(endpoint, address, file) : null;
+  if (other === null) return { endpoint, found };
+  const again = await probe(other);
+  if (again.answer !== "ours" && again.answer !== "guarded" && again.answer !== "untrusted")
+    return { endpoint, found };
+  rememberScheme(other);
+  return { endpoint: other, found: again };
 }
 
 function textOf(file: InstanceFile): string | null {

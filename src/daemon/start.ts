@@ -59,6 +59,14 @@ export async function startServer(options: StartOptions): Promise<Started> {
     const found = await probe(endpoint, START_LIMIT_MS);
     if (found.answer === "ours")
       return { outcome: "started", pid, ...endpoint, health: found.health, firstToken };
+    if (found.answer === "untrusted") {
+      return {
+        outcome: "failed",
+        exitCode: 1,
+        message: `The server runs (PID ${pid}), but nobody will believe its certificate: ${found.why}`,
+        hint: `Put a good one in its place, then: kill -HUP ${pid}`,
+      };
+    }
   }
   // It may have lost the race for the port to a server of ours.
   const after = await findBehind(options);

@@ -2,7 +2,7 @@
 import { ask, type Endpoint, probe } from "../client/http.ts";
 import { findSettledServer, type Found, mayBeSignalled, type ServerAddress } from "./find.ts";
 import { readInstance, removeInstance } from "./instance.ts";
-import type { PortHolder } from "./port-holder.ts";
+import { findPortHolder, type PortHolder } from "./port-holder.ts";
 import { identifyProcess, isSameProcess } from "./process.ts";
 
 export type Stopped =
@@ -26,6 +26,10 @@ export async function stopServer(address: ServerAddress): Promise<Stopped> {
       return { outcome: "not_running", stale: found.stale, holder: null };
     case "foreign":
       return { outcome: "not_running", stale: null, holder: found.holder };
+    case "untrusted":
+      return found.instance === null
+        ? { outcome: "not_running", stale: null, holder: findPortHolder(address.port) }
+        : end({ state: "hung", pid: found.instance.pid, instance: found.instance }, address);
     case "busy":
       return {
         outcome: "failed",

@@ -1,9 +1,10 @@
 /** The factory that takes a running server where there is one, and else brings one in this process. */
 import { findBestServer } from "../client/discovery.ts";
-import { askOverHttp } from "../client/http.ts";
+import { askTrusting, type Endpoint } from "../client/http.ts";
 import { ClientManager } from "../client/manager.ts";
 import type { ClientEvents, ClientManagerOptions } from "../client/manager-options.ts";
 import { EventSender, type Stored } from "../client/sender.ts";
+import { agentFor } from "../client/trust.ts";
 import { loadConfig, type LoadedConfig } from "../config/load.ts";
 import { type Config, type Key, SCHEMA } from "../config/schema.ts";
 import { endpointOf } from "../daemon/endpoint.ts";
@@ -58,7 +59,10 @@ export class SocketioServer extends EventSender {
       ...(named("port") && values.port !== 0 ? { ports: [values.port] } : {}),
       maxConnectionAttempts: values.max_connection_attempts,
       reconnectionDelayMs: values.reconnection_delay * 1000,
-      ask: askOverHttp,
+      // Discovery by hosts and ports knows plain HTTP alone.
+      ...(this.#endpoint().certificates ? { url: this.#endpoint().url } : {}),
+      ask: askTrusting(() => this.#endpoint().certificates),
+      agent: ({ url }) => agentFor({ ...this.#endpoint(), url }),
       token: ({ host, port }) => this.#tokenFor(host, port),
       ...options,
     };
@@ -146,6 +150,13 @@ export class SocketioServer extends EventSender {
     }
     this.client.start(this.#embedded?.url);
     await this.client.whenConnected(CONNECT_LIMIT_MS);
+  }
+
+  /** The server in this process, or the configured one. */
+  #endpoint(): Endpoint {
+    if (this.#embedded) return this.#embedded;
+    const { state_dir: stateDir, host, port, token, tls_cert: tlsCert } = this.#config.values;
+    return endpointOf({ stateDir, host, port, token, tlsCert });
   }
 
   /** The configured one for the configured place; else this user's own, for a server of theirs. */

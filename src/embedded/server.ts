@@ -26,6 +26,8 @@ export interface EmbeddedServer {
   serverId: string;
   /** Lets in whom this program gives it, for everything; null where the server asks for none. */
   token: string | null;
+  /** With TLS: PEM of the one it shows. */
+  certificates?: readonly string[];
   /** Ends it in order; every call gets the same promise. */
   stop(): Promise<void>;
 }
@@ -51,12 +53,14 @@ export async function startEmbeddedServer(options: EmbeddedOptions = {}): Promis
       state_dir: directory,
     });
     const app = await createApp({ config: loaded.values, stderr: false });
+    const certificate = app.certificate();
     let stopped: Promise<void> | null = null;
     return {
       url: localUrl(host, app.port, schemeOf(app.url)),
       port: app.port,
       serverId: app.serverId,
       token: app.localToken,
+      ...(certificate === null ? {} : { certificates: [certificate] }),
       stop: () => (stopped ??= app.stop().finally(removeDirectory)),
     };
   } catch (error) {

@@ -3,7 +3,7 @@
  * than the request does.
  */
 import { outcomeOf, type Outcome } from "./outcome.ts";
-import type { Target } from "./target.ts";
+import type { Target, TargetTls } from "./target.ts";
 
 /** A connection for one request. */
 export interface Connection {
@@ -22,7 +22,7 @@ const MAX_HEAD_CHARS = 64 * 1024;
 const UTF_8 = new TextEncoder();
 
 /** Connects, and says nothing yet. What fails, here or later, is an outcome: `later`. */
-export function connect({ address, port, token }: Target): Connection {
+export function connect({ address, port, token, tls }: Target): Connection {
   let socket: Bun.Socket | null = null;
   let rest: Uint8Array | null = null;
   let answer = "";
@@ -37,14 +37,28 @@ export function connect({ address, port, token }: Target): Connection {
     }
   };
 
-  const open = async () =>
+  /** It was found to speak no TLS. */
+  let isPlain = false;
+  const begin = (opened: Bun.Socket) => {
+    socket = opened;
+    write();
+  };
+
+  const open = async (secure: TargetTls | null) =>
     Bun.connect({
       hostname: address,
       port,
+      ...(secure === null ? {} : { tls: tlsOptions(secure) }),
       socket: {
         open(opened) {
-          socket = opened;
-          write();
+          if (secure === null) begin(opened);
+        },
+        handshake(opened, isTrusted, error) {
+          if (isBelieved(secure, isTrusted, error)) return begin(opened);
+          isPlain = secure?.orPlain === true && codeOf(error) === "EPROTO";
+          opened.end();
+          if (isPlain) open(null).catch(fail);
+          else fail();
         },
         drain: write,
         data(_socket, chunk) {
@@ -53,12 +67,12 @@ export function connect({ address, port, token }: Target): Connection {
           if (end !== -1 || answer.length > MAX_HEAD_CHARS)
             settle(readAnswer(answer.slice(0, Math.max(0, end))));
         },
-        close: fail,
-        error: fail,
+        close: () => (secure !== null && isPlain ? undefined : fail()),
+        error: () => (secure !== null && isPlain ? undefined : fail()),
         connectError: fail,
       },
     });
-  open().catch(fail);
+  open(tls).catch(fail);
 
   return {
     async post(body, limitMs = BUDGET_MS) {
@@ -80,6 +94,23 @@ export function connect({ address, port, token }: Target): Connection {
       return answered;
     },
   };
+}
+
+function tlsOptions({ certificates }: TargetTls): Bun.TLSOptions {
+  if (certificates === null) return { rejectUnauthorized: true };
+  // Judged by `isBelieved`: Bun.connect asks nobody about a name that does not fit.
+  // Its types do not know the last of these.
+  const options = { ca: [...certificates], rejectUnauthorized: false, allowPartialTrustChain: true };
+  return options;
+}
+
+/** A certificate that is pinned may have been made for any host: that is looked at last, when all else is good. */
+function isBelieved(secure: TargetTls | null, isTrusted: boolean, error: unknown): boolean {
+  return isTrusted || (!!secure?.certificates && codeOf(error) === "ERR_TLS_CERT_ALTNAME_INVALID");
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as { code?: string } | null)?.code;
 }
 
 /** What does not say that it comes from a server of ours counts as no answer. */

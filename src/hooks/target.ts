@@ -4,14 +4,24 @@ import { serverPaths, tokenPaths } from "../config/paths.ts";
 import { asksForToken, type Instance, parseInstance } from "../daemon/instance-text.ts";
 import { isTrustedUser, listenersIn, PORT_TABLES } from "../daemon/linux-port.ts";
 import { BOOT_ID_PATH, parseLinuxProcess, statPath } from "../daemon/linux-process.ts";
-import { isLoopbackHost, localAddress } from "../protocol/hosts.ts";
+import { isLoopbackHost, localAddress, schemeOf } from "../protocol/hosts.ts";
+import { ownCertificate } from "../protocol/pem.ts";
 
 export interface Target {
   address: string;
   port: number;
   token: string | null;
+  /** Null is plain HTTP. */
+  tls: TargetTls | null;
   /** Bytes of one event's JSON at most. */
   max_http_buffer_size: number;
+}
+
+export interface TargetTls {
+  /** PEM; the server has to show one of these, or one that chains to it. Null is what the system trusts. */
+  certificates: readonly string[] | null;
+  /** Nothing tells whether it speaks TLS: what does not is sent plain HTTP. */
+  orPlain: boolean;
 }
 
 /** Where a server should be, and whether what is there is the one that was looked for. */
@@ -36,19 +46,39 @@ export async function findTarget(config: LightConfig): Promise<Candidate | null>
   const isElsewhere = token !== null && !isLoopbackHost(address);
   if (instance === null || (isElsewhere && localAddress(instance.host) !== address)) {
     if (token === null) return null;
-    return { target: { address, port, token, max_http_buffer_size }, isOurs: mayBeThere() };
+    const tls = await tlsFor(null, config);
+    return { target: { address, port, token, tls, max_http_buffer_size }, isOurs: mayBeThere() };
   }
   const { max_http_buffer_size: limit } = instance.settings;
   const target = {
     address: localAddress(instance.host),
     port,
     token: token ?? (asksForToken(instance) ? await readOwnToken(tokenPaths(stateDir).local) : null),
+    tls: await tlsFor(instance, config),
     max_http_buffer_size: typeof limit === "number" ? limit : max_http_buffer_size,
   };
   const isOurs = lives(instance, bootId, lock)
     .catch(() => false)
     .then((it) => it || (target.address === address && mayBeThere()));
   return { target, isOurs };
+}
+
+/** Believed is what the server says that it shows: the configured file may have changed since it was read. */
+async function tlsFor(
+  instance: Instance | null,
+  { host, tls_cert: path }: LightConfig,
+): Promise<TargetTls | null> {
+  if (instance !== null) {
+    if (schemeOf(instance.url) === "http") return null;
+    if (instance.certificate) return { certificates: [instance.certificate], orPlain: false };
+  }
+  if (path !== null) {
+    const certificate = ownCertificate(await Bun.file(path).text());
+    if (certificate === null) throw new Error("no certificate");
+    return { certificates: [certificate], orPlain: false };
+  }
+  // To another machine TLS comes first: what is said to it in plain text, others read.
+  return isLoopbackHost(localAddress(host)) ? null : { certificates: null, orPlain: true };
 }
 
 /** Whether only those listen on a port of this machine who may be told what is meant for it. Only Linux tells in time. */

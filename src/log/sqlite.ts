@@ -92,6 +92,8 @@ function open(options: SqliteFileOptions, remains: Remains | null, startsTight: 
 }
 
 function takeOver(database: Database, { epochs, lastSeq, events }: Remains): void {
+  // On a full disk it may have been done before opening the file went wrong.
+  if (database.query("SELECT 1 FROM epochs").get()) return;
   const addEpoch = database.query("INSERT INTO epochs (epoch, start_seq) VALUES (?, ?)");
   const insert = database.query("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)");
   database.transaction(() => {

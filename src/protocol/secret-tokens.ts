@@ -32,7 +32,8 @@ const TOKENS: { signs: RegExp[]; start: RegExp; kinds: Record<string, RegExp> }[
     },
   },
   {
-    signs: [/gh[pousr]_|xox[a-s]-/],
+    // Together they take twice as long.
+    signs: [/gh[pousr]_/, /xox[a-s]-/],
     start: /gh[pousr]_|xox[a-s]-/g,
     kinds: {
       "github-token": /gh[pousr]_[A-Za-z0-9_]{30,}/y,

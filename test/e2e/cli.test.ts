@@ -143,6 +143,9 @@ describe("config", () => {
     expect(stdout).toMatch(/^log_level +"ERROR" +CLAUDE_MPM_SOCKETIO_LOG_LEVEL$/m);
     expect(stdout).toMatch(/^max_history_size +20000 +environment production/m);
     expect(stdout).toMatch(/^durability +"normal" +default$/m);
+    expect(stdout).toMatch(/^auth +"auto" \(off: only this machine reaches localhost\) +default$/m);
+    const open = await user.run(["config", "show", "--json", "--host", "0.0.0.0"]);
+    expect(JSON.parse(open.stdout).values.auth).toMatchObject({ value: "auto", effective: "on" });
   });
 
   test("an unknown key is a warning on stderr, with a suggestion; the command goes on", async () => {

@@ -123,23 +123,32 @@ describeHere(`the image${elsewhere}`, () => {
       const apart = "unshare --mount --pid --fork --kill-child --propagation private".split(" ");
       const container = Bun.spawn(
         [...apart, "sh", "-c", ENTER_IMAGE, "sh", root, state, ...enter, entrypoint, argument],
-        { stdin: "ignore", stdout: "ignore", stderr: "pipe" },
+        { stdin: "ignore", stdout: "pipe", stderr: "pipe" },
       );
       onEnd(() => container.kill("SIGKILL"));
+      let said = "";
+      void (async () => {
+        for await (const chunk of container.stdout) said += new TextDecoder().decode(chunk);
+      })();
 
       const url = `http://127.0.0.1:${port}`;
       const health = await eventually(
         async () => (await fetch(`${url}/health`).catch(() => null))?.json() ?? container.exitCode,
         { what: "the server's answer" },
       );
-      expect(health).toMatchObject({ status: "healthy", pid: 1, host: "0.0.0.0" });
-      const stored = await fetch(`${url}/api/events`, { method: "POST", body: '{"type":"kept"}' });
+      // Who has no token learns no more.
+      expect(health).toEqual({ status: "healthy" });
+      const token = await eventually(() => /cms_[\w-]{43}/.exec(said)?.[0], { what: "the first token" });
+      const headers = { Authorization: `Bearer ${token}` };
+      const told = await (await fetch(`${url}/health`, { headers })).json();
+      expect(told).toMatchObject({ status: "healthy", pid: 1, host: "0.0.0.0" });
+      const stored = await fetch(`${url}/api/events`, { method: "POST", body: '{"type":"kept"}', headers });
       expect(await stored.json()).toMatchObject({ accepted: 1 });
 
       const pid = readFileSync(`/proc/${container.pid}/task/${container.pid}/children`, "utf8").trim();
       const [, check = "[]"] = /HEALTHCHECK .* CMD (.+)$/m.exec(instructions) ?? [];
       const checked = await run(["nsenter", "-t", pid, "-m", "-p", "--", ...enter, ...JSON.parse(check)]);
-      expect(checked).toMatchObject({ exitCode: 0, stderr: "" });
+      expect(checked).toMatchObject({ exitCode: 0, stderr: "", stdout: expect.stringContaining("log_file") });
 
       process.kill(Number(pid), "SIGTERM");
       expect(await container.exited).toBe(0);

@@ -6,10 +6,11 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
+  readdirSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { dirname } from "node:path";
@@ -56,7 +57,7 @@ describe.skipIf(obstacle !== null)(`systemd${obstacle === null ? "" : ` (${obsta
     );
     expect([exitCode, stderr]).toEqual([
       0,
-      expect.stringMatching(/^Warning: Claude Code's hooks .+ --mode user\n$/),
+      expect.stringMatching(/^Warning: Claude Code's hooks .+ token create --mode system .+\n$/),
     ]);
     expect(stdout).toContain(`Copied the program to ${INSTALLED}\n`);
     expect(stdout).toContain(`Installed the service: /etc/systemd/system/${UNIT}\n`);
@@ -141,6 +142,42 @@ describe.skipIf(obstacle !== null)(`systemd${obstacle === null ? "" : ` (${obsta
     rmSync(machine.path(dropIn), { recursive: true });
     await machine.root("systemctl", "daemon-reload");
     await machine.root("systemctl", "restart", UNIT);
+  });
+
+  test("one that asks for tokens: root makes them, users and their hooks get in by them, root needs none", async () => {
+    const ours = (...args: string[]) => machine.root(INSTALLED, ...args);
+    const open = await ours("service", "install", "--mode", "system", "--host", "0.0.0.0");
+    expect(open.stdout).toContain("token create --mode system\n");
+    const journal = await machine.root("journalctl", "-u", UNIT, "-o", "cat", "--no-pager");
+    if (journal.stdout.includes("Ready at")) expect(journal.stdout).toMatch(/shown this once: cms_[\w-]{43}/);
+    expect((await ours("service", "install", "--mode", "system", "--auth", "on")).exitCode).toBe(0);
+    const made = await ours("token", "create", "--mode", "system", "--name", "ada", "--json");
+    const { token, state_dir: stateDir } = JSON.parse(made.stdout);
+    expect(stateDir).toBe("/var/lib/claude-mpm-socketio");
+    const { uid, mode } = statSync(machine.path("/var/lib/private/claude-mpm-socketio/tokens.json"));
+    expect([uid >= 61_184, mode & 0o777]).toEqual([true, 0o600]);
+
+    const user = (command: string) => machine.user("sh", "-c", command);
+    const given = `CLAUDE_MPM_SOCKETIO_TOKEN=${token} ${INSTALLED}`;
+    expect(await user(`${INSTALLED} emit x`)).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining("asks for a token"),
+    });
+    expect(await user(`${given} emit by-command`)).toMatchObject({ exitCode: 0, stderr: "" });
+    await user(`echo '{"hook_event_name":"Stop"}' | ${given} hook`);
+    const types = async () => {
+      const { stdout } = await ours("history", "--json", "--state-dir", stateDir, "--limit", "2");
+      return JSON.parse(stdout).events.map(({ type }: { type: string }) => type);
+    };
+    expect(await types()).toEqual(["by-command", "hook.stop"]);
+    expect((await user(`${given} token list --mode system`)).exitCode).toBe(1);
+
+    expect((await ours("service", "status", "--mode", "system", "--json")).stdout).toContain('"healthy"');
+    expect(await ours("restart")).toMatchObject({ exitCode: 0 });
+    expect(await user(`${given} emit x`)).toMatchObject({ exitCode: 0 });
+    expect((await ours("token", "revoke", "ada", "--mode", "system")).exitCode).toBe(0);
+    await eventually(async () => (await user(`${given} emit x`)).exitCode === 1, { what: "the refusal" });
+    expect((await ours("service", "install", "--mode", "system")).exitCode).toBe(0);
   });
 
   test("status tells of it, stop and start go through systemd", async () => {

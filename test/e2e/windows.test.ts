@@ -38,7 +38,7 @@ describe.skipIf(noWine !== null)(`the program for Windows${because}`, () => {
   });
 
   test(`serves, takes an event, and is stopped by stop${because}`, async () => {
-    const server = windows.spawn(["serve", "--port", `${port}`]);
+    const server = windows.spawn(["serve", "--port", `${port}`, "--set", "log_to_file=true"]);
     onEnd(() => server.kill("SIGKILL"));
     const health = await eventually(healthy, { what: "the server's answer", limitMs: 30_000 });
     expect(health.status).toBe("healthy");
@@ -54,8 +54,27 @@ describe.skipIf(noWine !== null)(`the program for Windows${because}`, () => {
       exitCode: 0,
     });
     await gone();
-    await server.exited;
+    expect(await server.exited).toBe(0);
+    // In order, and not cut short: the log of the events was closed.
+    const said = readFileSync(join(windows.stateDir, `${port}`, "server.log"), "utf8");
+    expect(said).toMatch(/ stopping [^]* stopped +events_processed=1\b/);
+    expect(existsSync(join(windows.stateDir, `${port}`, "server.json"))).toBe(false);
     expect((await windows.run(["stop", "--port", `${port}`])).exitCode).toBe(3);
+  });
+
+  test(`asks for tokens where it is told to, and its user needs none${because}`, async () => {
+    const place = ["--port", `${port}`];
+    const { exitCode, stderr } = await windows.run(["start", ...place, "--auth", "on"]);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    expect((await fetch(url("/stats"))).status).toBe(401);
+    expect(await windows.run(["emit", "a", ...place])).toMatchObject({ exitCode: 0, stderr: "" });
+    const made = await windows.run(["token", "create", "--json"]);
+    const { token } = JSON.parse(made.stdout);
+    expect((await fetch(url("/stats"), { headers: { Authorization: `Bearer ${token}` } })).status).toBe(200);
+    expect((await windows.run(["stop", ...place])).exitCode).toBe(0);
+    const said = readFileSync(join(windows.stateDir, `${port}`, "server.log"), "utf8");
+    expect(said).toMatch(/ stopped +events_processed=1\b[^]*$/);
+    await gone();
   });
 
   test(`starts in the background with the history it had, once for two calls, and restarts${because}`, async () => {

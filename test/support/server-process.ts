@@ -7,6 +7,7 @@ const MAIN = join(import.meta.dir, "..", "..", "src", "main.ts");
 
 export interface ServerProcess {
   url: string;
+  pid: number;
   signal(name: NodeJS.Signals): void;
   exited: Promise<unknown>;
 }
@@ -33,5 +34,5 @@ export async function startServerProcess(
     async () => child.exitCode !== null || (await fetch(`${url}/ready`).catch(() => null))?.ok === true,
     { what: "the server's answer" },
   );
-  return { url, signal: (name) => child.kill(name), exited: child.exited };
+  return { url, pid: child.pid, signal: (name) => child.kill(name), exited: child.exited };
 }

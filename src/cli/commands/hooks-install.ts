@@ -19,16 +19,24 @@ import { SCOPE_ARG, scopeOf, surroundings } from "../scope.ts";
 import { selfCommand } from "../self.ts";
 
 /** What tells the hook which server it is for. */
-const ADDRESS = ["host", "port", "state_dir"] as const;
+const ADDRESS = ["host", "port", "state_dir", "tls_cert"] as const;
 
 const HTTP_DRAWBACK =
   "while the server is down, Claude Code shows an error at every event, events are lost, and whatever holds the port by then reads them";
+const HTTPS_DRAWBACK =
+  "Claude Code has to trust the server's certificate: start it with NODE_EXTRA_CA_CERTS=FILE where the system does not";
 const TOKEN_VARIABLE = `${ENV_PREFIX}${SCHEMA.token.env}`;
 const TOKEN_NEEDED = `Claude Code sends the token that it finds in ${TOKEN_VARIABLE}: make one (claude-mpm-socketio token create --scope publish), and set it where Claude Code is started`;
 const SHARED =
   "who shares this project needs the program at the same path; hooks install --scope local is for you alone";
 
-const { host, port, "state-dir": stateDir, config } = SERVER_ARGS as Record<string, { type: "string" }>;
+const {
+  host,
+  port,
+  "state-dir": stateDir,
+  "tls-cert": tlsCert,
+  config,
+} = SERVER_ARGS as Record<string, { type: "string" }>;
 
 export default {
   description:
@@ -40,7 +48,7 @@ export default {
       type: "boolean",
       description: `Let Claude Code post to the server itself; ${HTTP_DRAWBACK}`,
     },
-    ...({ host, port, "state-dir": stateDir, config } as typeof SERVER_ARGS),
+    ...({ host, port, "state-dir": stateDir, "tls-cert": tlsCert, config } as typeof SERVER_ARGS),
     ...JSON_ARG,
   },
   run({ args, rawArgs }) {
@@ -60,7 +68,9 @@ export default {
     });
     const words = [...command, "hook", ...addressFlags(loaded, args.config !== undefined)];
     // The address, not a name: of `localhost` the other family's port may be another user's.
-    const url = `${localUrl(loaded.values.host, loaded.values.port)}/api/hooks/claude`;
+    const { values } = loaded;
+    const scheme = values.tls_cert === null ? "http" : "https";
+    const url = `${localUrl(values.host, values.port, scheme)}/api/hooks/claude`;
     const tokenVariable = args.http === true && asksForToken(loaded) ? TOKEN_VARIABLE : null;
     const hooks = registeredHooks(
       args.http === true ? { command: words, url, tokenVariable } : { command: words },
@@ -73,6 +83,7 @@ export default {
       ...addressWarnings(loaded),
       ...(scope === "project" ? [SHARED] : []),
       ...(args.http === true ? [HTTP_DRAWBACK] : []),
+      ...(args.http === true && scheme === "https" ? [HTTPS_DRAWBACK] : []),
       ...(tokenVariable === null ? [] : [TOKEN_NEEDED]),
       ...inspectHooks(around).problems.map(({ message, hint }) => `${message}. ${hint}`),
     ];

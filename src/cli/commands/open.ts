@@ -1,6 +1,6 @@
 import { ask, type Endpoint } from "../../client/http.ts";
 import { processEnv } from "../../config/env.ts";
-import { displayUrl } from "../../protocol/hosts.ts";
+import { displayUrl, schemeOf } from "../../protocol/hosts.ts";
 import type { Session } from "../../protocol/messages.ts";
 import { lastSegment, shortSession } from "../../sessions/names.ts";
 import { browserCommands, openBrowser } from "../browser.ts";
@@ -30,7 +30,7 @@ export default {
     const session = textOf(args, "session");
     const server = await runningOrStartedServer(loadForCommand(rawArgs), rawArgs);
     const path = session === undefined ? "/" : `/#/session/${encode(await knownSession(server, session))}`;
-    const base = displayUrl(new URL(server.url).hostname, portOf(server.url));
+    const base = displayUrl(new URL(server.url).hostname, portOf(server.url), schemeOf(server.url));
     const link = base + (await withCode(server, path));
     const commands =
       args.print === true ? [] : browserCommands(link, { platform: process.platform, env: processEnv() });
@@ -101,7 +101,7 @@ async function open(commands: readonly string[][], url: string): Promise<void> {
 
 /** A URL leaves out the port that is its scheme's own. */
 function portOf(url: string): number {
-  return Number(new URL(url).port || 80);
+  return Number(new URL(url).port || (schemeOf(url) === "https" ? 443 : 80));
 }
 
 /** Quotes and parentheses too: a session's id may come from anybody, and browsers are often started by scripts. */

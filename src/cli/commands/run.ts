@@ -124,17 +124,19 @@ async function keep({ loaded, port }: Run, reports: readonly Report[]): Promise<
 /** A client that finds its server by itself: what it is given before that waits. */
 async function connect({ loaded, rawArgs, port }: Run, say: (text: string) => void) {
   // Loaded only now, while the command runs.
-  const [{ ClientManager }, { askOverHttp }, { endpointOf }, { addressOf, runningOrStartedServer }] =
+  const [{ ClientManager }, http, { agentFor }, { endpointOf }, { addressOf, runningOrStartedServer }] =
     await Promise.all([
       import("../../client/manager.ts"),
       import("../../client/http.ts"),
+      import("../../client/trust.ts"),
       import("../../daemon/endpoint.ts"),
       import("../reach.ts"),
     ]);
   const { deployment_mode: mode, max_connection_attempts, reconnection_delay } = loaded.values;
   let endpoint = (): Endpoint => endpointOf(addressOf(loaded));
   const client = new ClientManager({
-    ask: askOverHttp,
+    ask: http.askTrusting(() => endpoint().certificates),
+    agent: () => agentFor(endpoint()),
     // Whoever is on the port by then is not told the token of who was there.
     token: ({ url }) => (endpoint().url === url ? endpoint().token : null),
     maxConnectionAttempts: max_connection_attempts,
@@ -153,9 +155,13 @@ async function connect({ loaded, rawArgs, port }: Run, say: (text: string) => vo
     endpoint = () => server;
     return server;
   };
-  const findServer = async () => {
+  const chooseServer = async () => {
     if (mode === "embedded") return startEmbedded();
-    if (mode === "client") return endpoint();
+    if (mode === "client") {
+      // Looking finds out how it is to be asked.
+      await (await import("../../daemon/find.ts")).findServer(addressOf(loaded));
+      return endpoint();
+    }
     try {
       return await runningOrStartedServer(loaded, rawArgs, say);
     } catch (error) {
@@ -164,7 +170,7 @@ async function connect({ loaded, rawArgs, port }: Run, say: (text: string) => vo
       return endpoint();
     }
   };
-  findServer().then(
+  chooseServer().then(
     ({ url }) => client.start(url),
     (error: unknown) => say(`Warning: ${(error as Error).message}`),
   );

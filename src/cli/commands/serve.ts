@@ -1,3 +1,4 @@
+import { fstatSync } from "node:fs";
 import { asksForTokens } from "../../config/access.ts";
 import { ConfigError, loadConfig, type LoadedConfig } from "../../config/load.ts";
 import { tokenPaths } from "../../config/paths.ts";
@@ -44,10 +45,12 @@ export default {
         args: serverArgs(rawArgs, loaded),
         stderr: !background,
         onReady({ pid, host, port, url }, firstToken) {
-          if (background) return printReport({ ok: true, pid, host, port, firstToken });
+          if (background) {
+            return printReport({ ok: true, pid, host, port, firstToken: isKept() ? null : firstToken });
+          }
           const { values } = loaded;
           const tokenFile = asksForTokens(values) ? tokenPaths(values.state_dir).local : null;
-          print(`Ready at ${url}\n${trialText(url, tokenFile)}`);
+          print(`Ready at ${url}\n${trialText(url, { tokenFile, tlsCert: values.tls_cert })}`);
           if (firstToken !== null) print(firstTokenText(firstToken));
         },
       }).catch(async (error: unknown) => {
@@ -62,6 +65,15 @@ export default {
     }
   },
 } satisfies Command;
+
+/** Whether what is said becomes a file, as by launchd: a token would stay in it, and nobody be told. */
+function isKept(): boolean {
+  try {
+    return fstatSync(1).isFile();
+  } catch {
+    return false;
+  }
+}
 
 /** A server in the background always logs to its file. */
 function inBackground(loaded: LoadedConfig, background: boolean): LoadedConfig {

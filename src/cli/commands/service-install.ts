@@ -1,11 +1,12 @@
 import { constants, copyFileSync, existsSync, readFileSync, rmSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
+import { asksForTokens, namesCredentials } from "../../config/access.ts";
 import { starterFile } from "../../config/documents.ts";
 import { processEnv } from "../../config/env.ts";
 import { ENV_PREFIX, isKey, type Key, KEYS } from "../../config/schema.ts";
 import { run as output } from "../../daemon/process.ts";
 import { quote } from "../../hooks/settings/own-hook.ts";
-import { displayUrl } from "../../protocol/hosts.ts";
+import { displayUrl, isLoopbackHost } from "../../protocol/hosts.ts";
 import { stageProgram } from "../../release/place.ts";
 import { writeWhole } from "../../service/file.ts";
 import { ServiceError } from "../../service/manager.ts";
@@ -108,8 +109,8 @@ async function installService(plan: Plan): Promise<Done> {
   forget.forgetOld();
 
   const { pid, definition: where } = manager.state();
-  const { host, port } = loaded.values;
-  const url = displayUrl(host, port);
+  const { host, port, tls_cert } = loaded.values;
+  const url = displayUrl(host, port, tls_cert === null ? "http" : "https");
   const undoIt = `claude-mpm-socketio service uninstall${mode === "user" ? "" : " --mode system"}`;
   const dropped = before.installed ? droppedFlags(receipt?.args ?? [], plan.args) : [];
   return {
@@ -117,6 +118,7 @@ async function installService(plan: Plan): Promise<Done> {
       ...steps.lines,
       `It runs at ${url}${pid === null ? "" : ` (PID ${pid})`}, and what it says: ${manager.logHint}`,
       ...droppedHint(plan, dropped),
+      ...tokenHint(plan, manager.logHint),
       ...lingerHint(plan),
       `To undo it: ${undoIt}`,
     ],
@@ -293,6 +295,15 @@ function receiptOf({ places, loaded }: Plan, { program, copy }: ProgramChoice) {
     host,
     port,
   };
+}
+
+/** The first token was told to nobody who is here. */
+function tokenHint({ mode, machine, loaded }: Plan, logHint: string): string[] {
+  const { values } = loaded;
+  if (!asksForTokens(values) || isLoopbackHost(values.host) || namesCredentials(values)) return [];
+  const make = `claude-mpm-socketio token create --mode ${mode}`;
+  const first = machine.platform === "linux" ? `the first one is in its journal (${logHint}); ` : "";
+  return [`Others need a token: ${first}make one: ${make}`];
 }
 
 /** A user's services end with the last log-out, unless the user "lingers". */

@@ -3,7 +3,7 @@ import { flagFor, type LoadedConfig } from "../../config/load.ts";
 import { type Config, isKey } from "../../config/schema.ts";
 import type { Instance } from "../../daemon/instance.ts";
 import { type Started, startServer } from "../../daemon/start.ts";
-import { displayUrl } from "../../protocol/hosts.ts";
+import { displayUrl, schemeOf } from "../../protocol/hosts.ts";
 import { firstTokenText, trialText } from "../first-words.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS, serverArgs } from "../flags.ts";
 import { CommandError, EXIT, print, printJson } from "../output.ts";
@@ -35,7 +35,7 @@ export function reportStart(
 ): number {
   const differences = started.outcome === "already_running" ? differencesFrom(started.instance, loaded) : [];
   const { pid, health } = started;
-  const url = displayUrl(health.host, health.port);
+  const url = displayUrl(health.host, health.port, schemeOf(started.url));
   const firstToken = started.outcome === "started" ? started.firstToken : null;
   if (json) {
     const first = firstToken === null ? {} : { first_token: firstToken };
@@ -44,7 +44,9 @@ export function reportStart(
   }
   const verb = started.outcome === "started" ? "Started" : "Already running";
   const tokenFile = started.token === null ? null : tokenPaths(loaded.values.state_dir).local;
-  print(`${verb}: ${url} (PID ${pid}, ${health.server_id})\n${trialText(url, tokenFile)}`);
+  print(
+    `${verb}: ${url} (PID ${pid}, ${health.server_id})\n${trialText(url, { tokenFile, tlsCert: loaded.values.tls_cert })}`,
+  );
   if (firstToken !== null) print(firstTokenText(firstToken));
   if (started.outcome === "already_running" && started.instance === null) {
     print(

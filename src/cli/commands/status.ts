@@ -3,7 +3,7 @@ import { ask, type Endpoint, refusalIn } from "../../client/http.ts";
 import { serverPaths } from "../../config/paths.ts";
 import { findServer } from "../../daemon/find.ts";
 import type { Instance } from "../../daemon/instance.ts";
-import { displayUrl } from "../../protocol/hosts.ts";
+import { displayUrl, schemeOf } from "../../protocol/hosts.ts";
 import type { Health, Session, Stats } from "../../protocol/messages.ts";
 import { duration } from "../../sessions/names.ts";
 import { RELEASE_VERSION } from "../../version.ts";
@@ -48,6 +48,7 @@ export default {
     }
 
     const { health, instance } = found;
+    const url = displayUrl(health.host, health.port, schemeOf(found.url));
     const details = args.verbose === true ? await answerOf<Stats>(found, "/stats") : null;
     const sessions = details ? await liveSessions(found) : [];
     const paths = serverPaths(stateDir, port);
@@ -64,10 +65,10 @@ export default {
             sessions,
           }
         : {};
-      printJson({ running: true, url: displayUrl(health.host, health.port), ...health, ...more });
+      printJson({ running: true, url, ...health, ...more });
       return EXIT.done;
     }
-    print(`claude-mpm-socketio is ${style("running", "green")} at ${displayUrl(health.host, health.port)}`);
+    print(`claude-mpm-socketio is ${style("running", "green")} at ${url}`);
     print(table(summaryRows(health)));
     if (details) {
       print(
@@ -93,7 +94,7 @@ export default {
       print(rows.length > 0 ? "  sessions" : "  sessions       none");
       if (rows.length > 0) print(table(rows.slice(0, MOST_SHOWN)));
       if (rows.length > MOST_SHOWN) {
-        const where = `${displayUrl(health.host, health.port)}/api/sessions`;
+        const where = `${url}/api/sessions`;
         print(`    and ${rows.length - MOST_SHOWN} more: ${where}`);
       }
       print(lastErrors.length > 0 ? "  last errors" : "  last errors    none");

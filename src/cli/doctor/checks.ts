@@ -182,6 +182,14 @@ function portFinding(name: string, port: number, found: Found): Finding {
         `our server on ${port} (PID ${found.pid}) does not answer`,
         "Start it anew: claude-mpm-socketio restart",
       );
+    case "untrusted":
+      return failed(
+        name,
+        `the certificate shown at ${found.url} is not believed: ${found.why}`,
+        found.instance === null
+          ? "Name the server's certificate: --tls-cert FILE; or use another port"
+          : "Put a new one in its place, then: claude-mpm-socketio restart",
+      );
     case "foreign":
       return failed(
         name,

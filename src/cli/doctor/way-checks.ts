@@ -8,6 +8,7 @@ import { serverPaths } from "../../config/paths.ts";
 import { endpointOf } from "../../daemon/endpoint.ts";
 import type { ServerAddress } from "../../daemon/find.ts";
 import { droppedFile, type SpoolStatus, spoolStatus } from "../../hooks/spool.ts";
+import { isLoopbackHost, localAddress } from "../../protocol/hosts.ts";
 import { selfCommand } from "../self.ts";
 import { failed, type Finding, ok, warning } from "./checks.ts";
 
@@ -19,10 +20,12 @@ const HOOK_LIMIT_MS = 5000;
  * @param isOwn whether the server has its instance file in this state directory
  */
 export async function checkWay(server: ServerAddress, isOwn: boolean): Promise<Finding[]> {
-  const { stateDir, port } = server;
+  const { stateDir, host, port } = server;
   const endpoint = endpointOf(server);
   const canary = await walk("canary", "event", endpoint);
-  if (isOwn) {
+  // As hooks themselves judge it: hooks/target.ts.
+  const isTrusted = process.platform === "linux" || !isLoopbackHost(localAddress(host));
+  if (isOwn || (endpoint.token !== null && isTrusted)) {
     return [canary, await walk("hook", "hook run and its event", endpoint, (id) => runHook(server, id))];
   }
   const message = `the server on port ${port} has no instance file in ${stateDir}, so hooks take it for another program`;
@@ -31,7 +34,7 @@ export async function checkWay(server: ServerAddress, isOwn: boolean): Promise<F
     warning(
       "hook",
       message,
-      "Name the directory it was started with (--state-dir DIR); for a server of the machine or another user: hooks install --http",
+      "Name the directory it was started with (--state-dir DIR); for a server of the machine or another user, configure a token of it (CLAUDE_MPM_SOCKETIO_TOKEN), or: hooks install --http",
     ),
   ];
 }
