@@ -32,11 +32,6 @@ async function bundle(entry: keyof typeof ENTRIES, options: Partial<Bun.BuildCon
   await Bun.build({ ...options, entrypoints, format: "esm" } as Bun.BuildConfig);
 }
 
-/** Texts that the server sends name source maps of theirs; Bun takes that for the file's own, and warns with each stack. */
-function forgetSourceMaps(path: string): void {
-  writeFileSync(path, readFileSync(path, "utf8").replaceAll(/^\/\/# sourceMappingURL=.*$/gm, ""));
-}
-
 /** The declarations of the entries, and of what these name; the server's own are nobody's. */
 function writeTypes(outdir: string): void {
   const emitted = mkdtempSync(join(tmpdir(), "cms-types-"));
