@@ -1,8 +1,8 @@
 /** Where a request carries its token (https://www.rfc-editor.org/rfc/rfc6750). */
 
-/** The token of `Authorization: Bearer`, or null. A configured one may hold blanks, whatever the RFC says. */
+/** The token of `Authorization: Bearer`, or null. */
 export function bearerToken(header: string | null | undefined): string | null {
-  const match = /^bearer +(\S.*?) *$/i.exec(header ?? "");
+  const match = /^bearer +(\S+) *$/i.exec(header ?? "");
   return match?.[1] ?? null;
 }
 

@@ -76,8 +76,9 @@ describe("a server that runs", () => {
     const directory = temporaryDirectory();
     const { tokens: path } = tokenPaths(directory);
     const server = await startTestServer({ auth: "on", state_dir: directory });
+    expect((await server.get("/stats", bearer("unknown"))).status).toBe(401);
     const { token, record } = await addToken(path, { name: "n", ...forever });
-    await eventually(async () => (await server.get("/stats", bearer(token))).status === 200);
+    expect((await server.get("/stats", bearer(token))).status).toBe(200);
     const client = await connect(server.url, { token });
     const stream = await fetch(`${server.url}/api/events/stream`, bearer(token));
     const reader = (stream.body as ReadableStream<Uint8Array>).getReader();
@@ -107,14 +108,14 @@ describe("a server that runs", () => {
   test("lets nobody in by a file it can read no longer, says so, and recovers", async () => {
     const directory = temporaryDirectory();
     const { tokens: path, local } = tokenPaths(directory);
-    const server = await startTestServer({ auth: "on", state_dir: directory, token: "the configured one" });
+    const server = await startTestServer({ auth: "on", state_dir: directory, token: "the-configured-one" });
     const { token } = await addToken(path, { name: "n", ...forever });
     const statusOf = async (own: string) => (await server.get("/stats", bearer(own))).status;
     await eventually(async () => (await statusOf(token)) === 200);
     const before = readFileSync(path, "utf8");
     writeFileSync(path, "{");
     await eventually(async () => (await statusOf(token)) === 401);
-    const health = (await server.get("/health", bearer("the configured one"))).body;
+    const health = (await server.get("/health", bearer("the-configured-one"))).body;
     expect(health.checks).toContainEqual(expect.objectContaining({ name: "tokens", status: "degraded" }));
     writeFileSync(path, before);
     await eventually(async () => (await statusOf(token)) === 200);
@@ -122,7 +123,7 @@ describe("a server that runs", () => {
   });
 
   test("takes another configured token on a reload, and ends what the old one has opened", async () => {
-    const settings = { auth: "on", token: "the old configured one" } as const;
+    const settings = { auth: "on", token: "the-old-configured-one" } as const;
     const server = await startTestServer(settings);
     const client = await connect(server.url, { token: settings.token });
     const stays = await connect(server.url, {
@@ -131,15 +132,15 @@ describe("a server that runs", () => {
     const { loadConfig } = await import("../../src/config/load.ts");
     const flag = (raw: string) => ({ raw, flag: "test" });
     const { values } = loadConfig({
-      flags: { auth: flag("on"), token: flag("the new configured one") },
+      flags: { auth: flag("on"), token: flag("the-new-configured-one") },
       env: { HOME: temporaryDirectory() },
       compiled: true,
     });
     server.reload(values);
     await eventually(() => !client.socket.connected);
     expect(stays.socket.connected).toBe(true);
-    expect((await server.get("/stats", bearer("the old configured one"))).status).toBe(401);
-    expect((await server.get("/stats", bearer("the new configured one"))).status).toBe(200);
+    expect((await server.get("/stats", bearer("the-old-configured-one"))).status).toBe(401);
+    expect((await server.get("/stats", bearer("the-new-configured-one"))).status).toBe(200);
   });
 });
 
@@ -194,7 +195,7 @@ describe("guessing", () => {
     const directory = temporaryDirectory();
     const server = await startTestServer({ auth: "on", state_dir: directory, token: "configured" });
     for (let n = 0; n < 10; n += 1)
-      expect((await server.get("/stats", bearer(`guess ${n}`))).status).toBe(401);
+      expect((await server.get("/stats", bearer(`guess-${n}`))).status).toBe(401);
     const { status, headers, body } = await server.get("/stats", bearer("configured"));
     expect([status, body.error.code]).toEqual([429, "too_many_failures"]);
     expect(Number(headers.get("retry-after"))).toBeWithin(1, 61);

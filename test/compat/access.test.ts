@@ -5,7 +5,7 @@ import { run } from "../support/command.ts";
 import { missingPython, pythonTest } from "../support/python.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 
-const TOKEN = "the configured token";
+const TOKEN = "the-configured-token";
 const SCRIPT = join(import.meta.dir, "refused_client.py");
 
 let server: TestServer;

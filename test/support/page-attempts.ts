@@ -9,7 +9,7 @@ export interface Aim {
 
 /** What each attempt has brought the page, "" where that is nothing. Every request names its attempt in the query. */
 export async function attempts({ target, token }: Aim): Promise<Record<string, string>> {
-  const WAIT_MS = 5000;
+  const WAIT_MS = 10_000;
   /** Of what may never tell that it has failed. */
   const FRAME_MS = 500;
   const headers: Record<string, string> = token === null ? {} : { Authorization: `Bearer ${token}` };
