@@ -59,8 +59,7 @@ export class SocketioServer extends EventSender {
       ...(named("port") && values.port !== 0 ? { ports: [values.port] } : {}),
       maxConnectionAttempts: values.max_connection_attempts,
       reconnectionDelayMs: values.reconnection_delay * 1000,
-      // Discovery by hosts and ports knows plain HTTP alone.
-      ...(this.#endpoint().certificates ? { url: this.#endpoint().url } : {}),
+      ...(this.#isOverTls() ? { url: this.#endpoint().url } : {}),
       ask: askTrusting(() => this.#endpoint().certificates),
       agent: ({ url }) => agentFor({ ...this.#endpoint(), url }),
       token: (server) => this.#tokenFor(server),
@@ -164,6 +163,14 @@ export class SocketioServer extends EventSender {
       tlsCert,
       allowPlainHttp: this.#config.values.allow_plain_http,
     });
+  }
+
+  /** Whether only TLS will do; discovery by hosts and ports knows plain HTTP alone. */
+  #isOverTls(): boolean {
+    const { url, certificates } = this.#endpoint();
+    const { token, allow_plain_http: allowPlainHttp } = this.#config.values;
+    const inPlain = url.replace(/^https:/, "http:");
+    return certificates !== undefined || (inPlain !== url && isOverheard(inPlain, { token, allowPlainHttp }));
   }
 
   /** The configured one for the configured place; else this user's own, for a server of theirs. */
