@@ -93,3 +93,24 @@ test("who sends tens of thousands of events at once has each acknowledged, and a
   await eventually(() => stored === 10_000, { limitMs: 30_000 });
   expect(seqs).toEqual(seqs.toSorted((a, b) => a - b));
 });
+
+test("what was sent right before a connection closed is stored, however much it was", async () => {
+  const server = await startTestServer();
+  let sent = 0;
+  for (const burst of [1, 20, 40, 1000]) {
+    const ws = new WebSocket(`${server.url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`);
+    await new Promise<void>((resolve) => {
+      ws.addEventListener("message", ({ data }) => {
+        if (String(data).startsWith("0")) ws.send("40");
+        if (String(data).startsWith("40")) resolve();
+      });
+    });
+    for (let n = 0; n < burst; n += 1) ws.send(`42["claude_event",{"n":${n}}]`);
+    ws.close();
+    sent += burst;
+    await eventually(async () => (await server.get("/stats")).body.connections.current_clients === 0);
+    await eventually(async () => (await server.get("/stats")).body.events.total_processed === sent, {
+      limitMs: 3000,
+    });
+  }
+});

@@ -83,7 +83,8 @@ export function createTurns<Connection extends object>({
       // To the end of the line.
       waiting.delete(connection);
       if (hasMore(one)) waiting.set(connection, one);
-      else if (one.ended) end(connection, one.ended.code, one.ended.reason);
+      // A turn later: what Socket.IO has not handed on yet when a connection ends is dropped.
+      else if (one.ended) setImmediate(end, connection, one.ended.code, one.ended.reason);
       all = { messages: all.messages + taken.messages, chars: all.chars + taken.chars };
       if (all.messages >= AT_ONCE || all.chars >= AT_ONCE_CHARS) return;
     }
