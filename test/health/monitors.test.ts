@@ -164,6 +164,20 @@ describe("errors", () => {
     now += 40_000;
     expect(check().status).toBe("healthy");
   });
+
+  test("a server whose health is asked for all the time does not remember each time", () => {
+    let now = 0;
+    const check = errorsMonitor(
+      () => Math.floor(now / 10_000),
+      () => now,
+    );
+    const start = performance.now();
+    for (; now < 50_000; now += 0.5) check();
+    expect(performance.now() - start).toBeLessThan(1000);
+    expect(check()).toMatchObject({ status: "degraded", message: expect.stringMatching(/^5 failures/) });
+    now += 70_000;
+    expect(check()).toMatchObject({ message: expect.stringMatching(/^7 failures/) });
+  });
 });
 
 describe("spool", () => {
