@@ -1,25 +1,22 @@
 /** The composition root: configuration in, a running server out. Nothing here but the order of things. */
 import { openAccess } from "./access.ts";
-import { createOriginGuard, type OriginGuard } from "./auth/origin.ts";
+import { createOriginGuard } from "./auth/origin.ts";
 import type { ServerPaths } from "./config/paths.ts";
 import type { Config } from "./config/schema.ts";
 import { readTls, type Tls } from "./config/tls.ts";
 import { keepReplaying } from "./hooks/replay.ts";
-import { createHealth, type Health } from "./health/health.ts";
+import { createHealth } from "./health/health.ts";
 import { openSpool, spoolStatus } from "./hooks/spool.ts";
 import { createHub } from "./hub/hub.ts";
 import { createRedaction } from "./hub/redaction.ts";
-import type { EventLog } from "./log/log.ts";
-import { createMemoryLog } from "./log/memory.ts";
-import { openSqliteLog } from "./log/durable.ts";
+import { openLog } from "./log/open.ts";
 import { createLogging, type Logger } from "./logging.ts";
 import { redactText } from "./protocol/redact.ts";
 import { bindAddress, displayUrl } from "./protocol/hosts.ts";
 import type { ServerContext } from "./server/context.ts";
+import { createFaces } from "./server/faces.ts";
 import { createLimits } from "./server/limits.ts";
 import { createRefusals } from "./server/refusals.ts";
-import { createHttpApp } from "./server/http/app.ts";
-import { createGateway } from "./server/realtime/gateway.ts";
 import { listen, type Listener } from "./server/server.ts";
 import { createCertificate } from "./server/tls.ts";
 import { openStateDir, type StateDir } from "./state-dir.ts";
@@ -111,7 +108,12 @@ async function assemble(
   const { access, ...guarding } = await openAccess(config, logging.logger("auth"));
   const redaction = createRedaction(config);
   const hub = createHub({
-    log: openLog(config, paths, logger, health),
+    log: openLog(config, {
+      path: paths.events,
+      onHealthChange: health.report,
+      onRecovery: health.recovered,
+      warn: logger.warn,
+    }),
     serverId,
     maxEventBytes: config.max_http_buffer_size,
     redaction,
@@ -127,7 +129,7 @@ async function assemble(
   });
   const refusals = createRefusals(logger);
   let live = config;
-  let guard = createGuard(config);
+  let guard = createOriginGuard(config);
   let ready = true;
   let stopping: Promise<void> | null = null;
   health.watch(hub, { tokens: guarding.check, ...(certificate ? { tls: certificate.check } : {}) });
@@ -153,21 +155,8 @@ async function assemble(
     certificateExpiresAt: () => certificate?.expiresAt() ?? Infinity,
   };
   listener.attach({
+    ...createFaces(context, config, { publish: listener.publish, logging }),
     guard: () => guard,
-    http: createHttpApp(context, logging.logger("http")),
-    gateway: createGateway(
-      context,
-      {
-        pingInterval: config.ping_interval * 1000,
-        pingTimeout: config.ping_timeout * 1000,
-        maxMessageBytes: config.max_http_buffer_size,
-        publish: listener.publish,
-      },
-      logging.logger("socketio"),
-    ),
-    logger: logging.logger("http"),
-    refusals,
-    isReady: () => ready,
   });
 
   const url = displayUrl(config.host, listener.port, tls ? "https" : "http");
@@ -205,7 +194,7 @@ async function assemble(
     reload(next) {
       guarding.reload(next);
       live = next;
-      guard = createGuard(next);
+      guard = createOriginGuard(next);
       redaction.use(next);
       logging.setLevel(next.log_level);
       logging.reopen();
@@ -214,25 +203,4 @@ async function assemble(
     },
     stop: () => (stopping ??= shutDown()),
   };
-}
-
-function openLog(config: Config, paths: ServerPaths, logger: Logger, health: Health): EventLog {
-  const limits = { maxEvents: config.max_history_size, maxAge: config.max_history_age };
-  if (!config.persistent) return createMemoryLog(limits);
-  return openSqliteLog({
-    path: paths.events,
-    ...limits,
-    durability: config.durability,
-    onHealthChange: health.report,
-    warn: (message, fields) => logger.warn(message, fields),
-    onRecovery: health.recovered,
-  });
-}
-
-function createGuard(config: Config): OriginGuard {
-  return createOriginGuard({
-    allowedOrigins: config.cors_allowed_origins,
-    allowedHosts: config.allowed_hosts,
-    boundHost: config.host,
-  });
 }
