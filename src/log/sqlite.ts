@@ -34,6 +34,8 @@ export interface SqliteLogOptions {
   /** `normal` survives the death of the process, `full` the loss of power. */
   durability?: "normal" | "full";
   now?: () => number;
+  /** How often what is too old is looked for, and whether a full disk has room again. */
+  lookMs?: number;
   /** Called when `check` has something else to say than before. */
   onHealthChange?: () => void;
   /** Told of what people should know: that a new epoch begins. */
@@ -47,7 +49,7 @@ export interface SqliteFileOptions extends SqliteLogOptions {
   onTightened?: RetentionOptions["onTightened"];
 }
 
-const RETENTION_CHECK_MS = 1000;
+const LOOK_MS = 1000;
 /** A log that refuses to write is tried again at most this often when only health asks. */
 const PROBE_MS = 1000;
 const MAX_PROBE_CHARS = 1024 * 1024;
@@ -96,6 +98,7 @@ function createLog(
     maxAge = 0,
     durability = "normal",
     now = Date.now,
+    lookMs = LOOK_MS,
     onHealthChange = () => {},
     warn = () => {},
     onDamage = () => {},
@@ -173,7 +176,7 @@ function createLog(
   const retention = setInterval(() => {
     trimQuietly();
     limits.look();
-  }, RETENTION_CHECK_MS);
+  }, lookMs);
   work.schedule();
 
   function stopWork(): void {
