@@ -60,18 +60,17 @@ export async function createApp(options: AppOptions): Promise<App> {
     maxMessageBytes: config.max_http_buffer_size,
     tls,
   });
-  let state: StateDir | null = null;
-  try {
-    state = openStateDir(config.state_dir, listener.port, {
-      serverId: config.server_id,
-      persistent: config.persistent,
-    });
-    return await assemble(options, listener, tls, state);
-  } catch (error) {
-    await listener.stop();
-    state?.release();
-    throw error;
-  }
+  // What is open goes in the opposite order when something fails.
+  await using undo = new AsyncDisposableStack();
+  undo.defer(() => listener.stop());
+  const state = openStateDir(config.state_dir, listener.port, {
+    serverId: config.server_id,
+    persistent: config.persistent,
+  });
+  undo.defer(() => state.release());
+  const app = await assemble(options, listener, tls, state, undo);
+  undo.move();
+  return app;
 }
 
 /** Puts a server together behind a listener that is bound and a directory that is locked. */
@@ -80,6 +79,7 @@ async function assemble(
   listener: Listener,
   tls: Tls | null,
   state: StateDir,
+  undo: AsyncDisposableStack,
 ): Promise<App> {
   const startedAt = Date.now();
   const { paths, serverId } = state;
@@ -91,6 +91,7 @@ async function assemble(
     // Whatever `redact` says: who turns it off wants events whole, not a log that gives secrets away.
     mask: (text) => redactText(text).text,
   });
+  undo.defer(logging.close);
   const logger = logging.logger("server");
   const health = createHealth({
     logging,
@@ -98,6 +99,7 @@ async function assemble(
     spool: () => spoolStatus(paths.spool),
     interval: config.health_check_interval,
   });
+  undo.defer(health.stop);
   const certificate =
     tls &&
     createCertificate(tls, {
@@ -106,6 +108,7 @@ async function assemble(
       onRecovered: (message) => health.recovered("port_taken_anew", message),
     });
   const { access, ...guarding } = await openAccess(config, logging.logger("auth"));
+  undo.defer(() => access.close());
   const redaction = createRedaction(config);
   const hub = createHub({
     log: openLog(config, {
@@ -119,6 +122,7 @@ async function assemble(
     redaction,
     onError: (error) => logger.error("delivery failed", { error: String(error) }),
   });
+  undo.defer(hub.close);
 
   await hub.recall();
   const endReplay = keepReplaying({
