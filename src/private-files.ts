@@ -7,15 +7,15 @@ import {
   chmodSync,
   closeSync,
   constants,
+  existsSync,
   lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
   realpathSync,
   type Stats,
-  statSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 
 /** It is not certain that nobody else has a hand in it. */
 export class NotPrivateError extends Error {
@@ -39,12 +39,9 @@ export function ensurePrivateDirectory(path: string): void {
 
 /** Why a directory that is there is not safe; null when it is, or when there is none. */
 export function problemOfDirectory(path: string): NotPrivateError | null {
-  const link = lstatSync(path, { throwIfNoEntry: false });
-  // systemd leads a service of a dynamic user to its directory by a link; what root has put there nobody else has.
-  const stat = link?.isSymbolicLink() && link.uid === 0 && !isRoot() ? statSync(path) : link;
+  const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat === undefined) return null;
-  // systemd has made one of the state directory of a service with a user of its own (systemd.exec(5), `DynamicUser=`).
-  if (stat.isSymbolicLink() && isOfRootAlone(path, stat)) return problemOfDirectory(realpathSync(path));
+  if (stat.isSymbolicLink() && isOfSystemd(path, stat)) return problemOfDirectory(realpathSync(path));
   if (stat.isSymbolicLink()) {
     return new NotPrivateError(`${path} is a symbolic link`, "Name the directory itself: --state-dir DIR");
   }
@@ -76,10 +73,19 @@ export function ensurePrivateFile(path: string): void {
   if (process.platform !== "win32" && (lstatSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
 }
 
-/** Nobody else can have put it there, or put another in its place. */
-function isOfRootAlone(path: string, { uid }: Stats): boolean {
-  const { uid: owner, mode } = lstatSync(dirname(path));
-  return process.platform !== "win32" && uid === 0 && owner === 0 && (mode & OTHERS_MAY_WRITE) === 0;
+/**
+ * The state directory of a service with a user of its own is such a link, into `private` beside it (systemd.exec(5),
+ * `DynamicUser=`). Nobody but root can have put it there, or can put another in its place.
+ */
+function isOfSystemd(path: string, { uid }: Stats): boolean {
+  const parent = dirname(path);
+  const { uid: owner, mode } = lstatSync(parent);
+  const isOfRoot = uid === 0 && owner === 0 && (mode & OTHERS_MAY_WRITE) === 0;
+  return (
+    isOfRoot &&
+    existsSync(path) &&
+    realpathSync(path) === join(realpathSync(parent), "private", basename(path))
+  );
 }
 
 /** Root uses what another user's service has made. */
