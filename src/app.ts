@@ -1,25 +1,22 @@
 /** The composition root: configuration in, a running server out. Nothing here but the order of things. */
 import { openAccess } from "./access.ts";
-import { createOriginGuard, type OriginGuard } from "./auth/origin.ts";
+import { createOriginGuard } from "./auth/origin.ts";
 import type { ServerPaths } from "./config/paths.ts";
 import type { Config } from "./config/schema.ts";
 import { readTls, type Tls } from "./config/tls.ts";
 import { keepReplaying } from "./hooks/replay.ts";
-import { createHealth, type Health } from "./health/health.ts";
+import { createHealth } from "./health/health.ts";
 import { openSpool, spoolStatus } from "./hooks/spool.ts";
 import { createHub } from "./hub/hub.ts";
 import { createRedaction } from "./hub/redaction.ts";
-import type { EventLog } from "./log/log.ts";
-import { createMemoryLog } from "./log/memory.ts";
-import { openSqliteLog } from "./log/durable.ts";
+import { openLog } from "./log/open.ts";
 import { createLogging, type Logger } from "./logging.ts";
 import { redactText } from "./protocol/redact.ts";
 import { bindAddress, displayUrl } from "./protocol/hosts.ts";
 import type { ServerContext } from "./server/context.ts";
+import { createFaces } from "./server/faces.ts";
 import { createLimits } from "./server/limits.ts";
 import { createRefusals } from "./server/refusals.ts";
-import { createHttpApp } from "./server/http/app.ts";
-import { createGateway } from "./server/realtime/gateway.ts";
 import { listen, type Listener } from "./server/server.ts";
 import { createCertificate } from "./server/tls.ts";
 import { openStateDir, type StateDir } from "./state-dir.ts";
@@ -63,18 +60,17 @@ export async function createApp(options: AppOptions): Promise<App> {
     maxMessageBytes: config.max_http_buffer_size,
     tls,
   });
-  let state: StateDir | null = null;
-  try {
-    state = openStateDir(config.state_dir, listener.port, {
-      serverId: config.server_id,
-      persistent: config.persistent,
-    });
-    return await assemble(options, listener, tls, state);
-  } catch (error) {
-    await listener.stop();
-    state?.release();
-    throw error;
-  }
+  // What is open goes in the opposite order when something fails.
+  await using undo = new AsyncDisposableStack();
+  undo.defer(() => listener.stop());
+  const state = openStateDir(config.state_dir, listener.port, {
+    serverId: config.server_id,
+    persistent: config.persistent,
+  });
+  undo.defer(() => state.release());
+  const app = await assemble(options, listener, tls, state, undo);
+  undo.move();
+  return app;
 }
 
 /** Puts a server together behind a listener that is bound and a directory that is locked. */
@@ -83,6 +79,7 @@ async function assemble(
   listener: Listener,
   tls: Tls | null,
   state: StateDir,
+  undo: AsyncDisposableStack,
 ): Promise<App> {
   const startedAt = Date.now();
   const { paths, serverId } = state;
@@ -94,6 +91,7 @@ async function assemble(
     // Whatever `redact` says: who turns it off wants events whole, not a log that gives secrets away.
     mask: (text) => redactText(text).text,
   });
+  undo.defer(logging.close);
   const logger = logging.logger("server");
   const health = createHealth({
     logging,
@@ -101,6 +99,7 @@ async function assemble(
     spool: () => spoolStatus(paths.spool),
     interval: config.health_check_interval,
   });
+  undo.defer(health.stop);
   const certificate =
     tls &&
     createCertificate(tls, {
@@ -109,14 +108,21 @@ async function assemble(
       onRecovered: (message) => health.recovered("port_taken_anew", message),
     });
   const { access, ...guarding } = await openAccess(config, logging.logger("auth"));
+  undo.defer(() => access.close());
   const redaction = createRedaction(config);
   const hub = createHub({
-    log: openLog(config, paths, logger, health),
+    log: openLog(config, {
+      path: paths.events,
+      onHealthChange: health.report,
+      onRecovery: health.recovered,
+      warn: logger.warn,
+    }),
     serverId,
     maxEventBytes: config.max_http_buffer_size,
     redaction,
     onError: (error) => logger.error("delivery failed", { error: String(error) }),
   });
+  undo.defer(hub.close);
 
   await hub.recall();
   const endReplay = keepReplaying({
@@ -127,7 +133,7 @@ async function assemble(
   });
   const refusals = createRefusals(logger);
   let live = config;
-  let guard = createGuard(config);
+  let guard = createOriginGuard(config);
   let ready = true;
   let stopping: Promise<void> | null = null;
   health.watch(hub, { tokens: guarding.check, ...(certificate ? { tls: certificate.check } : {}) });
@@ -153,21 +159,8 @@ async function assemble(
     certificateExpiresAt: () => certificate?.expiresAt() ?? Infinity,
   };
   listener.attach({
+    ...createFaces(context, config, { publish: listener.publish, logging }),
     guard: () => guard,
-    http: createHttpApp(context, logging.logger("http")),
-    gateway: createGateway(
-      context,
-      {
-        pingInterval: config.ping_interval * 1000,
-        pingTimeout: config.ping_timeout * 1000,
-        maxMessageBytes: config.max_http_buffer_size,
-        publish: listener.publish,
-      },
-      logging.logger("socketio"),
-    ),
-    logger: logging.logger("http"),
-    refusals,
-    isReady: () => ready,
   });
 
   const url = displayUrl(config.host, listener.port, tls ? "https" : "http");
@@ -205,7 +198,7 @@ async function assemble(
     reload(next) {
       guarding.reload(next);
       live = next;
-      guard = createGuard(next);
+      guard = createOriginGuard(next);
       redaction.use(next);
       logging.setLevel(next.log_level);
       logging.reopen();
@@ -214,25 +207,4 @@ async function assemble(
     },
     stop: () => (stopping ??= shutDown()),
   };
-}
-
-function openLog(config: Config, paths: ServerPaths, logger: Logger, health: Health): EventLog {
-  const limits = { maxEvents: config.max_history_size, maxAge: config.max_history_age };
-  if (!config.persistent) return createMemoryLog(limits);
-  return openSqliteLog({
-    path: paths.events,
-    ...limits,
-    durability: config.durability,
-    onHealthChange: health.report,
-    warn: (message, fields) => logger.warn(message, fields),
-    onRecovery: health.recovered,
-  });
-}
-
-function createGuard(config: Config): OriginGuard {
-  return createOriginGuard({
-    allowedOrigins: config.cors_allowed_origins,
-    allowedHosts: config.allowed_hosts,
-    boundHost: config.host,
-  });
 }

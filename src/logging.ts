@@ -114,6 +114,8 @@ interface FileSink {
 export function createFileSink(path: string, maxBytes: number, maxOldFiles: number): FileSink {
   let descriptor: number | null = null;
   let size = 0;
+  /** Whether only a part of the last line found room. */
+  let isCut = false;
   let problem: string | null = null;
   let rotationProblem: string | null = null;
   /** What will have been the reason when the next line gets into the file. */
@@ -152,10 +154,18 @@ export function createFileSink(path: string, maxBytes: number, maxOldFiles: numb
   return {
     write(line) {
       try {
-        const bytes = Buffer.byteLength(line);
-        if (descriptor !== null && rotationProblem === null && size > 0 && size + bytes > maxBytes) rotate();
-        writeSync(descriptor ?? open(), line);
-        size += bytes;
+        const bytes = Buffer.from(isCut ? `\n${line}` : line);
+        if (descriptor !== null && rotationProblem === null && size > 0 && size + bytes.length > maxBytes) {
+          rotate();
+        }
+        const file = descriptor ?? open();
+        for (let written = 0; written < bytes.length;) {
+          // On a disk that becomes full a part is written, and only the next attempt fails.
+          const more = writeSync(file, bytes, written);
+          written += more;
+          size += more;
+          isCut = written < bytes.length;
+        }
         problem = null;
       } catch (error) {
         problem = (error as Error).message;
@@ -191,8 +201,10 @@ export function createFileSink(path: string, maxBytes: number, maxOldFiles: numb
 /** What a line holds of others is limited, and nobody's secret. */
 function cleaned(entry: LogObject, mask: (text: string) => string): LogObject {
   const clean = (text: string) => {
-    const more = text.length - MAX_TEXT_CHARS;
-    return mask(more > 0 ? `${text.slice(0, MAX_TEXT_CHARS)}… (${more} characters more)` : text);
+    // Masked while it is whole: half a secret is no form that is known.
+    const masked = mask(text);
+    const more = masked.length - MAX_TEXT_CHARS;
+    return more > 0 ? `${masked.slice(0, MAX_TEXT_CHARS)}… (${more} characters more)` : masked;
   };
   const [message, fields] = entry.args as [string, Fields];
   const pairs = Object.entries(fields).map(([name, value]) => {
@@ -221,7 +233,9 @@ function textLine({ date, level, tag, args }: LogObject): string {
 
 function jsonLine({ date, level, tag, args }: LogObject): string {
   const [message, fields] = args as [string, Fields];
-  return `${JSON.stringify({ time: date.toISOString(), level: levelName(level), tag, message, ...fields })}\n`;
+  const own = { time: date.toISOString(), level: levelName(level), tag, message };
+  // First for the reader, and last so that no field takes the place of it.
+  return `${JSON.stringify({ ...own, ...fields, ...own })}\n`;
 }
 
 function quote(value: Fields[string]): string {

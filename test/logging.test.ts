@@ -1,7 +1,9 @@
 import { expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createFileSink, createLogging } from "../src/logging.ts";
+import { redactText } from "../src/protocol/redact.ts";
+import { smallDisk } from "./support/small-disk.ts";
 import { temporaryDirectory } from "./support/temporary.ts";
 
 const linesOf = (path: string) => readFileSync(path, "utf8").trimEnd().split("\n");
@@ -59,4 +61,47 @@ test("repeated lines are all there, as text or JSON, and a client cannot forge o
       expect(JSON.parse(lines[50] as string)).toMatchObject({ level: "INFO", tag: "test", name: 'c\n"d"' });
     else expect(lines[50]).toEndWith(String.raw`INFO    [test] a\u000ab\u001b[31m name="c\n\"d\""`);
   }
+});
+
+const small = smallDisk("1m");
+test.skipIf(small === null)(
+  "a line that a full disk has cut does not run into the next one (needs root)",
+  () => {
+    const disk = small?.path as string;
+    const path = join(disk, "server.log");
+    const sink = createFileSink(path, 10_000_000, 1);
+    const filler = join(disk, "filler");
+    sink.write(`${"a".repeat(4000)}\n`);
+    const { bavail, bsize } = statfsSync(disk);
+    writeFileSync(filler, new Uint8Array(bavail * bsize));
+    sink.write(`${"b".repeat(1000)}\n`);
+    expect(sink.problem()).toContain("ENOSPC");
+    rmSync(filler);
+    sink.write("next\n");
+    sink.write("last\n");
+    sink.close();
+    const [, cut, ...lines] = linesOf(path);
+    expect(cut).toMatch(/^b{1,999}$/);
+    expect(lines).toEqual(["next", "last"]);
+  },
+);
+
+test("no part of a secret is left where a long text is cut", () => {
+  const file = join(temporaryDirectory(), "server.log");
+  const mask = (text: string) => redactText(text).text;
+  const logging = createLogging({ level: "INFO", format: "text", file, stderr: false, mask });
+  const key = `sk-ant-api03-${"Ab3".repeat(31)}AA`;
+  for (let before = 3900; before < 4000; before += 10) {
+    logging.logger("test").info("cut", { text: `${"x ".repeat(before / 2)}${key} and more` });
+  }
+  logging.close();
+  expect(readFileSync(file, "utf8").match(/sk-ant.{0,20}/)).toBeNull();
+});
+
+test("what a line says besides never takes the place of its message", () => {
+  const file = join(temporaryDirectory(), "server.log");
+  const logging = createLogging({ level: "INFO", format: "json", file, stderr: false });
+  logging.logger("test").info("the message", { message: "another", level: "x" });
+  logging.close();
+  expect(JSON.parse(linesOf(file)[0] as string)).toMatchObject({ message: "the message", level: "INFO" });
 });

@@ -8,13 +8,13 @@
 import { CodedError } from "../protocol/errors.ts";
 import { isIpLiteral, isLoopbackHost } from "../protocol/hosts.ts";
 
-export interface OriginGuardOptions {
+export interface OriginGuardSettings {
   /** Origins besides the server's own and loopback ones; `*` allows every page. */
-  allowedOrigins: readonly string[];
+  cors_allowed_origins: readonly string[];
   /** Names the Host header may carry besides loopback, the bound address and IP literals. */
-  allowedHosts: readonly string[];
+  allowed_hosts: readonly string[];
   /** What the server is bound to. */
-  boundHost: string;
+  host: string;
 }
 
 export interface OriginGuard {
@@ -23,10 +23,10 @@ export interface OriginGuard {
 }
 
 export function createOriginGuard({
-  allowedOrigins,
-  allowedHosts,
-  boundHost,
-}: OriginGuardOptions): OriginGuard {
+  cors_allowed_origins: allowedOrigins,
+  allowed_hosts: allowedHosts,
+  host: boundHost,
+}: OriginGuardSettings): OriginGuard {
   const everyOrigin = allowedOrigins.includes("*");
   const origins = new Set(allowedOrigins.map((origin) => origin.toLowerCase().replace(/\/$/, "")));
   const hosts = new Set([boundHost, ...allowedHosts].map((host) => host.toLowerCase()));

@@ -3,6 +3,8 @@ import { createLevel } from "./level.ts";
 import { plural } from "./words.ts";
 
 const WINDOW_MS = 60_000;
+/** Looks within it are remembered as one: anybody may ask, and as often as they like. */
+const LOOK_MS = 1000;
 /** One failure may be an accident, so many in a minute have a cause; it is over after a minute without any. */
 const FAILURES = { degraded: { from: 5, until: 1 } };
 
@@ -16,13 +18,16 @@ export function errorsMonitor(
   now: () => number = () => performance.now(),
 ): () => HealthCheck {
   const level = createLevel(FAILURES);
-  let seen = [{ at: now(), total: total() }];
+  /** The newest look that is out of the window is what it is counted from. */
+  let start = { at: now(), total: total() };
+  const looks: (typeof start)[] = [];
   return () => {
     const latest = { at: now(), total: total() };
-    // The newest that is out of the window is what it is counted from.
-    const start = seen.findLastIndex(({ at }) => at <= latest.at - WINDOW_MS);
-    seen = [...seen.slice(Math.max(0, start)), latest];
-    const count = latest.total - (seen[0]?.total ?? 0);
+    while (looks[0] && looks[0].at <= latest.at - WINDOW_MS) start = looks.shift() ?? start;
+    const before = looks.at(-1);
+    if (before && latest.at - before.at < LOOK_MS) before.total = latest.total;
+    else looks.push(latest);
+    const count = latest.total - start.total;
     const message =
       count === 0
         ? "no failure in the last minute"

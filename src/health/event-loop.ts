@@ -27,7 +27,7 @@ const P99_MS: Thresholds = { degraded: { from: 250, until: 100 }, unhealthy: { f
 const MAX_MS: Thresholds = { degraded: { from: 5000, until: 1000 } };
 
 /** Begins to measure this process's event loop. */
-export function watchEventLoop(windowMs = WINDOW_MS): EventLoop {
+export function watchEventLoop(windowMs = WINDOW_MS, longMs = MAX_MS): EventLoop {
   // Of Bun's `monitorEventLoopDelay` there is one for all of a process, and a program may hold several servers.
   const histogram = createHistogram();
   let lookedAt = performance.now();
@@ -36,7 +36,7 @@ export function watchEventLoop(windowMs = WINDOW_MS): EventLoop {
     histogram.record(Math.max(1, Math.round((now - lookedAt - LOOK_MS) * 1e6)));
     lookedAt = now;
   }, LOOK_MS);
-  const levels = { p99: createLevel(P99_MS), max: createLevel(MAX_MS) };
+  const levels = { p99: createLevel(P99_MS), max: createLevel(longMs) };
   let last: EventLoopDelays | null = null;
   const windows = setInterval(() => {
     last = current();

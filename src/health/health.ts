@@ -114,7 +114,11 @@ function reportChanges(checks: () => HealthCheck[], logger: Logger): () => void 
       const before = known.get(name) ?? "healthy";
       known.set(name, status);
       if (status === before) continue;
-      logger[status === "healthy" ? "info" : "warn"]("health changed", { check: name, status, message });
+      logger[status === "healthy" ? "info" : "warn"]("health changed", {
+        check: name,
+        status,
+        finding: message,
+      });
     }
   };
 }

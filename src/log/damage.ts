@@ -101,6 +101,21 @@ export function readRemains(path: string, now: number): Remains | null {
   }
 }
 
+/** Puts what was saved into a new file. */
+export function takeOver(database: Database, { epochs, lastSeq, events }: Remains): void {
+  // On a full disk it may have been done before opening the file went wrong.
+  if (database.query("SELECT 1 FROM epochs").get()) return;
+  const addEpoch = database.query("INSERT INTO epochs (epoch, start_seq) VALUES (?, ?)");
+  const insert = database.query("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)");
+  database.transaction(() => {
+    for (const { epoch, start_seq } of epochs) addEpoch.run(epoch, start_seq);
+    database.query("INSERT INTO meta VALUES ('given_seq', ?)").run(`${lastSeq}`);
+    for (const { seq, received_at, id, type, session_id, project, json } of events) {
+      insert.run(seq, received_at, id, type, session_id, project, json);
+    }
+  })();
+}
+
 /** Moves a database and what belongs to it out of the way; returns its new path, or null where there is none. */
 export function setAside(path: string, now: number): string | null {
   const aside = `${path}.damaged-${new Date(now).toISOString().replaceAll(":", "-")}`;

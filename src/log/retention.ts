@@ -11,7 +11,7 @@ export interface Retention {
   prepare(chars: number): void;
   /** Forgets the oldest events for good, until so many characters find a place; false when it is in vain. */
   makeRoom(chars: number): boolean;
-  /** Eases once there is plenty of room; to be called every second. */
+  /** Eases once there is plenty of room; to be called about every second. */
   look(): void;
 }
 
@@ -38,7 +38,7 @@ const LIMIT_MS = 250;
 /** Bytes of the file for a character of an event, with its entries in the index. */
 const BYTES_PER_CHAR = 4;
 const MARGIN_BYTES = 256 * 1024;
-/** Looks, one a second, after which the reserve is taken, and between two attempts. */
+/** Looks after which the reserve is taken, and between two attempts. */
 const FIRST_LOOKS = 2;
 const LOOKS = 60;
 

@@ -5,15 +5,25 @@ import { CodedError } from "../protocol/errors.ts";
 import { type PendingEvent, type StoredEvent, withSeq } from "../protocol/event.ts";
 import type { HealthCheck } from "../protocol/messages.ts";
 import type { EventFilter, HistoryQuery } from "../protocol/query.ts";
-import { closeQuietly, isDamage, isFull, refuseDamaged, type Remains, rescueEvents } from "./damage.ts";
+import {
+  closeQuietly,
+  isDamage,
+  isFull,
+  refuseDamaged,
+  type Remains,
+  rescueEvents,
+  takeOver,
+} from "./damage.ts";
 import { openEpoch } from "./epochs.ts";
 import type { PageRequest, Range } from "./filtered.ts";
 import { createFilterIndex } from "./filter-index.ts";
 import { createIdIndex } from "./id-index.ts";
+import { createIndexWork } from "./index-work.ts";
 import { type AppendedEvent, type Epoch, type EventLog, locateIn, type LogPage, withinChars } from "./log.ts";
 import { createRetention, type RetentionOptions } from "./retention.ts";
 import { releaseReserve } from "./reserve.ts";
 import { migrate } from "./migrations.ts";
+import { allRows, firstWhere, type Noted, readRange } from "./rows.ts";
 
 export interface SqliteLogOptions {
   path: string;
@@ -24,6 +34,8 @@ export interface SqliteLogOptions {
   /** `normal` survives the death of the process, `full` the loss of power. */
   durability?: "normal" | "full";
   now?: () => number;
+  /** How often what is too old is looked for, and whether a full disk has room again. */
+  lookMs?: number;
   /** Called when `check` has something else to say than before. */
   onHealthChange?: () => void;
   /** Told of what people should know: that a new epoch begins. */
@@ -37,20 +49,7 @@ export interface SqliteFileOptions extends SqliteLogOptions {
   onTightened?: RetentionOptions["onTightened"];
 }
 
-/**
- * How long the index may keep others waiting at a time, and the share of the time it takes. A slice ends with a
- * commit, which can take much longer than the slice was given.
- */
-const INDEX_PACE = {
-  quiet: { sliceMs: 4, share: 0.7 },
-  busy: { sliceMs: 1, share: 0.3 },
-  flood: { sliceMs: 1, share: 0.01 },
-};
-/** Characters that take the index about a twentieth of the time; with more it falls behind, and catches up later. */
-const FLOOD_CHARS_PER_SECOND = 300_000;
-/** Before the first slice: what came in since the last one tells how busy it is. */
-const INDEX_PAUSE_MS = 5;
-const RETENTION_CHECK_MS = 1000;
+const LOOK_MS = 1000;
 /** A log that refuses to write is tried again at most this often when only health asks. */
 const PROBE_MS = 1000;
 const MAX_PROBE_CHARS = 1024 * 1024;
@@ -91,20 +90,6 @@ function open(options: SqliteFileOptions, remains: Remains | null, startsTight: 
   }
 }
 
-function takeOver(database: Database, { epochs, lastSeq, events }: Remains): void {
-  // On a full disk it may have been done before opening the file went wrong.
-  if (database.query("SELECT 1 FROM epochs").get()) return;
-  const addEpoch = database.query("INSERT INTO epochs (epoch, start_seq) VALUES (?, ?)");
-  const insert = database.query("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)");
-  database.transaction(() => {
-    for (const { epoch, start_seq } of epochs) addEpoch.run(epoch, start_seq);
-    database.query("INSERT INTO meta VALUES ('given_seq', ?)").run(`${lastSeq}`);
-    for (const { seq, received_at, id, type, session_id, project, json } of events) {
-      insert.run(seq, received_at, id, type, session_id, project, json);
-    }
-  })();
-}
-
 function createLog(
   database: Database,
   {
@@ -113,6 +98,7 @@ function createLog(
     maxAge = 0,
     durability = "normal",
     now = Date.now,
+    lookMs = LOOK_MS,
     onHealthChange = () => {},
     warn = () => {},
     onDamage = () => {},
@@ -182,20 +168,21 @@ function createLog(
   let probedAt = 0;
   let refusedChars = 0;
   let closed = false;
-  let indexTimer: Timer | null = null;
-  let lastSliceAt = performance.now();
-  /** Stored since then. */
-  let newChars = 0;
+  const work = createIndexWork({
+    advance: (sliceMs) => index.advance(firstSeq, lastSeq, sliceMs),
+    onDone: () => (indexProblem = null),
+    onError: standStill,
+  });
   const retention = setInterval(() => {
     trimQuietly();
     limits.look();
-  }, RETENTION_CHECK_MS);
-  scheduleIndex();
+  }, lookMs);
+  work.schedule();
 
   function stopWork(): void {
     closed = true;
     clearInterval(retention);
-    if (indexTimer !== null) clearTimeout(indexTimer);
+    work.stop();
   }
 
   function isInOrderOfTime(): boolean {
@@ -225,24 +212,10 @@ function createLog(
     const before = firstSeq;
     try {
       trim();
-      if (firstSeq > before || indexProblem !== null) scheduleIndex();
+      if (firstSeq > before || indexProblem !== null) work.schedule();
     } catch (error) {
       standStill(error);
     }
-  }
-
-  /** Goes on with the index after a while. */
-  function scheduleIndex(pauseMs = INDEX_PAUSE_MS): void {
-    if (closed || indexTimer !== null) return;
-    indexTimer = setTimeout(() => {
-      indexTimer = null;
-      try {
-        runIndex();
-        indexProblem = null;
-      } catch (error) {
-        standStill(error);
-      }
-    }, pauseMs);
   }
 
   function standStill(error: unknown): void {
@@ -250,18 +223,6 @@ function createLog(
     if (isFull(error)) limits.makeRoom(0);
     // Not at once: whoever has just stored something is told of that first.
     if (isDamage(error)) setTimeout(() => closed || onDamage(error), 0);
-  }
-
-  /** One slice of the index, and a pause that makes up for it. */
-  function runIndex(): void {
-    const start = performance.now();
-    const perSecond = (newChars / (start - lastSliceAt)) * 1000;
-    const { sliceMs, share } =
-      INDEX_PACE[perSecond === 0 ? "quiet" : perSecond < FLOOD_CHARS_PER_SECOND ? "busy" : "flood"];
-    const more = index.advance(firstSeq, lastSeq, sliceMs);
-    lastSliceAt = performance.now();
-    newChars = 0;
-    if (more) scheduleIndex((lastSliceAt - start) * (1 / share - 1));
   }
 
   /** Row by row: 1,000 large events are never in memory at once. */
@@ -346,7 +307,7 @@ function createLog(
       setMeta.run("probe", "0".repeat(refusedChars));
       dropMeta.run("probe");
       problem = null;
-      scheduleIndex();
+      work.schedule();
     } catch (error) {
       if (isDamage(error)) throw error;
       problem = (error as Error).message;
@@ -377,10 +338,10 @@ function createLog(
       for (const { stored } of appended) {
         if (!stored) continue;
         note(stored);
-        newChars += stored.json.length;
+        work.stored(stored.json.length);
       }
       trimQuietly();
-      scheduleIndex();
+      work.schedule();
       return appended;
     },
 
@@ -462,43 +423,4 @@ function createLog(
 
 function charsOf(batch: readonly PendingEvent[]): number {
   return batch.reduce((sum, { body }) => sum + body.length, 0);
-}
-
-/**
- * The oldest and newest seq of the log; the newest row is never removed, so that no seq comes again. A log that took
- * over from a damaged one may have no row yet.
- */
-function readRange(database: Database): { first: number; last: number } {
-  // Each in a query of its own: only then SQLite takes them from the ends, and does not read every row.
-  const range = "SELECT (SELECT min(seq) FROM events) AS first, (SELECT max(seq) FROM events) AS last";
-  const row = database.query<{ first: number | null; last: number | null }, []>(range).get();
-  const given = database.query<{ value: string }, []>("SELECT value FROM meta WHERE key = 'given_seq'").get();
-  const last = Math.max(row?.last ?? 0, Number(given?.value ?? 0));
-  return { first: row?.first ?? last + 1, last };
-}
-
-type Noted = Pick<StoredEvent, "seq" | "received_at" | "id">;
-
-/** Reads every row, which also finds damage before anybody depends on it. */
-function* allRows(database: Database, firstSeq: number): Iterable<Noted> {
-  const rows = database.query<Noted, [number, number]>(
-    "SELECT seq, received_at, id FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
-  );
-  for (let from = firstSeq - 1; ;) {
-    const batch = rows.all(from, READ_BATCH);
-    yield* batch;
-    if (batch.length < READ_BATCH) return;
-    from = batch.at(-1)?.seq ?? from;
-  }
-}
-
-/** The first seq of a range that fits, where all after it fit too; one beyond its end if none does. */
-function firstWhere({ low, high }: Range, fits: (seq: number) => boolean): number {
-  let [from, to] = [low, high + 1];
-  while (from < to) {
-    const middle = Math.floor((from + to) / 2);
-    if (fits(middle)) to = middle;
-    else from = middle + 1;
-  }
-  return from;
 }

@@ -13,6 +13,7 @@ import { openSpool, spoolStatus } from "../../src/hooks/spool.ts";
 import { createHub } from "../../src/hub/hub.ts";
 import { createMemoryLog } from "../../src/log/memory.ts";
 import { createLogging } from "../../src/logging.ts";
+import { eventually } from "../support/eventually.ts";
 import { smallDisk } from "../support/small-disk.ts";
 import { startTestServer } from "../support/server.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
@@ -164,6 +165,20 @@ describe("errors", () => {
     now += 40_000;
     expect(check().status).toBe("healthy");
   });
+
+  test("a server whose health is asked for all the time does not remember each time", () => {
+    let now = 0;
+    const check = errorsMonitor(
+      () => Math.floor(now / 10_000),
+      () => now,
+    );
+    const start = performance.now();
+    for (; now < 50_000; now += 0.5) check();
+    expect(performance.now() - start).toBeLessThan(1000);
+    expect(check()).toMatchObject({ status: "degraded", message: expect.stringMatching(/^5 failures/) });
+    now += 70_000;
+    expect(check()).toMatchObject({ message: expect.stringMatching(/^7 failures/) });
+  });
 });
 
 describe("spool", () => {
@@ -292,6 +307,30 @@ describe("a running server", () => {
     const check = body.checks.find(({ name }: any) => name === "log_file");
     expect(check).toMatchObject({ status: "degraded", message: expect.stringContaining("ENOSPC") });
     expect((await server.post("/api/events", { type: "t" })).status).toBe(200);
+  });
+
+  test("says what has changed in a line of its own", async () => {
+    const server = await startTestServer({
+      log_to_file: "true",
+      log_level: "INFO",
+      log_format: "json",
+      health_check_interval: "0.1",
+    });
+    symlinkSync("spool", server.paths.spool);
+    const line = await eventually(() =>
+      readFileSync(server.paths.log, "utf8")
+        .trimEnd()
+        .split("\n")
+        .map((text) => JSON.parse(text))
+        .find(({ check }) => check === "spool"),
+    );
+    expect(line).toMatchObject({
+      level: "WARNING",
+      tag: "health",
+      message: "health changed",
+      status: "degraded",
+      finding: expect.stringContaining("ELOOP"),
+    });
   });
 
   test("whose log file is moved away, or could not be written, opens it anew, says why and counts it", async () => {

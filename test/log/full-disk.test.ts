@@ -21,6 +21,7 @@ async function openThere(options: Partial<DurableLogOptions> = {}) {
   const log = openSqliteLog({
     path,
     maxEvents: 1_000_000,
+    lookMs: 50,
     onRecovery: (...said) => void recoveries.push(said),
     ...options,
   });

@@ -8,7 +8,7 @@ interface Connection {
   name: string;
 }
 
-function setUp(maxWaiting?: number) {
+function setUp(limits: { maxWaiting?: number; maxWaitingInAll?: number } = {}) {
   const [a, b]: Connection[] = [{ name: "a" }, { name: "b" }];
   const handled: string[] = [];
   const refused: string[] = [];
@@ -19,7 +19,7 @@ function setUp(maxWaiting?: number) {
     isBusy: () => busy,
     end: ({ name }, code) => void handled.push(`${name} ends ${code}`),
     refuse: (_connection, message) => void refused.push(String(message)),
-    ...(maxWaiting === undefined ? {} : { maxWaiting }),
+    ...limits,
   });
   return {
     a: a as Connection,
@@ -55,13 +55,32 @@ describe("a connection that sends much at once", () => {
   });
 
   test("is refused what is more than may wait, and what waits is bounded by what it holds", async () => {
-    const { a, handled, refused, turns } = setUp(1000);
+    const { a, handled, refused, turns } = setUp({ maxWaiting: 1000 });
     for (let n = 0; n < 100; n += 1) turns.message(a, "x".repeat(100));
     expect(handled.length + 10).toBeGreaterThanOrEqual(100 - refused.length);
     expect(refused.length).toBeGreaterThan(50);
     await eventually(() => handled.length === 100 - refused.length);
     turns.message(a, "again");
     expect(handled.at(-1)).toBe("aagain");
+  });
+
+  test("is refused also what is small and countless, as each takes memory of its own", () => {
+    const { a, refused, turns, setBusy } = setUp({ maxWaiting: 10_000 });
+    setBusy(true);
+    for (let n = 0; n < 1000; n += 1) turns.message(a, "x");
+    expect(refused.length).toBeGreaterThan(700);
+    setBusy(false);
+  });
+
+  test("is refused what is more than may wait of all together", async () => {
+    const { a, b, handled, refused, turns } = setUp({ maxWaitingInAll: 10_000 });
+    for (const connection of [a, b])
+      for (let n = 0; n < 80; n += 1) turns.message(connection, "x".repeat(136));
+    expect(refused.length).toBeGreaterThan(30);
+    await eventually(() => handled.length === 160 - refused.length);
+    const before = refused.length;
+    for (let n = 0; n < 60; n += 1) turns.message(a, "y");
+    expect(refused.length).toBe(before);
   });
 
   test("waits on while the server has enough to do", async () => {
@@ -92,4 +111,25 @@ test("who sends tens of thousands of events at once has each acknowledged, and a
   expect(answer.seq).toBeLessThan(9000);
   await eventually(() => stored === 10_000, { limitMs: 30_000 });
   expect(seqs).toEqual(seqs.toSorted((a, b) => a - b));
+});
+
+test("what was sent right before a connection closed is stored, however much it was", async () => {
+  const server = await startTestServer();
+  let sent = 0;
+  for (const burst of [1, 20, 40, 1000]) {
+    const ws = new WebSocket(`${server.url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`);
+    await new Promise<void>((resolve) => {
+      ws.addEventListener("message", ({ data }) => {
+        if (String(data).startsWith("0")) ws.send("40");
+        if (String(data).startsWith("40")) resolve();
+      });
+    });
+    for (let n = 0; n < burst; n += 1) ws.send(`42["claude_event",{"n":${n}}]`);
+    ws.close();
+    sent += burst;
+    await eventually(async () => (await server.get("/stats")).body.connections.current_clients === 0);
+    await eventually(async () => (await server.get("/stats")).body.events.total_processed === sent, {
+      limitMs: 3000,
+    });
+  }
 });

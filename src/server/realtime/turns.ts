@@ -13,8 +13,9 @@ export interface TurnsOptions<Connection extends object> {
   end(connection: Connection, code: number, reason: string): void;
   /** What is too much. */
   refuse(connection: Connection, message: string | Buffer): void;
-  /** Characters of one connection that may wait. */
+  /** Characters of one connection that may wait, each message counted with what keeping it takes. */
   maxWaiting?: number;
+  maxWaitingInAll?: number;
 }
 
 export interface Turns<Connection extends object> {
@@ -30,6 +31,10 @@ const AT_ONCE = 32;
 const AT_ONCE_CHARS = 64 * 1024;
 /** A burst of tens of thousands of events is no misuse. */
 const MAX_WAITING = 16 * 1024 * 1024;
+/** Of all connections together: each has its turn so seldom by then that it had better come again. */
+const MAX_WAITING_IN_ALL = 8 * MAX_WAITING;
+/** What keeping a message takes besides its text. */
+const OVERHEAD = 64;
 /** What has been handled is let go by the thousand: each time costs as much as there is behind it. */
 const MAX_DONE = 4096;
 
@@ -37,7 +42,7 @@ interface Waiting {
   messages: (string | Buffer)[];
   /** How many of them have been handled. */
   done: number;
-  chars: number;
+  weight: number;
   ended: { code: number; reason: string } | null;
 }
 
@@ -48,9 +53,12 @@ export function createTurns<Connection extends object>({
   end,
   refuse,
   maxWaiting = MAX_WAITING,
+  maxWaitingInAll = MAX_WAITING_IN_ALL,
 }: TurnsOptions<Connection>): Turns<Connection> {
   /** Whose turn comes first stands first. */
   const waiting = new Map<Connection, Waiting>();
+  /** Of all that waits. */
+  let weight = 0;
   /** Who sends, for a socket's messages come one after another, and how much of it was handled in this turn. */
   let current: Connection | null = null;
   let [messages, chars] = [0, 0];
@@ -75,6 +83,7 @@ export function createTurns<Connection extends object>({
       together(connection, () => {
         while (hasMore(one) && taken.messages < share.messages && taken.chars < share.chars) {
           const message = next(one);
+          weight -= weigh(message);
           taken.messages += 1;
           taken.chars += message.length;
           handle(connection, message);
@@ -83,7 +92,8 @@ export function createTurns<Connection extends object>({
       // To the end of the line.
       waiting.delete(connection);
       if (hasMore(one)) waiting.set(connection, one);
-      else if (one.ended) end(connection, one.ended.code, one.ended.reason);
+      // A turn later: what Socket.IO has not handed on yet when a connection ends is dropped.
+      else if (one.ended) setImmediate(end, connection, one.ended.code, one.ended.reason);
       all = { messages: all.messages + taken.messages, chars: all.chars + taken.chars };
       if (all.messages >= AT_ONCE || all.chars >= AT_ONCE_CHARS) return;
     }
@@ -93,15 +103,21 @@ export function createTurns<Connection extends object>({
     message(connection, message) {
       const one = waiting.get(connection);
       if (one) {
-        if (one.chars + message.length > maxWaiting) return refuse(connection, message);
-        one.chars += message.length;
+        const more = weigh(message);
+        if (one.weight + more > maxWaiting || weight + more > maxWaitingInAll) {
+          return refuse(connection, message);
+        }
+        one.weight += more;
+        weight += more;
         one.messages.push(message);
         return;
       }
       planEnd();
       if (current !== connection) [current, messages, chars] = [connection, 0, 0];
       if (messages >= AT_ONCE || chars >= AT_ONCE_CHARS) {
-        waiting.set(connection, { messages: [message], done: 0, chars: message.length, ended: null });
+        const more = weigh(message);
+        weight += more;
+        waiting.set(connection, { messages: [message], done: 0, weight: more, ended: null });
         return;
       }
       messages += 1;
@@ -117,6 +133,10 @@ export function createTurns<Connection extends object>({
   };
 }
 
+function weigh(message: string | Buffer): number {
+  return message.length + OVERHEAD;
+}
+
 function hasMore({ messages, done }: Waiting): boolean {
   return done < messages.length;
 }
@@ -124,7 +144,7 @@ function hasMore({ messages, done }: Waiting): boolean {
 function next(one: Waiting): string | Buffer {
   const message = one.messages[one.done] as string | Buffer;
   one.done += 1;
-  one.chars -= message.length;
+  one.weight -= weigh(message);
   if (one.done === MAX_DONE) {
     one.messages.splice(0, MAX_DONE);
     one.done = 0;
