@@ -146,6 +146,18 @@ describe("install", () => {
     expect(readdirSync(dirname(settings))).toEqual([]);
   });
 
+  test("--http for another machine is over TLS, unless the token may go in plain text", async () => {
+    const { settings, run } = await installation(null);
+    const urlOf = async (env: Record<string, string>) => {
+      await run("install --http --host box.example --port 9000", { env });
+      return JSON.parse(read(settings)).hooks.Stop[0].hooks[0].url;
+    };
+    expect(await urlOf({})).toBe("https://box.example:9000/api/hooks/claude");
+    expect(await urlOf({ CLAUDE_MPM_SOCKETIO_ALLOW_PLAIN_HTTP: "true" })).toBe(
+      "http://box.example:9000/api/hooks/claude",
+    );
+  });
+
   test("goes where --scope and CLAUDE_CONFIG_DIR say", async () => {
     const { own, run } = await installation(null);
     const cwd = join(own.home, "project");

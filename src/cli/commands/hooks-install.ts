@@ -2,6 +2,7 @@ import { asksForTokens } from "../../config/access.ts";
 import { processEnv } from "../../config/env.ts";
 import type { LoadedConfig } from "../../config/load.ts";
 import { ENV_PREFIX, SCHEMA } from "../../config/schema.ts";
+import { isOverheard } from "../../daemon/endpoint.ts";
 import { readInstance } from "../../daemon/instance.ts";
 import { asksForToken as instanceAsks } from "../../daemon/instance-text.ts";
 import { OLDEST_CLAUDE_CODE } from "../../hooks/settings/events.ts";
@@ -69,9 +70,11 @@ export default {
     const words = [...command, "hook", ...addressFlags(loaded, args.config !== undefined)];
     // The address, not a name: of `localhost` the other family's port may be another user's.
     const { values } = loaded;
-    const scheme = values.tls_cert === null ? "http" : "https";
-    const url = `${localUrl(values.host, values.port, scheme)}/api/hooks/claude`;
     const tokenVariable = args.http === true && asksForToken(loaded) ? TOKEN_VARIABLE : null;
+    const sent = { token: tokenVariable, allowPlainHttp: values.allow_plain_http };
+    const isOverTls = values.tls_cert !== null || isOverheard(localUrl(values.host, values.port), sent);
+    const scheme = isOverTls ? "https" : "http";
+    const url = `${localUrl(values.host, values.port, scheme)}/api/hooks/claude`;
     const hooks = registeredHooks(
       args.http === true ? { command: words, url, tokenVariable } : { command: words },
       around.platform,
