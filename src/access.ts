@@ -47,8 +47,10 @@ async function openGuarded(config: Config, logger: Logger): Promise<ServerAccess
     },
   });
   const credentials = orConfigError(() => createCredentials(tokens, settingsOf(config)));
-  if (config.token !== null && config.token.length < WEAK_CHARS) {
-    logger.warn("the configured token is short enough to be guessed", { characters: config.token.length });
+  for (const key of ["token", "jwt_secret"] as const) {
+    const characters = config[key]?.length ?? WEAK_CHARS;
+    if (characters < WEAK_CHARS)
+      logger.warn("a configured secret is short enough to be guessed", { key, characters });
   }
   const loginCodes = createLoginCodes(paths.tokens);
   const isFirst = !isLoopbackHost(config.host) && !namesCredentials(config) && tokens.count() === 0;

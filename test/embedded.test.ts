@@ -12,6 +12,7 @@ import {
 } from "../src/embedded/index.ts";
 import { makeCertificate } from "./support/certificates.ts";
 import { onEnd } from "./support/cleanup.ts";
+import { eavesdropper } from "./support/eavesdropper.ts";
 import { connect } from "./support/clients.ts";
 import { eventually } from "./support/eventually.ts";
 import { fakeServer, stranger } from "./support/fake-server.ts";
@@ -256,6 +257,27 @@ describe("the factory", () => {
     await server.start();
     expect([server.kind, server.port]).toEqual(["client", standalone.port]);
     await expectWorking(server);
+  });
+
+  test("tells another machine that speaks no TLS neither the token nor an event, unless that is wanted", async () => {
+    const listener = await eavesdropper();
+    for (const wanted of [false, true]) {
+      setEnvironment({
+        CLAUDE_MPM_SOCKETIO_PORT: `${listener.port}`,
+        // An address of this machine by which it is not taken for this one.
+        CLAUDE_MPM_SOCKETIO_HOST: "::ffff:7f00:1",
+        CLAUDE_MPM_SOCKETIO_TOKEN: "cms_secret",
+        CLAUDE_MPM_SOCKETIO_ALLOW_PLAIN_HTTP: `${wanted}`,
+      });
+      const server = getSocketioServer({ mode: "client" });
+      onEnd(() => server.stop());
+      const started = server.start().catch((error: Error) => error);
+      if (wanted) await eventually(() => listener.heard.find((told) => told.includes("cms_secret")));
+      else {
+        expect(await started).toBeInstanceOf(Error);
+        expect(listener.heard).toEqual([]);
+      }
+    }
   });
 
   test("works where a proxy is set for everything", async () => {

@@ -7,6 +7,8 @@ import { createThrottle } from "./throttle.ts";
 export interface Grant {
   /** For people and limits: what the token is called, never the token. */
   name: string;
+  /** Of a token that was made here: by which it is revoked. */
+  id?: string;
   scopes: readonly Scope[];
   /** Milliseconds since the epoch; null is never. */
   expiresAt: number | null;

@@ -70,6 +70,7 @@ export function createLoginCodes(path: string, now: () => number = Date.now): Lo
         scopes,
         expiresAt,
         now: now(),
+        parent: entry.asker.id,
         inPlaceOf: ({ name, expires_at }) =>
           name === TOKEN_NAME && expires_at !== null && Date.parse(expires_at) <= now(),
       });

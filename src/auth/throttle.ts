@@ -34,19 +34,28 @@ export function createThrottle({ now = Date.now }: { now?: () => number } = {}):
 
   return {
     wait(address) {
-      const window = windowOf(address);
+      const window = windowOf(networkOf(address));
       if (window === null || window.guesses.size < MAX_GUESSES) return 0;
       return Math.max(1, Math.ceil((window.until - now()) / 1000));
     },
     fail(address, token) {
       failures += 1;
-      const window = windowOf(address) ?? { until: now() + WINDOW_MS, guesses: new Set() };
-      windows.set(address, window);
+      const network = networkOf(address);
+      const window = windowOf(network) ?? { until: now() + WINDOW_MS, guesses: new Set() };
+      windows.set(network, window);
       if (window.guesses.size < MAX_GUESSES) window.guesses.add(hashOf(token));
       if (windows.size > MAX_ADDRESSES) windows.delete(windows.keys().next().value as string);
     },
     failures: () => failures,
   };
+}
+
+/** The first half of an IPv6 address: whoever has one has 2^64 of them. */
+function networkOf(address: string): string {
+  if (!address.includes(":") || /^::ffff:/i.test(address)) return address;
+  const [before = [], after = []] = address.split("::").map((part) => part.split(":").filter(Boolean));
+  const zeros = Array(Math.max(0, 8 - before.length - after.length)).fill("0");
+  return [...before, ...zeros, ...after].slice(0, 4).join(":");
 }
 
 function hashOf(token: string): string {

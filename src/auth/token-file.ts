@@ -27,6 +27,8 @@ export interface TokenRecord {
   created_at: string;
   /** ISO 8601; null is never. */
   expires_at: string | null;
+  /** The id of the one by which it was asked for; they are taken back together. */
+  parent?: string;
 }
 
 /** The file cannot be used; the message says why. Nobody gets in by it then. */
@@ -85,12 +87,14 @@ export async function addToken(
     scopes,
     expiresAt,
     now = Date.now(),
+    parent,
     inPlaceOf = () => false,
   }: {
     name: string;
     scopes: Scope[];
     expiresAt: number | null;
     now?: number;
+    parent?: string | undefined;
     /** Those that go when it comes. */
     inPlaceOf?: (other: TokenRecord) => boolean;
   },
@@ -103,18 +107,23 @@ export async function addToken(
     scopes,
     created_at: new Date(now).toISOString(),
     expires_at: expiresAt === null ? null : new Date(expiresAt).toISOString(),
+    ...(parent === undefined ? {} : { parent }),
   };
   await change(path, (tokens) => [...tokens.filter((other) => !inPlaceOf(other)), record]);
   return { token, record };
 }
 
-/** Takes tokens back by their id or name; returns those that are gone. */
+/** Takes tokens back by their id or name, and those that were asked for by them; returns those that are gone. */
 export async function removeTokens(path: string, idOrName: string): Promise<TokenRecord[]> {
   let removed: TokenRecord[] = [];
   await change(path, (tokens) => {
     const byId = tokens.filter(({ id }) => id === idOrName);
-    removed = byId.length > 0 ? byId : tokens.filter(({ name }) => name === idOrName);
-    return tokens.filter((token) => !removed.includes(token));
+    const named = byId.length > 0 ? byId : tokens.filter(({ name }) => name === idOrName);
+    const gone = new Set(named.map(({ id }) => id));
+    // Each stands after the one it was asked for by.
+    for (const { id, parent } of tokens) if (parent !== undefined && gone.has(parent)) gone.add(id);
+    removed = tokens.filter(({ id }) => gone.has(id));
+    return tokens.filter(({ id }) => !gone.has(id));
   });
   return removed;
 }
@@ -170,14 +179,15 @@ export function writePrivately(path: string, text: string, mode: "replace" | "ke
 
 function isRecord(value: unknown): value is TokenRecord {
   if (!isObject(value)) return false;
-  const { id, name, hash, scopes, created_at, expires_at } = value;
+  const { id, name, hash, scopes, created_at, expires_at, parent } = value;
   const texts = [id, name, created_at].every((text) => typeof text === "string");
   const isHash = typeof hash === "string" && /^[0-9a-f]{64}$/.test(hash);
   const areScopes =
     Array.isArray(scopes) && scopes.every((scope) => typeof scope === "string" && isScope(scope));
   const isTime =
     expires_at === null || (typeof expires_at === "string" && !Number.isNaN(Date.parse(expires_at)));
-  return texts && isHash && areScopes && isTime;
+  const isParent = parent === undefined || typeof parent === "string";
+  return texts && isParent && isHash && areScopes && isTime;
 }
 
 function unusable(path: string, why: string): TokenFileError {

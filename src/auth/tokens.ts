@@ -20,6 +20,9 @@ export interface Tokens {
   count(): number;
 }
 
+/** That of this server's own user has no id. */
+type Known = Pick<TokenRecord, "hash" | "name" | "scopes" | "expires_at"> & { id?: string };
+
 /** How old what is known of the files may be; also how long a token that is taken back may still be good. */
 const MAX_AGE_MS = 250;
 
@@ -31,7 +34,7 @@ export function createTokens({ path, localPath, onProblem, now = Date.now }: Tok
   let problem: string | null = null;
 
   function load(): void {
-    const local: Pick<TokenRecord, "hash" | "name" | "scopes" | "expires_at"> = {
+    const local: Known = {
       hash: hashToken(keepLocalToken(localPath)),
       name: "local",
       scopes: ["admin"],
@@ -40,13 +43,9 @@ export function createTokens({ path, localPath, onProblem, now = Date.now }: Tok
     grants = new Map([...readTokens(path), local].map((record) => [record.hash, grantOf(record)]));
   }
 
-  function grantOf({
-    hash,
-    name,
-    scopes,
-    expires_at,
-  }: Pick<TokenRecord, "hash" | "name" | "scopes" | "expires_at">): Grant {
+  function grantOf({ id, hash, name, scopes, expires_at }: Known): Grant {
     return {
+      ...(id === undefined ? {} : { id }),
       name,
       scopes,
       expiresAt: expires_at === null ? null : Date.parse(expires_at),

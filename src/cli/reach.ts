@@ -2,6 +2,7 @@
 import type { Endpoint } from "../client/http.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { describeHolder, GIVE_TOKEN } from "../daemon/failure.ts";
+import { isOverheard } from "../daemon/endpoint.ts";
 import { findSettledServer, type Found, type ServerAddress } from "../daemon/find.ts";
 import { startServer } from "../daemon/start.ts";
 import { displayUrl, schemeOf } from "../protocol/hosts.ts";
@@ -56,15 +57,14 @@ export function whyNotRunning(found: Absent, loaded: LoadedConfig): string {
 
 /** Where the configured server is to be found. */
 export function addressOf({
-  values: { host, port, token, state_dir: stateDir, tls_cert: tlsCert },
+  values: { host, port, token, state_dir: stateDir, tls_cert: tlsCert, allow_plain_http: allowPlainHttp },
 }: LoadedConfig): ServerAddress {
-  return { stateDir, host, port, token, tlsCert };
+  return { stateDir, host, port, token, tlsCert, allowPlainHttp };
 }
 
-function absence(
-  found: Absent,
-  { values: { port, token, tls_cert: certificate }, origins }: LoadedConfig,
-): CommandError {
+function absence(found: Absent, loaded: LoadedConfig): CommandError {
+  const { port, token, tls_cert: certificate } = loaded.values;
+  const { origins } = loaded;
   const flag = origins.port.kind === "flag" ? ` --port ${port}` : "";
   switch (found.state) {
     case "hung":
@@ -73,6 +73,9 @@ function absence(
         `Start it anew: claude-mpm-socketio restart${flag}`,
       );
     case "guarded":
+      if (found.token === null && isOverheard(found.url, addressOf(loaded))) {
+        return overheard(found.url);
+      }
       return new CommandError(
         `The server on port ${port} asks for a token, and ${token === null ? "there is none here for it" : "does not know the configured one"}`,
         GIVE_TOKEN,
@@ -105,4 +108,12 @@ function absence(
         EXIT.notRunning,
       );
   }
+}
+
+/** Of a server that would have to be told the token where others read it. */
+export function overheard(url: string): CommandError {
+  return new CommandError(
+    `The server at ${url} speaks no TLS: others on the way would read the token, so it was not sent`,
+    "Give it a certificate (tls_cert), go through ssh -L, or, on a network you trust, set allow_plain_http",
+  );
 }

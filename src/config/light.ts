@@ -22,6 +22,7 @@ const LIGHT_KEYS = [
   "state_dir",
   "token",
   "tls_cert",
+  "allow_plain_http",
   "max_http_buffer_size",
   "redact",
   "redact_patterns",

@@ -363,6 +363,13 @@ export const SCHEMA = {
     env: "TLS_KEY",
     description: "PEM file of the private key",
   },
+  allow_plain_http: {
+    type: "boolean",
+    default: false,
+    env: "ALLOW_PLAIN_HTTP",
+    description:
+      "Commands and hooks send the token to another machine without TLS too, where its network reads it",
+  },
   redis_url: {
     type: "string",
     default: null,

@@ -20,6 +20,8 @@ export interface ServerAddress {
   token?: string | null;
   /** Path of the configured certificate. */
   tlsCert?: string | null;
+  /** Whether the token may be said to another machine in plain text. */
+  allowPlainHttp?: boolean;
 }
 
 /** Whose scheme nothing here tells, and what it was found to be. */
@@ -33,9 +35,10 @@ export function endpointOf(
   const instance = file.found === "instance" ? file.instance : null;
   const scheme = schemeFor(instance, address);
   const certificates = scheme === "https" ? certificatesFor(instance, address) : [];
+  const url = localUrl(instance?.host ?? address.host, address.port, scheme);
   return {
-    url: localUrl(instance?.host ?? address.host, address.port, scheme),
-    token: tokenFor(instance, address),
+    url,
+    token: tokenFor(instance, address, url),
     ...(certificates.length === 0 ? {} : { certificates }),
   };
 }
@@ -48,12 +51,22 @@ export function otherEndpoint(
 ): Endpoint | null {
   if (file.found === "instance" || address.tlsCert) return null;
   const scheme = schemeOf(endpoint.url) === "http" ? "https" : "http";
-  return { ...endpoint, url: localUrl(address.host, address.port, scheme) };
+  const url = localUrl(address.host, address.port, scheme);
+  return { ...endpoint, url, token: tokenFor(null, address, url) };
 }
 
 /** Remembers which scheme was found. */
 export function rememberScheme({ url }: Endpoint): void {
   foundSchemes.set(new URL(url).host, schemeOf(url));
+}
+
+/** Whether what is meant for whoever takes the configured token would be read by others on the way, unasked. */
+export function isOverheard(
+  url: string,
+  { token, allowPlainHttp = false }: Pick<ServerAddress, "token" | "allowPlainHttp">,
+): boolean {
+  if (!token || allowPlainHttp || schemeOf(url) === "https") return false;
+  return !isLoopbackHost(new URL(url).hostname);
 }
 
 /** To another machine TLS comes first: what is said to it in plain text, others read. */
@@ -85,16 +98,17 @@ function readCertificate(path: string, isNeeded: boolean): string | null {
   ]);
 }
 
-function tokenFor(instance: Instance | null, address: ServerAddress): string | null {
+function tokenFor(instance: Instance | null, address: ServerAddress, url: string): string | null {
   const { token = null, host, port, stateDir } = address;
-  if (instance === null) return token !== null && isTrustedPlace(host, port) ? token : null;
+  const mayBeSent = () => !isOverheard(url, address) && isTrustedPlace(host, port);
+  if (instance === null) return token !== null && mayBeSent() ? token : null;
   if (token === null && !asksForToken(instance)) return null;
   const owner = ownerOf(serverPaths(stateDir, port).instance);
   const me = process.getuid?.() ?? owner;
   const lives = (owner === me || me === 0) && isSameProcess(instance);
   if (token !== null) {
     const isConfigured = localAddress(instance.host) === localAddress(host);
-    return (lives && owner === me) || (isConfigured && isTrustedPlace(host, port)) ? token : null;
+    return (lives && owner === me) || (isConfigured && mayBeSent()) ? token : null;
   }
   return lives ? localToken(tokenPaths(stateDir).local, owner) : null;
 }

@@ -1,9 +1,11 @@
 /** Tells what is behind a port: our server, one that hangs, a stranger, or nothing. Files are hints, never proof. */
+import { networkInterfaces } from "node:os";
 import { type Endpoint, probe, type Probe } from "../client/http.ts";
 import { serverPaths } from "../config/paths.ts";
 import { isLocked } from "../log/lock.ts";
+import { isLoopbackHost } from "../protocol/hosts.ts";
 import type { Health } from "../protocol/messages.ts";
-import { endpointOf, otherEndpoint, rememberScheme, type ServerAddress } from "./endpoint.ts";
+import { endpointOf, isOverheard, otherEndpoint, rememberScheme, type ServerAddress } from "./endpoint.ts";
 import { type Instance, type InstanceFile, readInstance, removeInstance } from "./instance.ts";
 import { findPortHolder, type PortHolder } from "./port-holder.ts";
 import { isSameProcess } from "./process.ts";
@@ -78,14 +80,21 @@ async function probeBoth(
   file: InstanceFile,
 ): Promise<{ endpoint: Endpoint; found: Probe }> {
   const endpoint = endpointOf(address, file);
-  const found = await probe(endpoint);
+  const found = asHeard(await probe(endpoint), endpoint, address);
   const other = found.answer === "other" ? otherEndpoint(endpoint, address, file) : null;
   if (other === null) return { endpoint, found };
   const again = await probe(other);
   if (again.answer !== "ours" && again.answer !== "guarded" && again.answer !== "untrusted")
     return { endpoint, found };
   rememberScheme(other);
-  return { endpoint: other, found: again };
+  return { endpoint: other, found: asHeard(again, other, address) };
+}
+
+/** Who would be overheard when told the token is told nothing else either. */
+function asHeard(found: Probe, { url, token }: Endpoint, address: ServerAddress): Probe {
+  return found.answer === "ours" && token === null && isOverheard(url, address)
+    ? { answer: "guarded", status: found.health.status }
+    : found;
 }
 
 function textOf(file: InstanceFile): string | null {
@@ -110,7 +119,14 @@ export async function findSettledServer(address: ServerAddress): Promise<Found> 
  */
 export function mayBeSignalled(found: Found & { state: "running" | "guarded" }, port: number): boolean {
   if (found.state === "running" && found.instance && isSameProcess(found.instance)) return true;
-  return found.pid !== null && findPortHolder(port)?.pid === found.pid;
+  // On another machine somebody else has the number; here it is whoever happens to hold the same port.
+  return isHere(found.url) && found.pid !== null && findPortHolder(port)?.pid === found.pid;
+}
+
+function isHere(url: string): boolean {
+  const host = new URL(url).hostname.replace(/^\[|\]$/g, "");
+  const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return isLoopbackHost(host) || own.some(({ address }) => address === host);
 }
 
 /** A lock file that is damaged is nobody's lock. */

@@ -1,5 +1,5 @@
 /** The factory that takes a running server where there is one, and else brings one in this process. */
-import { findBestServer } from "../client/discovery.ts";
+import { type DiscoveredServer, findBestServer } from "../client/discovery.ts";
 import { askTrusting, type Endpoint } from "../client/http.ts";
 import { ClientManager } from "../client/manager.ts";
 import type { ClientEvents, ClientManagerOptions } from "../client/manager-options.ts";
@@ -7,7 +7,7 @@ import { EventSender, type Stored } from "../client/sender.ts";
 import { agentFor } from "../client/trust.ts";
 import { loadConfig, type LoadedConfig } from "../config/load.ts";
 import { type Config, type Key, SCHEMA } from "../config/schema.ts";
-import { endpointOf } from "../daemon/endpoint.ts";
+import { endpointOf, isOverheard } from "../daemon/endpoint.ts";
 import type { JsonObject } from "../protocol/event.ts";
 import { localAddress } from "../protocol/hosts.ts";
 import { IS_COMPILED } from "../version.ts";
@@ -59,11 +59,10 @@ export class SocketioServer extends EventSender {
       ...(named("port") && values.port !== 0 ? { ports: [values.port] } : {}),
       maxConnectionAttempts: values.max_connection_attempts,
       reconnectionDelayMs: values.reconnection_delay * 1000,
-      // Discovery by hosts and ports knows plain HTTP alone.
-      ...(this.#endpoint().certificates ? { url: this.#endpoint().url } : {}),
+      ...(this.#isOverTls() ? { url: this.#endpoint().url } : {}),
       ask: askTrusting(() => this.#endpoint().certificates),
       agent: ({ url }) => agentFor({ ...this.#endpoint(), url }),
-      token: ({ host, port }) => this.#tokenFor(host, port),
+      token: (server) => this.#tokenFor(server),
       ...options,
     };
     this.mode = options.mode ?? values.deployment_mode;
@@ -156,15 +155,36 @@ export class SocketioServer extends EventSender {
   #endpoint(): Endpoint {
     if (this.#embedded) return this.#embedded;
     const { state_dir: stateDir, host, port, token, tls_cert: tlsCert } = this.#config.values;
-    return endpointOf({ stateDir, host, port, token, tlsCert });
+    return endpointOf({
+      stateDir,
+      host,
+      port,
+      token,
+      tlsCert,
+      allowPlainHttp: this.#config.values.allow_plain_http,
+    });
+  }
+
+  /** Whether only TLS will do; discovery by hosts and ports knows plain HTTP alone. */
+  #isOverTls(): boolean {
+    const { url, certificates } = this.#endpoint();
+    const { token, allow_plain_http: allowPlainHttp } = this.#config.values;
+    const inPlain = url.replace(/^https:/, "http:");
+    return certificates !== undefined || (inPlain !== url && isOverheard(inPlain, { token, allowPlainHttp }));
   }
 
   /** The configured one for the configured place; else this user's own, for a server of theirs. */
-  #tokenFor(host: string, port: number): string | null {
+  #tokenFor({ url, host, port }: DiscoveredServer): string | null {
     if (this.#embedded?.port === port) return this.#embedded.token;
-    const { state_dir: stateDir, token, host: configured } = this.#config.values;
-    const isConfigured = localAddress(host) === localAddress(configured);
-    return endpointOf({ stateDir, host, port, token: isConfigured ? token : null }).token;
+    const {
+      state_dir: stateDir,
+      token,
+      host: configured,
+      allow_plain_http: allowPlainHttp,
+    } = this.#config.values;
+    const isConfigured =
+      localAddress(host) === localAddress(configured) && !isOverheard(url, { token, allowPlainHttp });
+    return endpointOf({ stateDir, host, port, token: isConfigured ? token : null, allowPlainHttp }).token;
   }
 
   async #isThere(): Promise<boolean> {

@@ -21,7 +21,7 @@ export interface Target {
 export interface TargetTls {
   /** PEM; the server has to show one of these, or one that chains to it. Null is what the system trusts. */
   certificates: readonly string[] | null;
-  /** Nothing tells whether it speaks TLS: what does not is sent plain HTTP. */
+  /** What speaks no TLS is sent plain HTTP, as it was said to be wanted. */
   orPlain: boolean;
 }
 
@@ -71,7 +71,7 @@ export async function findTarget(config: LightConfig): Promise<Candidate | null>
 /** Believed is what the server says that it shows: the configured file may have changed since it was read. */
 async function tlsFor(
   instance: Instance | null,
-  { host, tls_cert: path }: LightConfig,
+  { host, tls_cert: path, allow_plain_http: orPlain }: LightConfig,
 ): Promise<TargetTls | null> {
   if (instance !== null) {
     if (schemeOf(instance.url) === "http") return null;
@@ -83,7 +83,7 @@ async function tlsFor(
     return { certificates: [certificate], orPlain: false };
   }
   // To another machine TLS comes first: what is said to it in plain text, others read.
-  return isLoopbackHost(localAddress(host)) ? null : { certificates: null, orPlain: true };
+  return isLoopbackHost(localAddress(host)) ? null : { certificates: null, orPlain };
 }
 
 /** Whether only those listen on a port of this machine who may be told what is meant for it. Only Linux tells in time. */

@@ -191,6 +191,16 @@ describe("guessing", () => {
     expect(throttle.failures()).toBe(110);
   });
 
+  test("from a network of IPv6 is that of one address, for whoever has one has all of it", () => {
+    const throttle = createThrottle();
+    for (let n = 0; n < 10; n += 1) throttle.fail(`2001:db8::${n}:1`, `guess ${n}`);
+    expect(throttle.wait("2001:db8:0:0:ffff::9")).toBeGreaterThan(0);
+    for (const other of ["2001:db8:0:1::1", "::1", "::ffff:10.0.0.1", "10.0.0.1"])
+      expect(throttle.wait(other)).toBe(0);
+    for (let n = 0; n < 10; n += 1) throttle.fail("::ffff:10.0.0.1", `guess ${n}`);
+    expect(throttle.wait("::ffff:10.0.0.2")).toBe(0);
+  });
+
   test("keeps the right one of a configured token from being tried out, and holds up nobody with a token of ours", async () => {
     const directory = temporaryDirectory();
     const server = await startTestServer({ auth: "on", state_dir: directory, token: "configured" });

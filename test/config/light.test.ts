@@ -48,14 +48,24 @@ describe("says the same as the whole configuration:", () => {
         env: all,
         dockerFile: false,
       });
-      const { host, port, state_dir, token, tls_cert, max_http_buffer_size, redact, redact_patterns } =
-        values;
+      const {
+        host,
+        port,
+        state_dir,
+        token,
+        tls_cert,
+        allow_plain_http,
+        max_http_buffer_size,
+        redact,
+        redact_patterns,
+      } = values;
       expect(light).toEqual({
         host,
         port,
         state_dir,
         token,
         tls_cert,
+        allow_plain_http,
         max_http_buffer_size,
         redact,
         redact_patterns,

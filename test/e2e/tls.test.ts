@@ -249,6 +249,54 @@ describe("another certificate on the port", () => {
   });
 });
 
+/** An address of this machine by which none of our programs takes it for this one. */
+const ELSEWHERE = "::ffff:127.0.0.1";
+
+describe("another machine that speaks no TLS", () => {
+  const token = `cms_${"secret".repeat(6)}`;
+  const setUp = async () => {
+    const user = account();
+    const listener = await eavesdropper();
+    const env = {
+      CLAUDE_MPM_SOCKETIO_HOST: ELSEWHERE,
+      CLAUDE_MPM_SOCKETIO_PORT: `${listener.port}`,
+      CLAUDE_MPM_SOCKETIO_TOKEN: token,
+    };
+    const ours = (args: readonly string[]) => user.run(args, { env, stdin: HOOK });
+    return { user, listener, ours };
+  };
+
+  test("is told neither the token nor an event, and the commands say why", async () => {
+    const { user, listener, ours } = await setUp();
+    for (const args of [["emit", "secret"], ["history"], ["tail"], ["open", "--print"]]) {
+      const { exitCode, stderr } = await ours(args);
+      expect({ args, exitCode, stderr }).toMatchObject({
+        exitCode: 1,
+        stderr: expect.stringContaining("speaks no TLS"),
+      });
+    }
+    for (const mode of ["standalone", "client"]) {
+      const { stderr } = await ours(["run", "--set", `deployment_mode=${mode}`, "--", "true"]);
+      expect(stderr).toContain("speaks no TLS");
+    }
+    for (const args of [["status"], ["health"], ["doctor"]]) await ours(args);
+    await ours(["hook"]);
+    expect(listener.heard.length).toBeGreaterThan(0);
+    expect(listener.heard.join("\n")).not.toContain("secret");
+    expect(listener.heard.filter((request) => !/^GET \S+\/(health|version)$/m.test(request))).toEqual([]);
+    expect(readdirSync(join(user.stateDir, `${listener.port}`, "spool")).length).toBeGreaterThan(0);
+  });
+
+  test("is told both where that is wanted", async () => {
+    const { listener, ours } = await setUp();
+    await ours(["hook", "--set", "allow_plain_http=true"]);
+    await eventually(() => listener.heard.find((request) => request.includes(token)));
+    const { length } = listener.heard;
+    await ours(["status", "--set", "allow_plain_http=true"]);
+    expect(listener.heard.slice(length).join()).toContain(token);
+  });
+});
+
 describe("files that are bad", () => {
   for (const [what, make, message] of [
     ["at the start: a missing one", () => ["--tls-cert", "/missing.pem", "--tls-key", pair.key], "tls_cert"],

@@ -5,6 +5,7 @@ import { createLoginCodes } from "../../src/auth/login-codes.ts";
 import { addToken, readTokens, removeTokens } from "../../src/auth/token-file.ts";
 import { tokenPaths } from "../../src/config/paths.ts";
 import { connectLater } from "../support/clients.ts";
+import { eventually } from "../support/eventually.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
@@ -38,6 +39,23 @@ test("a link is good once, for a token with the rights of who made it", async ()
   expect(await server.login(code)).toMatchObject({ status: 401, body: { error: { code: "token_invalid" } } });
   const [listed] = readTokens(tokenPaths(server.config.state_dir).tokens);
   expect(listed).toMatchObject({ name: "dashboard", scopes: ["admin"] });
+});
+
+test("with a token go those that pages got by its links, and theirs, and nobody else's", async () => {
+  const server = await guarded();
+  const path = tokenPaths(server.config.state_dir).tokens;
+  const { token, record } = await addToken(path, { name: "leaked", scopes: ["admin"], expiresAt: null });
+  const follow = async (asker?: string) => (await server.login(await server.link(asker))).body.token;
+  const [child, others] = [await follow(token), await follow()];
+  const grandchild = await follow(child);
+  expect((await removeTokens(path, record.id)).map(({ name }) => name)).toEqual([
+    "leaked",
+    "dashboard",
+    "dashboard",
+  ]);
+  const admitted = async (one: string) => (await server.get("/api/clients", bearer(one))).status;
+  await eventually(async () => (await admitted(grandchild)) === 401);
+  expect([await admitted(token), await admitted(child), await admitted(others)]).toEqual([401, 401, 200]);
 });
 
 test("a code is no token, and a token no code", async () => {

@@ -124,14 +124,19 @@ async function keep({ loaded, port }: Run, reports: readonly Report[]): Promise<
 /** A client that finds its server by itself: what it is given before that waits. */
 async function connect({ loaded, rawArgs, port }: Run, say: (text: string) => void) {
   // Loaded only now, while the command runs.
-  const [{ ClientManager }, http, { agentFor }, { endpointOf }, { addressOf, runningOrStartedServer }] =
-    await Promise.all([
-      import("../../client/manager.ts"),
-      import("../../client/http.ts"),
-      import("../../client/trust.ts"),
-      import("../../daemon/endpoint.ts"),
-      import("../reach.ts"),
-    ]);
+  const [
+    { ClientManager },
+    http,
+    { agentFor },
+    { endpointOf, isOverheard },
+    { addressOf, overheard, runningOrStartedServer },
+  ] = await Promise.all([
+    import("../../client/manager.ts"),
+    import("../../client/http.ts"),
+    import("../../client/trust.ts"),
+    import("../../daemon/endpoint.ts"),
+    import("../reach.ts"),
+  ]);
   const { deployment_mode: mode, max_connection_attempts, reconnection_delay } = loaded.values;
   let endpoint = (): Endpoint => endpointOf(addressOf(loaded));
   const client = new ClientManager({
@@ -171,7 +176,10 @@ async function connect({ loaded, rawArgs, port }: Run, say: (text: string) => vo
     }
   };
   chooseServer().then(
-    ({ url }) => client.start(url),
+    ({ url, token }) => {
+      if (token === null && isOverheard(url, addressOf(loaded))) say(`Warning: ${overheard(url).message}`);
+      else client.start(url);
+    },
     (error: unknown) => say(`Warning: ${(error as Error).message}`),
   );
   return { client, stop: () => stop() };

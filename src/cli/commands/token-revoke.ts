@@ -38,7 +38,10 @@ export default {
     const revoked = removed.map(({ id, name }) => ({ id, name }));
     if (args.json === true) printJson({ state_dir: place.stateDir, revoked });
     else {
-      if (removed.length > 1) print(`${removed.length} tokens had this name:`);
+      const came = removed.some(({ parent }) => parent !== undefined)
+        ? ", or came from a link of one that had"
+        : "";
+      if (removed.length > 1) print(`${removed.length} tokens had this name${came}:`);
       for (const { id, name } of removed) print(`Revoked: ${id} (${oneLine(name)})`);
     }
     return EXIT.done;

@@ -6,10 +6,11 @@ import { processEnv } from "../../config/env.ts";
 import { checkTls } from "../../config/tls.ts";
 import { serverPaths } from "../../config/paths.ts";
 import { describeHolder, GIVE_TOKEN } from "../../daemon/failure.ts";
+import { isOverheard } from "../../daemon/endpoint.ts";
 import { findServer, type Found } from "../../daemon/find.ts";
 import { instancePorts, readInstance, temporaryFiles } from "../../daemon/instance.ts";
 import { isSameProcess } from "../../daemon/process.ts";
-import { addressOf } from "../reach.ts";
+import { addressOf, overheard } from "../reach.ts";
 import { isLocked } from "../../log/lock.ts";
 import { problemOfDirectory } from "../../private-files.ts";
 import { COMPATIBILITY_MATRIX } from "../../protocol/compatibility.ts";
@@ -147,6 +148,10 @@ export function checkStaleFiles({ values }: LoadedConfig): Finding[] {
 export async function checkPort(loaded: LoadedConfig): Promise<{ findings: Finding[]; found: Found }> {
   const name = "port";
   const found = await findServer(addressOf(loaded));
+  if (found.state === "guarded" && found.token === null && isOverheard(found.url, addressOf(loaded))) {
+    const { message, hint } = overheard(found.url);
+    return { findings: [warning(name, message, hint)], found };
+  }
   return { findings: [portFinding(name, loaded.values.port, found)], found };
 }
 

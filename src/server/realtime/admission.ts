@@ -10,32 +10,32 @@ import type { ClientSocket } from "./handlers.ts";
 
 export interface Admission {
   /** Keeps of the request that opens a session what is known of who asks. */
-  onSession(id: string, request: Request): void;
+  onSession(session: object, request: Request): void;
   /** Middleware of Socket.IO: an error is sent as `connect_error`. */
   check(socket: Socket, next: (error?: Error) => void): Promise<void>;
 }
 
 /** Stock clients leave by themselves when they are refused; others are helped. */
 const LEAVE_MS = 1000;
-/** Sessions that are open and have not asked to be let in, at most; the oldest are forgotten first. */
-const MAX_PENDING = 100_000;
 
 /** Null where no tokens are asked for: then nothing is kept of anybody. */
 export function createAdmission({ access, addressOf, hub, refusals }: ServerContext): Admission | null {
   if (!access.isOn) return null;
-  const pending = new Map<string, Caller>();
+  /** By session, for as long as there is one that has not asked to be let in. */
+  const pending = new WeakMap<object, Caller>();
   return {
-    onSession(id, request) {
+    onSession(session, request) {
       const address = addressOf(request);
-      pending.set(id, { token: bearerToken(request.headers.get("authorization")), address: () => address });
-      if (pending.size > MAX_PENDING) pending.delete(pending.keys().next().value as string);
+      pending.set(session, {
+        token: bearerToken(request.headers.get("authorization")),
+        address: () => address,
+      });
     },
 
     async check(socket, next) {
       const { conn, handshake } = socket;
-      const { id } = conn as unknown as { id: string };
-      const { token, address = () => "unknown" } = pending.get(id) ?? {};
-      pending.delete(id);
+      const { token, address = () => "unknown" } = pending.get(conn) ?? {};
+      pending.delete(conn);
       const given = isObject(handshake.auth) ? handshake.auth.token : undefined;
       const caller = { token: typeof given === "string" && given !== "" ? given : (token ?? null), address };
       try {

@@ -16,7 +16,7 @@ export interface EngineOptions {
   /** Bytes of one message at most. */
   maxMessageBytes: number;
   /** Told of each new session, and the request that opened it. */
-  onSession?: (id: string, request: Request) => void;
+  onSession?: (session: object, request: Request) => void;
   limits: Limits;
 }
 
@@ -66,6 +66,9 @@ interface EngineSocket extends Session {
     pollingPromise?: { resolve(response: Response): void } | undefined;
   };
   writeBuffer: unknown[];
+  pingIntervalTimer?: unknown;
+  pingTimeoutTimer?: unknown;
+  schedulePing(): void;
   close(): void;
 }
 
@@ -95,12 +98,13 @@ export function createEngine({
     const session = connected as unknown as EngineSocket;
     sessions.set(session.id, session);
     limits.opened();
-    onSession?.(session.id, request);
+    onSession?.(session, request);
     // The engine's listener does the same to its map, but is a closure that keeps the `Request`, its URL and two
     // `Headers` for as long as the session lives: 1.5 KB.
     if (sessions === clients) session.off("close");
     session.on("close", forget);
     session.flush = limitedFlush;
+    session.schedulePing = schedulePingOnce;
     lighten.session(session);
   });
 
@@ -163,6 +167,15 @@ function limitedFlush(this: EngineSocket): void {
   const rest = this.writeBuffer.splice(MAX_PACKETS_PER_POLL);
   flush.call(this);
   this.writeBuffer.unshift(...rest);
+}
+
+/**
+ * Stands for the `schedulePing` of all the engine's sockets: each pong that nobody has asked for, before the first ping,
+ * would start another timer.
+ */
+function schedulePingOnce(this: EngineSocket): void {
+  if (this.pingIntervalTimer !== undefined && this.pingTimeoutTimer === undefined) return;
+  (Object.getPrototypeOf(this) as EngineSocket).schedulePing.call(this);
 }
 
 /**

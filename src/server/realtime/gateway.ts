@@ -18,7 +18,7 @@ import { createAdmission } from "./admission.ts";
 import { bufferedBy, connectionOf, drop } from "./connection.ts";
 import { tolerantParser } from "./parser.ts";
 import { type ClientSocket, createRequestListener } from "./handlers.ts";
-import { readHandshake, readIdentity } from "./handshake.ts";
+import { identityAuth, readHandshake, readIdentity } from "./handshake.ts";
 import { createTurns } from "./turns.ts";
 
 export interface Gateway {
@@ -151,6 +151,7 @@ function connect(
   const { socket } = subscriber;
   const { hub, serverId } = context;
   const { version, filter, resume, problems } = readHandshake(socket.handshake.auth);
+  socket.handshake.auth = identityAuth(socket.handshake.auth);
   const compatibility = compatibilityOf(context, version);
   hub.clients.add({ sid: socket.id, version: compatibility.client_version });
   logger.debug("client connected", { sid: socket.id, version: compatibility.client_version });

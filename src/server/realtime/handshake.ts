@@ -43,11 +43,21 @@ export function readIdentity(auth: unknown): Identity {
   return { version: readName(claude_mpm_version), clientId: readName(client_id) };
 }
 
+/** What of `auth` is to be kept, for `readIdentity` to read: all else may be a megabyte. */
+export function identityAuth(auth: unknown): Record<string, string> {
+  const { version, clientId } = readIdentity(auth);
+  return {
+    ...(version === undefined ? {} : { claude_mpm_version: version }),
+    ...(clientId === undefined ? {} : { client_id: clientId }),
+  };
+}
+
 /** The version is kept for every client and shown in /health. */
 const MAX_NAME_LENGTH = 100;
 
 function readName(name: unknown): string | undefined {
   if (name === undefined || name === null || name === "") return undefined;
   const text = typeof name === "string" ? name : JSON.stringify(name);
-  return text.slice(0, MAX_NAME_LENGTH);
+  // A part of a text keeps all of it in memory.
+  return text.length <= MAX_NAME_LENGTH ? text : Buffer.from(text.slice(0, MAX_NAME_LENGTH)).toString();
 }
