@@ -49,3 +49,13 @@ test("one long wait counts at once", async () => {
   block(1200);
   await eventually(() => loop.check().status === "degraded");
 });
+
+test("one long wait alone makes no turn in a hundred late, however few turns there were", async () => {
+  const loop = watched(60_000);
+  await eventually(() => loop.delays().p50 > 0);
+  block(500);
+  await eventually(() => loop.delays().max > 300);
+  expect(loop.delays().p99).toBeLessThan(300);
+  block(500);
+  await eventually(() => loop.delays().p99 > 300);
+});
