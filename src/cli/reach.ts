@@ -2,12 +2,12 @@
 import type { Endpoint } from "../client/http.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { describeHolder, GIVE_TOKEN } from "../daemon/failure.ts";
-import { isOverheard } from "../daemon/endpoint.ts";
+import { isOverheard, localTokenProblem } from "../daemon/endpoint.ts";
 import { findSettledServer, type Found, type ServerAddress } from "../daemon/find.ts";
 import { startServer } from "../daemon/start.ts";
 import { displayUrl, schemeOf } from "../protocol/hosts.ts";
 import { firstTokenText } from "./first-words.ts";
-import { serverArgs } from "./flags.ts";
+import { secretVariables, serverArgs } from "./flags.ts";
 import { CommandError, EXIT, printError } from "./output.ts";
 import { selfCommand } from "./self.ts";
 
@@ -37,7 +37,8 @@ export async function runningOrStartedServer(
   const isThere = ["hung", "guarded", "untrusted"].includes(found.state);
   if (isThere || !loaded.values.auto_start) throw absence(found, loaded);
   const args = serverArgs(rawArgs, loaded);
-  const started = await startServer({ command: selfCommand(), args, ...addressOf(loaded) });
+  const secrets = secretVariables(rawArgs);
+  const started = await startServer({ command: selfCommand(), args, secrets, ...addressOf(loaded) });
   if (started.outcome === "failed") throw new CommandError(started.message, started.hint, started.exitCode);
   const { host, port } = started.health;
   if (started.outcome === "started") {
@@ -72,14 +73,22 @@ function absence(found: Absent, loaded: LoadedConfig): CommandError {
         `The server on port ${port} (PID ${found.pid}) does not answer`,
         `Start it anew: claude-mpm-socketio restart${flag}`,
       );
-    case "guarded":
+    case "guarded": {
       if (found.token === null && isOverheard(found.url, addressOf(loaded))) {
         return overheard(found.url);
+      }
+      const problem = found.token === null ? localTokenProblem(addressOf(loaded)) : null;
+      if (problem !== null) {
+        return new CommandError(
+          `The server on port ${port} asks for a token: ${problem.message}`,
+          problem.hint,
+        );
       }
       return new CommandError(
         `The server on port ${port} asks for a token, and ${token === null ? "there is none here for it" : "does not know the configured one"}`,
         GIVE_TOKEN,
       );
+    }
     case "untrusted":
       return new CommandError(
         `The certificate shown at ${found.url} is not believed: ${found.why}; nothing was sent`,
