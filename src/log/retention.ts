@@ -65,10 +65,10 @@ export function createRetention(options: RetentionOptions): Retention {
   let limit = maxEvents;
   let isSearchEmptied = false;
   let tight = startsTight;
-  /** Whether the file may not grow as it likes. */
+  /** Whether it was found full, and the place of the reserve is in use. */
   let isHeld = startsTight || reserve.isMissed();
   let looks = LOOKS - FIRST_LOOKS;
-  if (isHeld) holdSize(reserve.free());
+  holdSize(reserve.free());
 
   /** Brings what was written ahead into the file, so that the place it took is written anew. */
   function checkpoint(): void {
@@ -81,9 +81,10 @@ export function createRetention(options: RetentionOptions): Retention {
 
   /**
    * Keeps the file from growing into the place of what is written ahead: what no longer fits into the file stays there
-   * and fills it, and then not even a removal can be written.
+   * and fills it, and then not even a removal can be written. The reserve is such a place.
    */
   function holdSize(free: number): void {
+    if (reserve.exists()) return void database.run(`PRAGMA max_page_count = ${MAX_PAGES}`);
     const { pages, pageSize } = size.get() as { pages: number; pageSize: number };
     const ahead = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
     const all = pages * pageSize + ahead + free;
@@ -148,9 +149,9 @@ export function createRetention(options: RetentionOptions): Retention {
         tight = false;
         limit = maxEvents;
         looks = LOOKS;
-        database.run(`PRAGMA max_page_count = ${MAX_PAGES}`);
         onEased();
-      } else if (isHeld) holdSize(reserve.free());
+      }
+      holdSize(reserve.free());
       if (!isHeld && looks % LOOKS === 0) void reserve.take();
     },
   };
