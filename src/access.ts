@@ -43,7 +43,7 @@ async function openGuarded(config: Config, logger: Logger): Promise<ServerAccess
     onProblem(next) {
       problem = next;
       if (next === null) logger.info("the tokens can be read again");
-      else logger.error("the tokens cannot be read: nobody gets in by them", { error: next });
+      else logger.error("tokens cannot be read: nobody gets in by them", { error: next });
     },
   });
   const credentials = orConfigError(() => createCredentials(tokens, settingsOf(config)));

@@ -37,6 +37,15 @@ export function ensurePrivateDirectory(path: string): void {
   if (problem !== null) throw problem;
 }
 
+/** Takes from others what they may see of a directory of ours. */
+export function closeDirectory(path: string): void {
+  if (process.platform !== "win32" && (lstatSync(path).mode & 0o077) !== 0) chmodSync(path, 0o700);
+}
+
+export function mayOthersWrite(path: string): boolean {
+  return process.platform !== "win32" && (lstatSync(path).mode & OTHERS_MAY_WRITE) !== 0;
+}
+
 /** Why a directory that is there is not safe; null when it is, or when there is none. */
 export function problemOfDirectory(path: string): NotPrivateError | null {
   const stat = lstatSync(path, { throwIfNoEntry: false });
@@ -49,7 +58,7 @@ export function problemOfDirectory(path: string): NotPrivateError | null {
     return new NotPrivateError(`${path} is no directory`, "Move it away, or name another: --state-dir DIR");
   }
   if (process.platform === "win32") return null;
-  if ((stat.mode & OTHERS_MAY_WRITE) !== 0) {
+  if (mayOthersWrite(path)) {
     const mode = (stat.mode & 0o777).toString(8);
     return new NotPrivateError(`Other users may write into ${path} (mode ${mode})`, `chmod 700 ${path}`);
   }

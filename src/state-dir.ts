@@ -4,7 +4,14 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { serverPaths, type ServerPaths, tokenPaths } from "./config/paths.ts";
 import { SCHEMA } from "./config/schema.ts";
 import { acquireLock } from "./log/lock.ts";
-import { ensurePrivateDirectory, ensurePrivateFile, NotPrivateError, refuseLinks } from "./private-files.ts";
+import {
+  closeDirectory,
+  ensurePrivateDirectory,
+  ensurePrivateFile,
+  mayOthersWrite,
+  NotPrivateError,
+  refuseLinks,
+} from "./private-files.ts";
 
 export interface StateDir {
   paths: ServerPaths;
@@ -40,12 +47,15 @@ export function openStateDir(
   try {
     ensurePrivateDirectory(stateDir);
     ensurePrivateDirectory(paths.directory);
+    closeDirectory(paths.directory);
     refuseLinks(stateDir);
     refuseLinks(paths.directory);
     // SQLite gives the files beside a database its own mode.
     ensurePrivateFile(paths.lock);
     if (persistent) ensurePrivateFile(paths.events);
-    for (const path of Object.values(tokenPaths(stateDir))) if (existsSync(path)) ensurePrivateFile(path);
+    // What others may have written is left to be refused.
+    for (const path of Object.values(tokenPaths(stateDir)))
+      if (existsSync(path) && !mayOthersWrite(path)) ensurePrivateFile(path);
     const release = acquireLock(paths.lock);
     if (release === null) {
       throw new StateDirError(

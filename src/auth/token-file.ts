@@ -9,6 +9,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  type Stats,
   statSync,
   writeFileSync,
 } from "node:fs";
@@ -65,7 +66,10 @@ export function hashToken(token: string): string {
 export function readTokens(path: string): TokenRecord[] {
   let text: string;
   try {
-    if (lstatSync(path).isSymbolicLink()) throw unusable(path, "it is a symbolic link");
+    const stat = lstatSync(path);
+    if (stat.isSymbolicLink()) throw unusable(path, "it is a symbolic link");
+    const hand = handOfOthers(stat);
+    if (hand !== null) throw unusable(path, hand, `Look what is in it, then: chmod 600 ${path}`);
     text = readFileSync(path, "utf8");
   } catch (error) {
     if ((error as { code?: string }).code === "ENOENT") return [];
@@ -192,9 +196,16 @@ function isRecord(value: unknown): value is TokenRecord {
   return texts && isParent && isHash && areScopes && isTime;
 }
 
-function unusable(path: string, why: string): TokenFileError {
-  return new TokenFileError(
-    `${path} cannot be used: ${why}`,
-    "Mend it, or move it away and make the tokens anew: claude-mpm-socketio token create",
-  );
+/** Whoever may write it may let in whom they like. Root is trusted, and may use what belongs to a service's user. */
+function handOfOthers({ mode, uid }: Stats): string | null {
+  const self = process.getuid?.();
+  if (self === undefined) return null;
+  if ((mode & 0o022) !== 0) return "other users may write it";
+  return self === 0 || uid === 0 || uid === self ? null : "it belongs to another user";
+}
+
+const MEND = "Mend it, or move it away and make the tokens anew: claude-mpm-socketio token create";
+
+function unusable(path: string, why: string, hint = MEND): TokenFileError {
+  return new TokenFileError(`${path} cannot be used: ${why}`, hint);
 }

@@ -26,21 +26,31 @@ type Known = Pick<TokenRecord, "hash" | "name" | "scopes" | "expires_at"> & { id
 /** How old what is known of the files may be; also how long a token that is taken back may still be good. */
 const MAX_AGE_MS = 250;
 
-/** Throws a `TokenFileError` when a file cannot be used; later nobody gets in by such a file. */
+/** Throws a `TokenFileError` when a file cannot be used; later nobody gets in by it. */
 export function createTokens({ path, localPath, onProblem, now = Date.now }: TokensOptions): Tokens {
   let grants = new Map<string, Grant>();
   let seen = "";
   let lookedAt = -Infinity;
   let problem: string | null = null;
 
+  /** Of what cannot be read nothing is believed, so that a token which was taken back is; the other file goes on. */
   function load(): void {
-    const local: Known = {
-      hash: hashToken(keepLocalToken(localPath)),
-      name: "local",
-      scopes: ["admin"],
-      expires_at: null,
-    };
-    grants = new Map([...readTokens(path), local].map((record) => [record.hash, grantOf(record)]));
+    const known: Known[] = [];
+    const problems: unknown[] = [];
+    for (const read of [localToken, () => readTokens(path)]) {
+      try {
+        known.push(...read());
+      } catch (error) {
+        problems.push(error);
+      }
+    }
+    grants = new Map(known.map((record) => [record.hash, grantOf(record)]));
+    if (problems.length > 0) throw problems[0];
+  }
+
+  function localToken(): Known[] {
+    const hash = hashToken(keepLocalToken(localPath));
+    return [{ hash, name: "local", scopes: ["admin"], expires_at: null }];
   }
 
   function grantOf({ id, hash, name, scopes, expires_at }: Known): Grant {
@@ -67,8 +77,6 @@ export function createTokens({ path, localPath, onProblem, now = Date.now }: Tok
       load();
       seen = [path, localPath].map(stateOf).join();
     } catch (error) {
-      // Who has taken a token back must be able to rely on it, whatever else is wrong with the file.
-      grants = new Map();
       next = (error as Error).message;
     }
     if (next !== problem) onProblem(next);
@@ -89,14 +97,14 @@ export function createTokens({ path, localPath, onProblem, now = Date.now }: Tok
     count() {
       refresh();
       const time = now();
-      return (
-        [...grants.values()].filter(({ expiresAt }) => expiresAt === null || expiresAt > time).length - 1
-      );
+      return [...grants.values()].filter(({ id, expiresAt }) => {
+        return id !== undefined && (expiresAt === null || expiresAt > time);
+      }).length;
     },
   };
 }
 
 function stateOf(path: string): string {
   const stat = statSync(path, { throwIfNoEntry: false });
-  return stat === undefined ? "none" : `${stat.ino} ${stat.size} ${stat.mtimeMs}`;
+  return stat === undefined ? "none" : `${stat.ino} ${stat.size} ${stat.mtimeMs} ${stat.ctimeMs}`;
 }

@@ -2,7 +2,7 @@
 import type { Endpoint } from "../client/http.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { describeHolder, GIVE_TOKEN } from "../daemon/failure.ts";
-import { isOverheard } from "../daemon/endpoint.ts";
+import { isOverheard, localTokenProblem } from "../daemon/endpoint.ts";
 import { findSettledServer, type Found, type ServerAddress } from "../daemon/find.ts";
 import { startServer } from "../daemon/start.ts";
 import { displayUrl, schemeOf } from "../protocol/hosts.ts";
@@ -75,14 +75,22 @@ function absence(found: Absent, loaded: LoadedConfig): CommandError {
         `The server on port ${port} (PID ${found.pid}) does not answer`,
         `Start it anew: claude-mpm-socketio restart${flag}`,
       );
-    case "guarded":
+    case "guarded": {
       if (found.token === null && isOverheard(found.url, addressOf(loaded))) {
         return overheard(found.url);
+      }
+      const problem = found.token === null ? localTokenProblem(addressOf(loaded)) : null;
+      if (problem !== null) {
+        return new CommandError(
+          `The server on port ${port} asks for a token: ${problem.message}`,
+          problem.hint,
+        );
       }
       return new CommandError(
         `The server on port ${port} asks for a token, and ${token === null ? "there is none here for it" : "does not know the configured one"}`,
         GIVE_TOKEN,
       );
+    }
     case "untrusted":
       return new CommandError(
         `The certificate shown at ${found.url} is not believed: ${found.why}; nothing was sent`,

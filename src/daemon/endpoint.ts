@@ -24,6 +24,12 @@ export interface ServerAddress {
   allowPlainHttp?: boolean;
 }
 
+/** Why a token that should be there cannot be used. */
+export interface TokenProblem {
+  message: string;
+  hint: string;
+}
+
 /** Whose scheme nothing here tells, and what it was found to be. */
 const foundSchemes = new Map<string, Scheme>();
 
@@ -103,22 +109,45 @@ function tokenFor(instance: Instance | null, address: ServerAddress, url: string
   const mayBeSent = () => !isOverheard(url, address) && isTrustedPlace(host, port);
   if (instance === null) return token !== null && mayBeSent() ? token : null;
   if (token === null && !asksForToken(instance)) return null;
-  const owner = ownerOf(serverPaths(stateDir, port).instance);
-  const me = process.getuid?.() ?? owner;
-  const lives = (owner === me || me === 0) && isSameProcess(instance);
+  const { owner, me, lives } = ownershipOf(instance, address);
   if (token !== null) {
     const isConfigured = localAddress(instance.host) === localAddress(host);
     return (lives && owner === me) || (isConfigured && mayBeSent()) ? token : null;
   }
-  return lives ? localToken(tokenPaths(stateDir).local, owner) : null;
+  if (!lives) return null;
+  const local = localToken(tokenPaths(stateDir).local, owner);
+  return typeof local === "string" ? local : null;
 }
 
-/** Sent only to the user who has it anyway; null where it cannot be read, as by others it must not be. */
-function localToken(path: string, owner: number): string | null {
+/**
+ * Why a server of this user's was not sent the token that it has for them; null where that is not what is wrong. Asked how
+ * it is, it makes one that was removed anew.
+ */
+export function localTokenProblem(address: ServerAddress): TokenProblem | null {
+  const file = readInstance(address.stateDir, address.port);
+  if (address.token || file.found !== "instance" || !asksForToken(file.instance)) return null;
+  const { owner, lives } = ownershipOf(file.instance, address);
+  if (!lives) return null;
+  const path = tokenPaths(address.stateDir).local;
+  const local = localToken(path, owner);
+  return typeof local !== "string" ? local : { message: `${path} was missing`, hint: "Try again" };
+}
+
+function ownershipOf(instance: Instance, { stateDir, port }: ServerAddress) {
+  const owner = ownerOf(serverPaths(stateDir, port).instance);
+  const me = process.getuid?.() ?? owner;
+  return { owner, me, lives: (owner === me || me === 0) && isSameProcess(instance) };
+}
+
+/** Sent only to the user who has it anyway. */
+function localToken(path: string, owner: number): string | TokenProblem {
   try {
-    return ownerOf(path) === owner ? readLocalToken(path) : null;
-  } catch {
-    return null;
+    const holder = ownerOf(path);
+    if (holder === -1) return { message: `${path} is missing`, hint: "Try again: the server makes it anew" };
+    if (holder === owner) return readLocalToken(path) as string;
+    return { message: `${path} belongs to another user`, hint: "Remove it: the server makes it anew" };
+  } catch (error) {
+    return error as TokenProblem;
   }
 }
 

@@ -50,9 +50,12 @@ const TOKENS: { signs: RegExp[]; start: RegExp; kinds: Record<string, RegExp> }[
     },
   },
   {
-    signs: [/npm_|_v1_/, /hf_/],
-    start: /npm_|do[opr]_v1_|hf_/g,
+    signs: [/npm_|_v1_/, /hf_/, /cm[ls]_/],
+    start: /npm_|do[opr]_v1_|hf_|cm[ls]_/g,
     kinds: {
+      // Our own: auth/token-file.ts and auth/login-codes.ts make them.
+      "server-token": /cms_[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])/y,
+      "login-code": /cml_[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])/y,
       "npm-token": /npm_[A-Za-z0-9]{36,}/y,
       "digitalocean-token": /do[opr]_v1_[a-f0-9]{64}/y,
       "hugging-face-token": /hf_[A-Za-z0-9]{30,}/y,

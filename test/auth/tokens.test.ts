@@ -1,7 +1,7 @@
 /** The files tokens are kept in, and what a server makes of them. */
 import { describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, chownSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { keepLocalToken, readLocalToken } from "../../src/auth/local-token.ts";
 import { addToken, readTokens, removeTokens, TokenFileError } from "../../src/auth/token-file.ts";
 import { createThrottle } from "../../src/auth/throttle.ts";
@@ -52,6 +52,10 @@ describe("tokens.json", () => {
     ["no list", '{"tokens": {}}'],
     ["a token in the clear", '{"tokens": [{"id": "1", "name": "n", "hash": "secret", "scopes": ["admin"]}]}'],
     [
+      "a date that is none",
+      `{"tokens": [{"id":"1","name":"n","hash":"${"0".repeat(64)}","scopes":["admin"],"created_at":"x","expires_at":"soon"}]}`,
+    ],
+    [
       "a scope nobody knows",
       `{"tokens": [{"id":"1","name":"n","hash":"${"0".repeat(64)}","scopes":["root"],"created_at":"x","expires_at":null}]}`,
     ],
@@ -69,6 +73,47 @@ describe("tokens.json", () => {
       expect(readFileSync(path, "utf8")).toBe(content);
     });
   }
+});
+
+describe.skipIf(process.platform === "win32")("a tokens.json that others have a hand in", () => {
+  for (const mode of [0o666, 0o620, 0o602]) {
+    test(`with mode ${mode.toString(8)} is not believed, and nobody is let in by it`, async () => {
+      const directory = temporaryDirectory();
+      const { tokens: path } = tokenPaths(directory);
+      const { token } = await addToken(path, { name: "n", ...forever });
+      chmodSync(path, mode);
+      const refusal = expect.objectContaining({
+        message: expect.stringContaining("other users may write it"),
+        hint: expect.stringContaining(`chmod 600 ${path}`),
+      });
+      expect(() => readTokens(path)).toThrow(refusal);
+      expect(addToken(path, { name: "n", ...forever })).rejects.toThrow(refusal);
+      expect(startTestServer({ auth: "on", state_dir: directory })).rejects.toThrow(refusal);
+      chmodSync(path, 0o644);
+      const server = await startTestServer({ auth: "on", state_dir: directory });
+      expect(statSync(path).mode & 0o777).toBe(0o600);
+      chmodSync(path, mode);
+      await eventually(async () => (await server.get("/stats", bearer(token))).status === 401);
+    });
+  }
+
+  test.skipIf(process.getuid?.() !== 0)("and one of another user, for whoever is not root", async () => {
+    const directory = temporaryDirectory();
+    const { tokens: path } = tokenPaths(directory);
+    await addToken(path, { name: "n", ...forever });
+    chmodSync(path, 0o644);
+    for (let place = directory; place !== "/"; place = dirname(place)) chmodSync(place, 0o755);
+    const read = (owner: number, reader: number) => {
+      chownSync(path, owner, owner);
+      const source = join(import.meta.dir, "../../src/auth/token-file.ts");
+      const script = `process.setuid(${reader}); console.log((await import("${source}")).readTokens("${path}").length)`;
+      return Bun.spawnSync([process.execPath, "-e", script]).stderr.toString();
+    };
+    expect(read(1234, 65_534)).toContain("it belongs to another user");
+    expect(read(1234, 0)).toBe("");
+    expect(read(0, 65_534)).toBe("");
+    expect(read(65_534, 65_534)).toBe("");
+  });
 });
 
 describe("a server that runs", () => {
@@ -115,6 +160,8 @@ describe("a server that runs", () => {
     const before = readFileSync(path, "utf8");
     writeFileSync(path, "{");
     await eventually(async () => (await statusOf(token)) === 401);
+    // The commands of its own user are let in by another file.
+    expect(await statusOf(readLocalToken(local) as string)).toBe(200);
     const health = (await server.get("/health", bearer("the-configured-one"))).body;
     expect(health.checks).toContainEqual(expect.objectContaining({ name: "tokens", status: "degraded" }));
     writeFileSync(path, before);
@@ -173,6 +220,23 @@ describe("the token of this user", () => {
     },
   );
 });
+
+test.skipIf(process.platform === "win32")(
+  "a local-token that others may read keeps nobody else out",
+  async () => {
+    const directory = temporaryDirectory();
+    const { tokens: path, local } = tokenPaths(directory);
+    const server = await startTestServer({ auth: "on", state_dir: directory });
+    const { token } = await addToken(path, { name: "n", ...forever });
+    const own = readLocalToken(local) as string;
+    const statusOf = async (one: string) => (await server.get("/stats", bearer(one))).status;
+    chmodSync(local, 0o644);
+    await eventually(async () => (await statusOf(own)) === 401);
+    expect(await statusOf(token)).toBe(200);
+    chmodSync(local, 0o600);
+    await eventually(async () => (await statusOf(own)) === 200);
+  },
+);
 
 describe("guessing", () => {
   test("after ten different wrong tokens an address has to wait, and no longer than a minute", () => {

@@ -65,8 +65,10 @@ describe.skipIf(windows)("files", () => {
     for (const command of ["start", "stop"]) await user.run([command, "--port", port]);
     const events = join(user.stateDir, port, "events.db");
     chmodSync(events, 0o644);
+    chmodSync(dirname(events), 0o755);
     expect((await user.run(["start", "--port", port])).exitCode).toBe(0);
     expect(lstatSync(events).mode & 0o777).toBe(0o600);
+    expect(lstatSync(dirname(events)).mode & 0o777).toBe(0o700);
   });
 });
 

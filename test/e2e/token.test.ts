@@ -1,6 +1,6 @@
 /** Access tokens on the compiled binary: made, used, taken back; and the commands of a user whose server asks for them. */
 import { beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { identifyProcess } from "../../src/daemon/process.ts";
 import { type Account, account } from "../support/binary.ts";
@@ -188,6 +188,26 @@ describe("with auth on, for the server's own user", () => {
     expect(await ours(["stop"])).toMatchObject({ exitCode: 0 });
     expect(await ours(["status"])).toMatchObject({ exitCode: 3 });
     expect(await ours(["start", "--auth", "on"])).toMatchObject({ exitCode: 0 });
+  });
+
+  test.skipIf(process.platform === "win32")("and when it cannot be used, the reason is said", async () => {
+    const file = join(user.stateDir, "local-token");
+    const token = readFileSync(file, "utf8");
+    const told = async () => {
+      const { exitCode, stderr } = await ours(["history"]);
+      expect([exitCode, stderr]).not.toContain("there is none here");
+      return [exitCode, stderr];
+    };
+    chmodSync(file, 0o644);
+    expect(await told()).toEqual([1, expect.stringContaining(`${file} cannot be used: others may read`)]);
+    chmodSync(file, 0o600);
+    writeFileSync(file, "short");
+    expect(await told()).toEqual([1, expect.stringContaining(`${file} cannot be used: it holds no token`)]);
+    rmSync(file);
+    expect(await told()).toEqual([1, expect.stringMatching(/local-token (is|was) missing\nTry again/)]);
+    // The server was asked how it is, and has made another.
+    await eventually(async () => (await ours(["history"])).exitCode === 0);
+    writeFileSync(file, token);
   });
 
   test("another user is told that a token is needed, and gets in with one", async () => {

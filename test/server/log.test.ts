@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeToken } from "../../src/auth/token-file.ts";
 import { connectLater } from "../support/clients.ts";
 import { eventually } from "../support/eventually.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
@@ -197,6 +198,18 @@ describe("the log", () => {
       expect([found, text.match(/.*\?.*=.*/g)]).toEqual([[], null]);
     });
   }
+
+  test("masks our own tokens in a path, in either format", async () => {
+    for (const log_format of ["text", "json"]) {
+      const { server, log } = await logged({ log_level: "DEBUG", log_format });
+      for (const token of [makeToken(), makeToken().replace("cms", "cml")]) {
+        await server.get(`/x/${token}`);
+        server.logger.debug("went away", { path: `/x/${token}`, url: `http://x/?token=${token}` });
+        expect(log()).not.toContain(token.slice(0, 20));
+      }
+      expect(log()).toContain("/x/[redacted:server-token]");
+    }
+  });
 
   test("limits what it repeats", async () => {
     const { server, log } = await logged({ log_level: "DEBUG" });
