@@ -1,4 +1,4 @@
-import { checkTls } from "../../config/tls.ts";
+import { checkConfigFiles } from "../config-files.ts";
 import { findSettledServer } from "../../daemon/find.ts";
 import { readInstance } from "../../daemon/instance.ts";
 import { stopServer } from "../../daemon/stop.ts";
@@ -36,7 +36,7 @@ export default {
       return reportStart({ outcome: "started", ...server, firstToken: null }, asked, args.json === true);
     }
     // Before anything is stopped: a server that runs is worth more than one that will not start.
-    checkTls(loaded);
+    checkConfigFiles(loaded);
     const stopped = await stopServer(address);
     if (stopped.outcome === "failed") throw new CommandError(stopped.message, stopped.hint);
     return startAndReport(loaded, flags, args.json === true);
