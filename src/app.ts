@@ -13,6 +13,7 @@ import { openLog } from "./log/open.ts";
 import { createLogging, type Logger } from "./logging.ts";
 import { redactText } from "./protocol/redact.ts";
 import { bindAddress, displayUrl } from "./protocol/hosts.ts";
+import type { HealthCheck } from "./protocol/messages.ts";
 import type { ServerContext } from "./server/context.ts";
 import { createFaces } from "./server/faces.ts";
 import { createLimits } from "./server/limits.ts";
@@ -28,6 +29,8 @@ export interface AppOptions {
   stderr: boolean;
   /** Ends the server and its process; null where it is a part of another program. */
   shutDown?: (() => void) | null;
+  /** What whoever runs it adds to the server's checks of itself, by name. */
+  checks?: Readonly<Record<string, () => HealthCheck>>;
 }
 
 export interface App {
@@ -75,7 +78,7 @@ export async function createApp(options: AppOptions): Promise<App> {
 
 /** Puts a server together behind a listener that is bound and a directory that is locked. */
 async function assemble(
-  { config, stderr, shutDown: end = null }: AppOptions,
+  { config, stderr, shutDown: end = null, checks = {} }: AppOptions,
   listener: Listener,
   tls: Tls | null,
   state: StateDir,
@@ -136,7 +139,11 @@ async function assemble(
   let guard = createOriginGuard(config);
   let ready = true;
   let stopping: Promise<void> | null = null;
-  health.watch(hub, { tokens: guarding.check, ...(certificate ? { tls: certificate.check } : {}) });
+  health.watch(hub, {
+    tokens: guarding.check,
+    ...(certificate ? { tls: certificate.check } : {}),
+    ...checks,
+  });
 
   const context: ServerContext = {
     hub,

@@ -1,8 +1,8 @@
 /** Server flags made from the configuration schema, and the strict reading of all flags. */
 import type { ArgsDef } from "citty";
-import type { FlagValues, LoadedConfig } from "../config/load.ts";
+import type { FlagValues, LoadedConfig, LoadOptions } from "../config/load.ts";
 import { loadConfig } from "../config/load.ts";
-import { fieldOf, flagOf, isKey, type Key, KEYS } from "../config/schema.ts";
+import { ENV_PREFIX, fieldOf, flagOf, isKey, type Key, KEYS } from "../config/schema.ts";
 import { nearest } from "../config/suggest.ts";
 import { IS_COMPILED } from "../version.ts";
 import { CommandError, EXIT, printError } from "./output.ts";
@@ -84,23 +84,50 @@ export function readServerFlags(rawArgs: readonly string[]): ServerFlags {
 }
 
 /** Loads the configuration for a command; warnings go to stderr. */
-export function loadForCommand(rawArgs: readonly string[]): LoadedConfig {
-  const loaded = loadConfig({ ...readServerFlags(rawArgs), compiled: IS_COMPILED });
+export function loadForCommand(
+  rawArgs: readonly string[],
+  options: Pick<LoadOptions, "withoutBrokenFile"> = {},
+): LoadedConfig {
+  const loaded = loadConfig({ ...readServerFlags(rawArgs), compiled: IS_COMPILED, ...options });
   for (const warning of loaded.warnings) printError(`Warning: ${warning}`);
   return loaded;
 }
 
-/** The same flags with absolute paths, for a server that runs elsewhere. */
+/** As `loadForCommand`, for what is needed most when something is wrong: a broken file does not keep it from going on. */
+export function loadInNeed(rawArgs: readonly string[]): LoadedConfig {
+  return loadForCommand(rawArgs, { withoutBrokenFile: true });
+}
+
+/** The same flags with absolute paths, for a server that runs elsewhere; without secrets, as every user sees a command line. */
 export function serverArgs(rawArgs: readonly string[], { values, origins, file }: LoadedConfig): string[] {
   const { flags, configFile } = readServerFlags(rawArgs);
   const pairs = Object.keys(flags)
     .filter(isKey)
+    .filter((key) => !isSecret(key))
     .flatMap((key) => {
       const value =
         fieldOf(key).type === "path" && origins[key].kind === "flag" ? values[key] : flags[key]?.raw;
       return ["--set", `${key}=${value}`];
     });
   return configFile !== undefined && file !== null ? ["--config", file, ...pairs] : pairs;
+}
+
+/** The secrets among the flags, as variables for a server in the background: only its own user sees those. */
+export function secretVariables(rawArgs: readonly string[]): Record<string, string> {
+  const { flags } = readServerFlags(rawArgs);
+  const secrets = Object.keys(flags).filter(isKey).filter(isSecret);
+  return Object.fromEntries(secrets.map((key) => [ENV_PREFIX + fieldOf(key).env, flags[key]?.raw ?? ""]));
+}
+
+/** What `serverArgs` of an earlier build wrote down, without the secrets. */
+export function withoutSecrets(args: readonly string[]): string[] {
+  const isSecretPair = (flag = "", pair = "") =>
+    flag === "--set" && KEYS.some((key) => isSecret(key) && pair.startsWith(`${key}=`));
+  return args.filter((arg, at) => !isSecretPair(arg, args[at + 1]) && !isSecretPair(args[at - 1], arg));
+}
+
+function isSecret(key: Key): boolean {
+  return fieldOf(key).secret === true;
 }
 
 /** Refuses flags and values a command does not have, which citty would let pass. */

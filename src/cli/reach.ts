@@ -7,7 +7,7 @@ import { findSettledServer, type Found, type ServerAddress } from "../daemon/fin
 import { startServer } from "../daemon/start.ts";
 import { displayUrl, schemeOf } from "../protocol/hosts.ts";
 import { firstTokenText } from "./first-words.ts";
-import { serverArgs } from "./flags.ts";
+import { secretVariables, serverArgs } from "./flags.ts";
 import { CommandError, EXIT, printError } from "./output.ts";
 import { selfCommand } from "./self.ts";
 
@@ -37,7 +37,8 @@ export async function runningOrStartedServer(
   const isThere = ["hung", "guarded", "untrusted"].includes(found.state);
   if (isThere || !loaded.values.auto_start) throw absence(found, loaded);
   const args = serverArgs(rawArgs, loaded);
-  const started = await startServer({ command: selfCommand(), args, ...addressOf(loaded) });
+  const secrets = secretVariables(rawArgs);
+  const started = await startServer({ command: selfCommand(), args, secrets, ...addressOf(loaded) });
   if (started.outcome === "failed") throw new CommandError(started.message, started.hint, started.exitCode);
   const { host, port } = started.health;
   if (started.outcome === "started") {

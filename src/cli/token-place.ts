@@ -28,8 +28,9 @@ export interface TokenPlace {
 export function tokenPlace(
   args: Record<string, string | boolean | undefined>,
   rawArgs: readonly string[],
+  load = loadForCommand,
 ): TokenPlace {
-  const { values, origins } = loadForCommand(rawArgs);
+  const { values, origins } = load(rawArgs);
   const isNamed = args.mode === undefined || origins.state_dir.kind === "flag";
   const stateDir = isNamed ? values.state_dir : serviceStateDir(args);
   return { stateDir, path: tokenPaths(stateDir).tokens };

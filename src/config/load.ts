@@ -51,6 +51,8 @@ export interface LoadOptions {
   /** What relative paths in flags and variables are relative to; never a place where configuration is looked for. */
   cwd?: string;
   dockerFile?: boolean;
+  /** For who has to go on: what is wrong with the file is a warning, and what stands there does not count. */
+  withoutBrokenFile?: boolean;
 }
 
 /** Configuration that cannot be used; the process ends with exit code 78. */
@@ -80,17 +82,27 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
     env = processEnv(),
     platform = process.platform,
     cwd = process.cwd(),
+    withoutBrokenFile = false,
   } = options;
   const problems: string[] = [];
   const warnings: string[] = unknownFlags.map((name) => unknownKey(`--set ${name}`, name));
-  const file = findFile({ explicit: options.configFile, env, platform, cwd });
+  const problemsOf = (kind: Origin["kind"]) => (withoutBrokenFile && kind === "file" ? warnings : problems);
+  const orWarn = <T>(act: () => T): T | null => {
+    try {
+      return act();
+    } catch (error) {
+      if (!withoutBrokenFile || !(error instanceof ConfigError)) throw error;
+      warnings.push(...error.problems);
+      return null;
+    }
+  };
+  const file = orWarn(() => findFile({ explicit: options.configFile, env, platform, cwd }));
 
   const flagLayer: Layer = { kind: "flag", values: new Map() };
   for (const [key, { raw, flag }] of Object.entries(flags))
     flagLayer.values.set(key as Key, { raw, source: flag });
-  const layers = [file ? readFile(file, warnings) : null, readVariables(env, warnings), flagLayer].filter(
-    (layer) => layer !== null,
-  );
+  const fileLayer = file === null ? null : orWarn(() => readFile(file, warnings));
+  const layers = [fileLayer, readVariables(env, warnings), flagLayer].filter((layer) => layer !== null);
 
   const values: Record<string, unknown> = {};
   const origins: Record<string, Origin> = {};
@@ -105,7 +117,7 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
       const { raw, source } = entry;
       const checked = checkValue(key, raw);
       if (!checked.ok) {
-        problems.push(`${source}: ${key} = ${shown(key, raw)} is not possible; ${checked.why}`);
+        problemsOf(kind).push(`${source}: ${key} = ${shown(key, raw)} is not possible; ${checked.why}`);
         continue;
       }
       if (key === "redact_patterns") {
@@ -113,7 +125,7 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
           const problem = problemOf(pattern);
           if (problem === null) continue;
           const allowed = "allowed are regular expressions of JavaScript";
-          problems.push(`${source}: ${key} holds ${JSON.stringify(pattern)}: ${problem}; ${allowed}`);
+          problemsOf(kind).push(`${source}: ${key} holds ${JSON.stringify(pattern)}: ${problem}; ${allowed}`);
         }
       }
       const isUrl = key === "jwt_jwks_url" && /^[a-z][a-z0-9+.-]+:/i.test(String(checked.value));

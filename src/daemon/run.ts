@@ -3,6 +3,7 @@ import { createApp, type App } from "../app.ts";
 import { processEnv } from "../config/env.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { type Config, fieldOf, type Key, KEYS } from "../config/schema.ts";
+import type { HealthCheck } from "../protocol/messages.ts";
 import { RELEASE_VERSION, SERVER_VERSION } from "../version.ts";
 import { readInstance, removeInstance, temporaryFiles, writeInstance, type Instance } from "./instance.ts";
 import { identifyProcess } from "./process.ts";
@@ -37,7 +38,13 @@ export async function runServer({ loaded, reload, args, stderr, onReady }: RunOp
   let takeUp = () => {};
   process.on("SIGHUP", () => takeUp());
   let stop = () => {};
-  const app = await createApp({ config, stderr, shutDown: () => stop() });
+  let notTakenUp: string | null = null;
+  const app = await createApp({
+    config,
+    stderr,
+    shutDown: () => stop(),
+    checks: { configuration: () => configurationCheck(notTakenUp) },
+  });
   let live = config;
   let sources = sourcesOf(loaded);
   const record = (): Instance => ({ ...instanceOf(app, live, args), sources });
@@ -68,11 +75,13 @@ export async function runServer({ loaded, reload, args, stderr, onReady }: RunOp
       live = { ...next, ...pick(live, waiting) };
       sources = sourcesOf(again);
       app.reload(live);
+      notTakenUp = null;
       app.logger.info("configuration read again", { changed: changed.join(" ") || "nothing" });
       if (waiting.length > 0)
         app.logger.warn("these take effect with a restart", { keys: waiting.join(" ") });
     } catch (error) {
-      app.logger.error("configuration not taken up, the old one stays", { error: (error as Error).message });
+      notTakenUp = (error as Error).message;
+      app.logger.error("configuration not taken up, the old one stays", { error: notTakenUp });
       return;
     }
     try {
@@ -104,6 +113,13 @@ function managerOf(app: App): ServiceManager | null {
     app.logger.error("systemd cannot be told that the server is ready", { error: (error as Error).message });
     return null;
   }
+}
+
+function configurationCheck(notTakenUp: string | null): HealthCheck {
+  const name = "configuration";
+  if (notTakenUp === null) return { name, status: "healthy", message: "taken up as it was last read" };
+  const message = `not taken up, the old one stays until SIGHUP finds it mended: ${notTakenUp}`;
+  return { name, status: "degraded", message };
 }
 
 function removeOwnFile(stateDir: string, port: number): void {

@@ -22,6 +22,8 @@ export interface StartOptions extends ServerAddress {
   command: readonly string[];
   /** Flags for `serve`. */
   args: readonly string[];
+  /** Variables for it besides those that are there, for what others must not see among its flags. */
+  secrets?: Readonly<Record<string, string>>;
 }
 
 export type Started =
@@ -93,7 +95,13 @@ function findBehind(address: ServerAddress): Promise<Found> {
 }
 
 /** Resolves with the server's report, or null when it ended without one. */
-async function spawnServer({ command, args, stateDir, port }: StartOptions): Promise<BootReport | null> {
+async function spawnServer({
+  command,
+  args,
+  secrets,
+  stateDir,
+  port,
+}: StartOptions): Promise<BootReport | null> {
   const [program = process.execPath, ...entry] = command;
   let stderr: number;
   try {
@@ -112,7 +120,7 @@ async function spawnServer({ command, args, stateDir, port }: StartOptions): Pro
   const child = spawn(program, [...entry, "serve", "--background", ...args], {
     detached: true,
     stdio: ["ignore", "pipe", stderr],
-    env: serverEnv(),
+    env: { ...serverEnv(), ...secrets },
     windowsHide: true,
   });
   closeSync(stderr);

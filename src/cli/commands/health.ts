@@ -1,5 +1,5 @@
 import { findServer } from "../../daemon/find.ts";
-import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
+import { JSON_ARG, loadInNeed, SERVER_ARGS } from "../flags.ts";
 import { checkRows } from "../check-rows.ts";
 import { EXIT, print, printError, printJson, table } from "../output.ts";
 import { addressOf, whyNotRunning } from "../reach.ts";
@@ -9,7 +9,7 @@ export default {
   description: "Ask the running server; exit 0 healthy or degraded, 1 unhealthy, 3 when none runs",
   args: { ...SERVER_ARGS, ...JSON_ARG },
   async run({ args, rawArgs }) {
-    const loaded = loadForCommand(rawArgs);
+    const loaded = loadInNeed(rawArgs);
     const found = await findServer(addressOf(loaded));
     if (found.state === "guarded") {
       const { status } = found;

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { readInstance } from "../../daemon/instance.ts";
 import { SYSTEM_LOG_FILE } from "../../service/systemd.ts";
-import { JSON_ARG, loadForCommand, SERVER_ARGS, wholeNumber } from "../flags.ts";
+import { JSON_ARG, loadInNeed, SERVER_ARGS, wholeNumber } from "../flags.ts";
 import { logFileOf } from "../log-file.ts";
 import { CommandError, EXIT, print, printJson } from "../output.ts";
 import type { Command } from "../tree.ts";
@@ -24,7 +24,7 @@ export default {
     follow: { type: "boolean", alias: "f", description: "Go on as lines are written" },
   },
   async run({ args, rawArgs }) {
-    const { values } = loadForCommand(rawArgs);
+    const { values } = loadInNeed(rawArgs);
     const count = wholeNumber(String(args.lines), "-n");
     const file = readInstance(values.state_dir, values.port);
     const path = logFileOf(file.found === "instance" ? file.instance : null, values);

@@ -1,11 +1,13 @@
-import { checkConfigFiles } from "../config-files.ts";
+import type { LoadedConfig } from "../../config/load.ts";
+import { fieldOf, type Key, KEYS } from "../../config/schema.ts";
 import { findSettledServer } from "../../daemon/find.ts";
-import { readInstance } from "../../daemon/instance.ts";
+import { type Instance, readInstance } from "../../daemon/instance.ts";
 import { stopServer } from "../../daemon/stop.ts";
 import type { Mode } from "../../service/manager.ts";
 import { serviceRunning } from "../../service/service.ts";
-import { JSON_ARG, loadForCommand, readServerFlags, SERVER_ARGS, serverArgs } from "../flags.ts";
-import { CommandError, EXIT } from "../output.ts";
+import { checkConfigFiles } from "../config-files.ts";
+import { JSON_ARG, loadForCommand, readServerFlags, SERVER_ARGS, withoutSecrets } from "../flags.ts";
+import { CommandError, EXIT, printError } from "../output.ts";
 import { addressOf } from "../reach.ts";
 import { machineOf, restartByService } from "../service.ts";
 import type { Command } from "../tree.ts";
@@ -20,12 +22,10 @@ export default {
     const address = addressOf(asked);
     const { port, stateDir } = address;
     const file = readInstance(stateDir, port);
-    const before = file.found === "instance" && Array.isArray(file.instance.args) ? file.instance.args : [];
+    const before = file.found === "instance" ? file.instance : null;
     // What was given last wins, so the flags of this command follow those of the running server.
-    const given = [...before, ...serverArgs(rawArgs, asked)];
+    const given = [...withoutSecrets(before?.args ?? []), ...rawArgs];
     const loaded = loadForCommand(given);
-    // Each of them once: what was replaced needs no place in the next restart.
-    const flags = serverArgs(given, loaded);
     // The machine's service keeps its files where a user, and root as well, does not look for them: it is known by its PID.
     const found = await findSettledServer(address);
     const running = "pid" in found ? found.pid : null;
@@ -39,9 +39,21 @@ export default {
     checkConfigFiles(loaded);
     const stopped = await stopServer(address);
     if (stopped.outcome === "failed") throw new CommandError(stopped.message, stopped.hint);
-    return startAndReport(loaded, flags, args.json === true);
+    for (const key of lostSecrets(before, loaded)) {
+      printError(
+        `Warning: ${key} was given on the command line or by a variable, and this restart does not have it: give it again, or put it into the file`,
+      );
+    }
+    return startAndReport(loaded, given, args.json === true);
   },
 } satisfies Command;
+
+/** What the server had, and nobody has written down. */
+function lostSecrets(before: Instance | null, { origins }: LoadedConfig): Key[] {
+  return KEYS.filter(
+    (key) => fieldOf(key).secret && before?.sources[key] !== undefined && origins[key].kind === "default",
+  );
+}
 
 /** A service starts its server with the flags of its definition, and no others. */
 function refuseFlags(rawArgs: readonly string[], service: Mode): void {

@@ -8,8 +8,8 @@ import { runServer } from "../../daemon/run.ts";
 import type { BootReport } from "../../daemon/start.ts";
 import { IS_COMPILED } from "../../version.ts";
 import { firstTokenText, trialText } from "../first-words.ts";
-import { loadForCommand, readServerFlags, SERVER_ARGS, serverArgs } from "../flags.ts";
-import { CommandError, EXIT, print } from "../output.ts";
+import { loadForCommand, readServerFlags, SERVER_ARGS, secretVariables, serverArgs } from "../flags.ts";
+import { CommandError, EXIT, print, printError } from "../output.ts";
 import { addressOf } from "../reach.ts";
 import type { Command } from "../tree.ts";
 
@@ -30,6 +30,11 @@ export default {
     try {
       const loaded = loadForCommand(rawArgs);
       checkTls(loaded);
+      for (const variable of Object.keys(secretVariables(rawArgs))) {
+        printError(
+          `Warning: other users of this machine can see the secret in this command line; give it in ${variable}, or put it into the file`,
+        );
+      }
       // A server in the background holds no directory that somebody may want to remove.
       if (background) process.chdir(homeOf(loaded));
       await runServer({

@@ -5,7 +5,7 @@ import type { Instance } from "../../daemon/instance.ts";
 import { type Started, startServer } from "../../daemon/start.ts";
 import { displayUrl, schemeOf } from "../../protocol/hosts.ts";
 import { firstTokenText, trialText } from "../first-words.ts";
-import { JSON_ARG, loadForCommand, SERVER_ARGS, serverArgs } from "../flags.ts";
+import { JSON_ARG, loadForCommand, SERVER_ARGS, secretVariables, serverArgs } from "../flags.ts";
 import { CommandError, EXIT, print, printJson } from "../output.ts";
 import { addressOf } from "../reach.ts";
 import type { Command } from "../tree.ts";
@@ -16,13 +16,19 @@ export default {
   args: { ...SERVER_ARGS, ...JSON_ARG },
   async run({ args, rawArgs }) {
     const loaded = loadForCommand(rawArgs);
-    return startAndReport(loaded, serverArgs(rawArgs, loaded), args.json === true);
+    return startAndReport(loaded, rawArgs, args.json === true);
   },
 } satisfies Command;
 
 /** Starts a server with these flags and says what came of it; throws when there is none in the end. */
-export async function startAndReport(loaded: LoadedConfig, args: string[], json: boolean): Promise<number> {
-  const started = await startServer({ command: selfCommand(), args, ...addressOf(loaded) });
+export async function startAndReport(
+  loaded: LoadedConfig,
+  rawArgs: readonly string[],
+  json: boolean,
+): Promise<number> {
+  const args = serverArgs(rawArgs, loaded);
+  const secrets = secretVariables(rawArgs);
+  const started = await startServer({ command: selfCommand(), args, secrets, ...addressOf(loaded) });
   if (started.outcome === "failed") throw new CommandError(started.message, started.hint, started.exitCode);
   return reportStart(started, loaded, json);
 }

@@ -7,7 +7,7 @@ import { displayUrl, schemeOf } from "../../protocol/hosts.ts";
 import type { Health, Session, Stats } from "../../protocol/messages.ts";
 import { duration } from "../../sessions/names.ts";
 import { RELEASE_VERSION } from "../../version.ts";
-import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
+import { JSON_ARG, loadInNeed, SERVER_ARGS } from "../flags.ts";
 import { checkRows } from "../check-rows.ts";
 import { logFileOf } from "../log-file.ts";
 import { EXIT, print, printError, printJson, style, table } from "../output.ts";
@@ -31,7 +31,7 @@ export default {
     },
   },
   async run({ args, rawArgs }) {
-    const loaded = loadForCommand(rawArgs);
+    const loaded = loadInNeed(rawArgs);
     const { port, state_dir: stateDir } = loaded.values;
     const found = await findServer(addressOf(loaded));
     if (found.state !== "running") {

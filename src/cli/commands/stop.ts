@@ -1,7 +1,7 @@
 import { describeHolder } from "../../daemon/failure.ts";
 import { instancePorts } from "../../daemon/instance.ts";
 import { type Stopped, stopServer } from "../../daemon/stop.ts";
-import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
+import { JSON_ARG, loadInNeed, SERVER_ARGS } from "../flags.ts";
 import { CommandError, EXIT, print, printJson } from "../output.ts";
 import { addressOf } from "../reach.ts";
 import type { Command } from "../tree.ts";
@@ -14,7 +14,7 @@ export default {
     all: { type: "boolean", description: "Stop the servers on all ports" },
   },
   async run({ args, rawArgs }) {
-    const address = addressOf(loadForCommand(rawArgs));
+    const address = addressOf(loadInNeed(rawArgs));
     const { stateDir, port } = address;
     const ports = args.all === true ? instancePorts(stateDir) : [port];
     const results = await Promise.all(

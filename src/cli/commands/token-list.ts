@@ -1,5 +1,5 @@
 import { readTokens, type TokenRecord } from "../../auth/token-file.ts";
-import { JSON_ARG } from "../flags.ts";
+import { JSON_ARG, loadInNeed } from "../flags.ts";
 import { EXIT, print, printJson, style, table } from "../output.ts";
 import { asOwner, TOKEN_PLACE_ARGS, tokenPlace } from "../token-place.ts";
 import { oneLine } from "../terminal-text.ts";
@@ -9,7 +9,7 @@ export default {
   description: "List the access tokens: what they allow and until when, never the tokens themselves",
   args: { ...TOKEN_PLACE_ARGS, ...JSON_ARG },
   async run({ args, rawArgs }) {
-    const place = tokenPlace(args, rawArgs);
+    const place = tokenPlace(args, rawArgs, loadInNeed);
     const records = await asOwner(place, () => readTokens(place.path));
     if (args.json === true) {
       const tokens = records.map(({ hash: _hash, ...record }) => ({ ...record, expired: isExpired(record) }));

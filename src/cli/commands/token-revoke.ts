@@ -1,6 +1,6 @@
 import { removeTokens } from "../../auth/token-file.ts";
 import { textOf } from "../event-question.ts";
-import { JSON_ARG } from "../flags.ts";
+import { JSON_ARG, loadInNeed } from "../flags.ts";
 import { CommandError, EXIT, print, printJson } from "../output.ts";
 import { asOwner, TOKEN_PLACE_ARGS, tokenPlace } from "../token-place.ts";
 import { oneLine } from "../terminal-text.ts";
@@ -27,7 +27,7 @@ export default {
         EXIT.usage,
       );
     }
-    const place = tokenPlace(args, rawArgs);
+    const place = tokenPlace(args, rawArgs, loadInNeed);
     const removed = await asOwner(place, () => removeTokens(place.path, named));
     if (removed.length === 0) {
       throw new CommandError(
