@@ -1,4 +1,4 @@
-import { checkTls } from "../../config/tls.ts";
+import { checkConfigFiles } from "../config-files.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
 import { EXIT, print, printJson } from "../output.ts";
 import type { Command } from "../tree.ts";
@@ -8,7 +8,7 @@ export default {
   args: { ...SERVER_ARGS, ...JSON_ARG },
   run({ args, rawArgs }) {
     const loaded = loadForCommand(rawArgs);
-    checkTls(loaded);
+    checkConfigFiles(loaded);
     const { file, warnings } = loaded;
     if (args.json === true) printJson({ valid: true, file, warnings });
     else print(`The configuration is valid (${file ?? "no file"})`);
