@@ -291,7 +291,7 @@ export const SCHEMA = {
     default: null,
     reloadable: true,
     env: "JWT_JWKS_URL",
-    description: "URL or absolute path of the key set of RS256 or ES256 tokens",
+    description: "URL (https, http, file) or path of the key set of RS256 or ES256 tokens",
   },
   jwt_issuer: {
     type: "string",

@@ -1,4 +1,4 @@
-import { checkTls } from "../../config/tls.ts";
+import { checkConfigFiles } from "../config-files.ts";
 import { weakNotes } from "../exposure.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS } from "../flags.ts";
 import { EXIT, print, printError, printJson } from "../output.ts";
@@ -9,7 +9,7 @@ export default {
   args: { ...SERVER_ARGS, ...JSON_ARG },
   run({ args, rawArgs }) {
     const loaded = loadForCommand(rawArgs);
-    checkTls(loaded);
+    checkConfigFiles(loaded);
     const { file } = loaded;
     const weak = weakNotes(loaded.values).map(({ message, hint }) => `${message}: ${hint}`);
     for (const warning of weak) printError(`Warning: ${warning}`);
