@@ -1,12 +1,12 @@
 /** Access control as the configuration has it, with the files in which tokens are kept. */
 import { type Access, createAccess } from "./auth/access.ts";
 import { createCredentials, type CredentialSettings } from "./auth/credentials.ts";
-import { JwtKeyError } from "./auth/jwt.ts";
 import { keepLocalToken } from "./auth/local-token.ts";
 import { createLoginCodes, type LoginCodes } from "./auth/login-codes.ts";
+import { JwtKeyError } from "./auth/public-key.ts";
 import { addToken } from "./auth/token-file.ts";
 import { createTokens } from "./auth/tokens.ts";
-import { asksForTokens, namesCredentials } from "./config/access.ts";
+import { asksForTokens, namesCredentials, weakSecrets } from "./config/access.ts";
 import { ConfigError } from "./config/load.ts";
 import { tokenPaths } from "./config/paths.ts";
 import type { Config } from "./config/schema.ts";
@@ -46,12 +46,17 @@ async function openGuarded(config: Config, logger: Logger): Promise<ServerAccess
       else logger.error("tokens cannot be read: nobody gets in by them", { error: next });
     },
   });
-  const credentials = orConfigError(() => createCredentials(tokens, settingsOf(config)));
-  for (const key of ["token", "jwt_secret"] as const) {
-    const characters = config[key]?.length ?? WEAK_CHARS;
-    if (characters < WEAK_CHARS)
-      logger.warn("a configured secret is short enough to be guessed", { key, characters });
-  }
+  let keySetProblem: string | null = null;
+  const credentials = orConfigError(() =>
+    createCredentials(tokens, settingsOf(config), (next) => {
+      if (next !== null)
+        logger.warn("the keys of JWTs cannot be read: no new ones are taken", { error: next });
+      else if (keySetProblem !== null) logger.info("the keys of JWTs can be read again");
+      keySetProblem = next;
+    }),
+  );
+  for (const weak of weakSecrets(config))
+    logger.warn("a configured secret is short enough to be guessed", { ...weak });
   const loginCodes = createLoginCodes(paths.tokens);
   const isFirst = !isLoopbackHost(config.host) && !namesCredentials(config) && tokens.count() === 0;
   const first = isFirst
@@ -71,8 +76,10 @@ async function openGuarded(config: Config, logger: Logger): Promise<ServerAccess
     localToken: keepLocalToken(paths.local),
     reload: (next) => orConfigError(() => credentials.configure(settingsOf(next))),
     check() {
-      if (problem !== null) return { name: "tokens", status: "degraded", message: problem };
-      return { name: "tokens", status: "healthy", message: `${tokens.count()} tokens` };
+      const message = problem ?? keySetProblem;
+      if (message !== null) return { name: "tokens", status: "degraded", message };
+      const count = tokens.count();
+      return { name: "tokens", status: "healthy", message: count === 1 ? "1 token" : `${count} tokens` };
     },
   };
 }
@@ -97,9 +104,6 @@ function openToAll({ host, state_dir }: Config, logger: Logger): ServerAccess {
     check: () => ({ name: "tokens", status: "healthy", message: "no token is asked for" }),
   };
 }
-
-/** Below this a token may be a word. */
-const WEAK_CHARS = 16;
 
 function settingsOf(config: Config): CredentialSettings {
   const { token, jwt_secret, jwt_public_key, jwt_jwks_url, jwt_issuer, jwt_audience } = config;

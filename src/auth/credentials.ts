@@ -1,13 +1,17 @@
 /** All that a server takes for a credential: its own tokens, the configured one, and those of somebody else's making. */
 import { timingSafeEqual } from "node:crypto";
 import type { Credentials, Grant } from "./access.ts";
+import { createKeySet, type KeySet } from "./jwks.ts";
 import { createJwtVerifier, type JwtOptions, type JwtVerifier } from "./jwt.ts";
 import type { Tokens } from "./tokens.ts";
 
 export interface CredentialSettings {
   /** The token of the configuration: whoever has it may do everything. */
   token: string | null;
-  jwt: Pick<JwtOptions, "secret" | "publicKey" | "jwks" | "issuer" | "audience">;
+  jwt: Pick<JwtOptions, "secret" | "publicKey" | "issuer" | "audience"> & {
+    /** URL or path of a key set. */
+    jwks: string | null;
+  };
 }
 
 export interface ConfiguredCredentials extends Credentials {
@@ -15,7 +19,13 @@ export interface ConfiguredCredentials extends Credentials {
   configure(settings: CredentialSettings): void;
 }
 
-export function createCredentials(tokens: Tokens, settings: CredentialSettings): ConfiguredCredentials {
+/** @param onProblem told when the key set cannot be read, and when it can again: then null */
+export function createCredentials(
+  tokens: Tokens,
+  settings: CredentialSettings,
+  onProblem: (problem: string | null) => void = () => {},
+): ConfiguredCredentials {
+  let keySet: { source: string; keys: KeySet } | null = null;
   let configured: { hash: Uint8Array; grant: Grant } | null = null;
   let verifyJwt: JwtVerifier | null = null;
   let jwtSettings = "";
@@ -23,9 +33,28 @@ export function createCredentials(tokens: Tokens, settings: CredentialSettings):
   function configure({ token, jwt }: CredentialSettings): void {
     // Keys are read anew each time; who was let in stays, unless it is by other settings now.
     const own = JSON.stringify(jwt);
-    verifyJwt = createJwtVerifier({ ...jwt, isRevoked: () => jwtSettings !== own });
+    const next = keySetOf(jwt.jwks);
+    verifyJwt = createJwtVerifier({
+      ...jwt,
+      keySet: next?.keys ?? null,
+      isRevoked: () => jwtSettings !== own,
+    });
+    if (next?.source !== keySet?.source) onProblem(null);
+    keySet = next;
+    void keySet?.keys.read();
     jwtSettings = own;
     configured = token === null ? null : { hash: sha256(token), grant: grantOf(token) };
+  }
+
+  /** The one there is keeps its keys for the time that it cannot be read. */
+  function keySetOf(source: string | null): typeof keySet {
+    if (source === null || source === keySet?.source) return source === null ? null : keySet;
+    const keys = createKeySet(source, {
+      onProblem: (problem) => {
+        if (keySet?.keys === keys) onProblem(problem);
+      },
+    });
+    return { source, keys };
   }
 
   function grantOf(token: string): Grant {

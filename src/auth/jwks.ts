@@ -5,6 +5,8 @@ import { isObject } from "../protocol/event.ts";
 export interface KeySet {
   /** The key of this id, or, for a token that names none, the only one of its algorithm. */
   find(wanted: { alg: "RS256" | "ES256"; kid: string | undefined }): Promise<JsonWebKey | null>;
+  /** Reads it now, however long ago that was done; never throws. */
+  read(): Promise<void>;
 }
 
 type SetKey = JsonWebKey & { kid?: string; kty: string };
@@ -15,8 +17,22 @@ const MIN_AGE_MS = 30_000;
 const TIMEOUT_MS = 5000;
 const MAX_CHARS = 1024 * 1024;
 
-/** @param source an http(s) or file URL, or a path */
-export function createKeySet(source: string, now: () => number = Date.now): KeySet {
+export interface KeySetOptions {
+  /** Told when it cannot be read, and when it can again: then null. */
+  onProblem?: (problem: string | null) => void;
+  now?: () => number;
+}
+
+/**
+ * Keys that were read stay while it cannot be read.
+ *
+ * @param source an http(s) or file URL, or a path
+ */
+export function createKeySet(
+  source: string,
+  { onProblem = () => {}, now = Date.now }: KeySetOptions = {},
+): KeySet {
+  let problem: string | null = null;
   let keys: SetKey[] = [];
   let readAt = -Infinity;
   let reading: Promise<void> | null = null;
@@ -25,14 +41,22 @@ export function createKeySet(source: string, now: () => number = Date.now): KeyS
     readAt = now();
     try {
       const text = await textOf(source);
-      const content: unknown = text.length > MAX_CHARS ? null : JSON.parse(text);
-      const found = isObject(content) && Array.isArray(content.keys) ? content.keys : [];
-      keys = found.filter((key): key is SetKey => isObject(key) && (key.kty === "RSA" || key.kty === "EC"));
-    } catch {
-      // Those that were read before stay; what is not known is refused.
+      const content = text.length > MAX_CHARS ? null : parse(text);
+      if (!isObject(content) || !Array.isArray(content.keys)) throw new Error("it is no JSON Web Key Set");
+      keys = content.keys.filter((key): key is SetKey => {
+        return isObject(key) && (key.kty === "RSA" || key.kty === "EC");
+      });
+      tell(null);
+    } catch (error) {
+      tell(`the key set ${source} (jwt_jwks_url) cannot be read: ${(error as Error).message}`);
     } finally {
       reading = null;
     }
+  }
+
+  function tell(next: string | null): void {
+    if (next !== problem) onProblem(next);
+    problem = next;
   }
 
   function pick(alg: "RS256" | "ES256", kid: string | undefined): SetKey | null {
@@ -47,6 +71,7 @@ export function createKeySet(source: string, now: () => number = Date.now): KeyS
   }
 
   return {
+    read: () => (reading ??= read()),
     async find({ alg, kid }) {
       if (now() - readAt > MAX_AGE_MS) await (reading ??= read());
       const known = pick(alg, kid);
@@ -55,6 +80,14 @@ export function createKeySet(source: string, now: () => number = Date.now): KeyS
       return pick(alg, kid);
     },
   };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 async function textOf(source: string): Promise<string> {

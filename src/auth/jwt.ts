@@ -3,13 +3,12 @@
  * ES256 with a public key or a key set (https://www.rfc-editor.org/rfc/rfc7517). The algorithm that a token names is never
  * followed: the key decides, so that nobody signs with what is public.
  */
-import { createPublicKey } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { decode, verify } from "hono/jwt";
 import { CodedError } from "../protocol/errors.ts";
 import { isObject } from "../protocol/event.ts";
 import type { Grant } from "./access.ts";
-import { createKeySet, type KeySet } from "./jwks.ts";
+import type { KeySet } from "./jwks.ts";
+import { type PublicKey, readPublicKey } from "./public-key.ts";
 import { isScope, type Scope } from "./scopes.ts";
 
 export interface JwtOptions {
@@ -17,8 +16,7 @@ export interface JwtOptions {
   secret: string | null;
   /** Path of a PEM file: a public key or a certificate. */
   publicKey: string | null;
-  /** URL or path of a key set. */
-  jwks: string | null;
+  keySet: KeySet | null;
   issuer: string | null;
   audience: string | null;
   /** Whether these settings have been replaced. */
@@ -28,23 +26,30 @@ export interface JwtOptions {
 
 export type JwtVerifier = (token: string) => Promise<Grant>;
 
-/** A key that cannot be used; the message names it. */
-export class JwtKeyError extends Error {}
-
 /** Verified tokens that are remembered: an API client sends the same one with each request. */
 const MAX_REMEMBERED = 1000;
+const MAX_NAME = 100;
+const MAX_ALGORITHM = 20;
 
 /** Null where no key is configured; throws a `JwtKeyError` when one cannot be used. */
 export function createJwtVerifier(options: JwtOptions): JwtVerifier | null {
-  const { secret, publicKey, jwks, issuer, audience, isRevoked = () => false, now = Date.now } = options;
+  const { secret, publicKey, keySet, issuer, audience, isRevoked = () => false, now = Date.now } = options;
   const key = publicKey === null ? null : readPublicKey(publicKey);
-  const keySet = jwks === null ? null : createKeySet(jwks, now);
   if (secret === null && key === null && keySet === null) return null;
+  const algorithms = new Set<unknown>([
+    ...(secret === null ? [] : ["HS256"]),
+    ...(key === null ? [] : [key.alg]),
+    ...(keySet === null ? [] : ["RS256", "ES256"]),
+  ]);
   const remembered = new Map<string, Grant>();
 
   async function check(token: string): Promise<Grant> {
     const { header } = decode(token);
     const { alg, kid, typ } = header;
+    if (!algorithms.has(alg)) {
+      const named = printable(String(alg)).slice(0, MAX_ALGORITHM);
+      throw new CodedError("token_invalid", `The token's algorithm (${named}) is not one that is configured`);
+    }
     const found = alg === "HS256" ? secret : await publicKeyFor({ alg, kid }, key, keySet);
     if (found === null)
       throw new CodedError("token_invalid", `No key for ${String(alg)} tokens is configured that fits`);
@@ -57,7 +62,7 @@ export function createJwtVerifier(options: JwtOptions): JwtVerifier | null {
       ...(typ === undefined ? {} : { typ: ["JWT", "at+jwt"] }),
     });
     return {
-      name: typeof payload.sub === "string" ? payload.sub.slice(0, 100) : "jwt",
+      name: typeof payload.sub === "string" ? `jwt:${printable(payload.sub)}`.slice(0, MAX_NAME) : "jwt",
       scopes: scopesOf(payload),
       expiresAt: typeof payload.exp === "number" ? payload.exp * 1000 : null,
       isRevoked,
@@ -79,22 +84,6 @@ export function createJwtVerifier(options: JwtOptions): JwtVerifier | null {
   };
 }
 
-type PublicKey = JsonWebKey & { alg: "RS256" | "ES256" };
-
-function readPublicKey(path: string): PublicKey {
-  try {
-    const key = createPublicKey(readFileSync(path));
-    const alg = key.asymmetricKeyType === "rsa" ? "RS256" : "ES256";
-    const jwk = key.export({ format: "jwk" });
-    if (alg === "ES256" && jwk.crv !== "P-256") throw new Error("it is neither RSA nor on the curve P-256");
-    return { ...(jwk as JsonWebKey), alg };
-  } catch (error) {
-    throw new JwtKeyError(
-      `jwt_public_key: ${path} cannot be used: ${(error as Error).message}; allowed is a PEM file with an RSA or P-256 public key`,
-    );
-  }
-}
-
 async function publicKeyFor(
   wanted: { alg: unknown; kid: string | undefined },
   key: PublicKey | null,
@@ -103,6 +92,11 @@ async function publicKeyFor(
   if (wanted.alg !== "RS256" && wanted.alg !== "ES256") return null;
   if (key?.alg === wanted.alg) return key;
   return (await keySet?.find({ alg: wanted.alg, kid: wanted.kid })) ?? null;
+}
+
+/** Without what steers a terminal, or turns the direction of a text. */
+function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}]/gu, "");
 }
 
 /** `scope` as OAuth has it (https://www.rfc-editor.org/rfc/rfc8693#section-4.2), `scopes` or `scp` as others do. */

@@ -128,7 +128,14 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
           problemsOf(kind).push(`${source}: ${key} holds ${JSON.stringify(pattern)}: ${problem}; ${allowed}`);
         }
       }
-      const isPath = fieldOf(key).type === "path" && typeof checked.value === "string";
+      const isUrl = key === "jwt_jwks_url" && /^[a-z][a-z0-9+.-]+:/i.test(String(checked.value));
+      if (isUrl && !/^(https?:\/\/[^/]|file:\/\/\/)/i.test(String(checked.value))) {
+        const allowed = "allowed is a URL that begins with https:, http: or file:, or a path";
+        problems.push(`${source}: ${key} = ${shown(key, raw)} is not possible; ${allowed}`);
+        continue;
+      }
+      const isNamed = fieldOf(key).type === "path" || (key === "jwt_jwks_url" && !isUrl);
+      const isPath = isNamed && typeof checked.value === "string";
       const base = kind === "file" ? dirname(source) : cwd;
       set(key, isPath ? absolutePath(checked.value as string, base, env) : checked.value, {
         kind,

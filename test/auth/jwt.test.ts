@@ -3,9 +3,11 @@ import { describe, expect, test } from "bun:test";
 import { createHmac, generateKeyPairSync, type KeyObject, sign as signBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createKeySet } from "../../src/auth/jwks.ts";
 import { createJwtVerifier } from "../../src/auth/jwt.ts";
 import { ConfigError } from "../../src/config/load.ts";
 import type { Key } from "../../src/config/schema.ts";
+import { eventually } from "../support/eventually.ts";
 import { onEnd } from "../support/cleanup.ts";
 import { startTestServer } from "../support/server.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
@@ -91,6 +93,28 @@ describe("with a shared secret (HS256)", () => {
     for (const token of bad) expect([token, (await ask(token)).slice(0, 4)]).toEqual([token, "401 "]);
   });
 
+  test("another algorithm is named, none at all too", async () => {
+    const ask = await guard({ jwt_secret: SECRET });
+    const signed = (alg: unknown) => jwt({ alg, typ: "JWT" }, CLAIMS, () => Buffer.from("x"));
+    const outcome = (alg: string) => `401 The token's algorithm (${alg}) is not one that is configured`;
+    expect(await ask(signed("none"))).toBe(outcome("none"));
+    expect(await ask(signed("RS256"))).toBe(outcome("RS256"));
+    expect(await ask(signed("x\u001b[31m".repeat(9)))).toBe(outcome("x[31mx[31mx[31mx[31m"));
+    expect(await ask(signed(undefined))).toBe(outcome("undefined"));
+  });
+
+  test("a subject is told from the names of our own tokens, and cannot act on a terminal", async () => {
+    const server = await startTestServer({ auth: "on", jwt_secret: SECRET });
+    const nameOf = async (sub: unknown) => {
+      const headers = { Authorization: `Bearer ${hs256({ scope: "subscribe", sub }, SECRET)}` };
+      return (await server.get("/api/access", { headers })).body.name;
+    };
+    expect(await nameOf("local")).toBe("jwt:local");
+    expect(await nameOf("a\u001b[31mb\nc\u202ed")).toBe("jwt:a[31mbcd");
+    expect(await nameOf("x".repeat(500))).toBe(`jwt:${"x".repeat(96)}`);
+    expect(await nameOf(7)).toBe("jwt");
+  });
+
   test("issuer and audience are asked for where they are configured", async () => {
     const ask = await guard({ jwt_secret: SECRET, jwt_issuer: "https://id.example", jwt_audience: "events" });
     const right = { ...CLAIMS, iss: "https://id.example", aud: ["other", "events"] };
@@ -113,9 +137,11 @@ describe("with a public key", () => {
       expect(await ask(make(CLAIMS, pair.privateKey))).toBe("in");
       expect(await ask(make(CLAIMS, makePair().privateKey))).toStartWith("401");
       // The public key is no secret: what is "signed" with it by HS256 must not be taken for signed.
-      expect(await ask(hs256(CLAIMS, pem(pair.publicKey)))).toContain("No key for HS256");
+      expect(await ask(hs256(CLAIMS, pem(pair.publicKey)))).toContain(
+        "algorithm (HS256) is not one that is configured",
+      );
       const other = alg === "RS256" ? es256(CLAIMS, ec().privateKey) : rs256(CLAIMS, rsa().privateKey);
-      expect(await ask(other)).toContain("No key for");
+      expect(await ask(other)).toContain("is not one that is configured");
     });
   }
 
@@ -163,6 +189,37 @@ describe("with a key set", () => {
     expect(await ask(hs256(CLAIMS, "x", { kid: "one" }))).toStartWith("401");
   });
 
+  test("that cannot be read is degraded health, and read at once on a reload", async () => {
+    const [pair, path] = [rsa(), join(temporaryDirectory(), "keys.json")];
+    const server = await startTestServer({ auth: "on", jwt_jwks_url: path, token: "the-configured-one" });
+    const check = async () => {
+      const init = { headers: { Authorization: "Bearer the-configured-one" } };
+      const { checks } = (await server.get("/health", init)).body;
+      return checks.find(({ name }: { name: string }) => name === "tokens");
+    };
+    const ask = async () => {
+      const token = rs256(CLAIMS, pair.privateKey, { kid: "one" });
+      return (await server.get("/stats", { headers: { Authorization: `Bearer ${token}` } })).status;
+    };
+    const [missing, bad] = ["no such file", "no JSON Web Key Set"];
+    await eventually(async () => (await check()).status === "degraded");
+    expect((await check()).message).toContain(missing);
+    expect((await check()).message).toContain(path);
+    writeFileSync(path, "{}");
+    server.reload(server.config);
+    await eventually(async () => (await check()).message.includes(bad));
+    expect(await ask()).toBe(401);
+    writeFileSync(path, JSON.stringify({ keys: [keyOf(pair.publicKey, "one")] }));
+    server.reload(server.config);
+    await eventually(async () => (await check()).status === "healthy");
+    expect(await ask()).toBe(200);
+    // What was read stays.
+    writeFileSync(path, "{");
+    server.reload(server.config);
+    await eventually(async () => (await check()).status === "degraded");
+    expect(await ask()).toBe(200);
+  });
+
   test("at a URL: read when it is needed, again for a key nobody knows, and not for each made-up one", async () => {
     const [first, second] = [rsa(), rsa()];
     let keys = [keyOf(first.publicKey, "first")];
@@ -181,7 +238,7 @@ describe("with a key set", () => {
     const verify = createJwtVerifier({
       secret: null,
       publicKey: null,
-      jwks: `http://127.0.0.1:${issuer.port}/keys`,
+      keySet: createKeySet(`http://127.0.0.1:${issuer.port}/keys`, { now: () => time }),
       issuer: null,
       audience: null,
       now: () => time,
@@ -191,7 +248,6 @@ describe("with a key set", () => {
         () => true,
         () => false,
       );
-    expect(asked).toBe(0);
     const early = rs256({ ...CLAIMS, n: 1 }, first.privateKey, { kid: "first" });
     expect(await Promise.all([early, early, early].map(isGood))).toEqual([true, true, true]);
     expect(asked).toBe(1);

@@ -42,7 +42,7 @@ function exampleOf(key: Key): string {
   if (field.pending) return String(field.pending.accepts.find((value) => value !== null) ?? "");
   if (field.type === "integer" || field.type === "number") return String(Math.ceil(field.min) + 1);
   if (field.type === "boolean") return String(field.default !== true);
-  if (field.type === "path") return "/some/where";
+  if (field.type === "path" || key === "jwt_jwks_url") return "/some/where";
   if (field.type === "string" && field.choices) return field.choices[0] as string;
   return key === "min_client_version" ? "1.2.3" : "some-text";
 }
@@ -334,5 +334,50 @@ describe("patterns of secrets", () => {
       "[ab]x",
       "c",
     ]);
+  });
+});
+
+test("a host that nothing can be bound to, and allowed hosts that no Host header names, are refused", () => {
+  for (const host of ["*", "localhost:", "127.0.0.999", "1.2.3", "http://a", "a b", "::1:x", "-"]) {
+    const [problem] = problemsOf(() => load({ flags: flag("host", host) }));
+    expect(problem).toContain("allowed is an address");
+  }
+  for (const host of [
+    "localhost",
+    "127.0.0.1",
+    "0.0.0.0",
+    "::",
+    "[::1]",
+    "::ffff:7f00:1",
+    "fe80::1%eth0",
+    "my-box.lan",
+  ])
+    expect(load({ flags: flag("host", host) }).values.host).toBe(host);
+  for (const name of ["https://box.lan", "box.lan:8765", "*", "*.lan", "box.lan/"]) {
+    const [problem] = problemsOf(() => load({ flags: flag("allowed_hosts", `ok.lan,${name}`) }));
+    expect(problem).toContain("allowed is a name");
+  }
+  expect(
+    load({ flags: flag("allowed_hosts", "box.lan,claude_mpm,[fe80::1]") }).values.allowed_hosts,
+  ).toHaveLength(3);
+});
+
+describe("jwt_jwks_url", () => {
+  test("is a URL, or a path like others", () => {
+    const urlOf = (raw: string) =>
+      load({ flags: flag("jwt_jwks_url", raw), cwd: "/work" }).values.jwt_jwks_url;
+    expect(urlOf("https://id.example/keys")).toBe("https://id.example/keys");
+    expect(urlOf("http://127.0.0.1:9/keys")).toBe("http://127.0.0.1:9/keys");
+    expect(urlOf("file:///etc/keys.json")).toBe("file:///etc/keys.json");
+    expect(urlOf("keys.json")).toBe("/work/keys.json");
+    expect(urlOf("/etc/keys.json")).toBe("/etc/keys.json");
+  });
+
+  test("of any other kind is refused", () => {
+    for (const raw of ["ftp://id.example/keys", "data:application/json,{}", "https://", "http:keys"]) {
+      const [problem, ...others] = problemsOf(() => load({ flags: flag("jwt_jwks_url", raw) }));
+      expect([problem, others]).toEqual([expect.stringContaining("allowed is"), []]);
+      expect(problem).toContain(raw);
+    }
   });
 });

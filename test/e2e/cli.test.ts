@@ -121,6 +121,8 @@ describe("config", () => {
   });
 
   test("with --json the error is the document", async () => {
+    const key = await user.run(["config", "check", "--set", "jwt_public_key=/nowhere/key.pem"]);
+    expect([key.exitCode, key.stderr]).toEqual([78, expect.stringContaining("/nowhere/key.pem")]);
     const { exitCode, stdout } = await user.run(["config", "check", "--json", "--set", "port=x"]);
     expect(exitCode).toBe(78);
     expect(JSON.parse(stdout)).toMatchObject({

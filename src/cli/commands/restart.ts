@@ -1,11 +1,11 @@
 import type { LoadedConfig } from "../../config/load.ts";
 import { fieldOf, type Key, KEYS } from "../../config/schema.ts";
-import { checkTls } from "../../config/tls.ts";
 import { findSettledServer } from "../../daemon/find.ts";
 import { type Instance, readInstance } from "../../daemon/instance.ts";
 import { stopServer } from "../../daemon/stop.ts";
 import type { Mode } from "../../service/manager.ts";
 import { serviceRunning } from "../../service/service.ts";
+import { checkConfigFiles } from "../config-files.ts";
 import { JSON_ARG, loadForCommand, readServerFlags, SERVER_ARGS, withoutSecrets } from "../flags.ts";
 import { CommandError, EXIT, printError } from "../output.ts";
 import { addressOf } from "../reach.ts";
@@ -36,7 +36,7 @@ export default {
       return reportStart({ outcome: "started", ...server, firstToken: null }, asked, args.json === true);
     }
     // Before anything is stopped: a server that runs is worth more than one that will not start.
-    checkTls(loaded);
+    checkConfigFiles(loaded);
     const stopped = await stopServer(address);
     if (stopped.outcome === "failed") throw new CommandError(stopped.message, stopped.hint);
     for (const key of lostSecrets(before, loaded)) {

@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, readdirSync, statfsSync, statSync } 
 import { dirname, join } from "node:path";
 import { ConfigError, loadConfig, type LoadedConfig, type LoadOptions } from "../../config/load.ts";
 import { processEnv } from "../../config/env.ts";
-import { checkTls } from "../../config/tls.ts";
+import { checkConfigFiles } from "../config-files.ts";
 import { serverPaths } from "../../config/paths.ts";
 import { describeHolder, GIVE_TOKEN } from "../../daemon/failure.ts";
 import { isOverheard } from "../../daemon/endpoint.ts";
@@ -61,7 +61,7 @@ export function checkConfiguration(options: LoadOptions): {
   const name = "configuration";
   try {
     const loaded = loadConfig(options);
-    checkTls(loaded);
+    checkConfigFiles(loaded);
     const { environment, file, warnings } = loaded;
     const findings = [
       ok(name, `valid; ${file ?? "no file"}; environment ${environment.value}, ${environment.because}`),
