@@ -81,15 +81,15 @@ export function createRetention(options: RetentionOptions): Retention {
 
   /**
    * Keeps the file from growing into the place of what is written ahead: what no longer fits into the file stays there
-   * and fills it, and then not even a removal can be written. The reserve is such a place.
+   * and fills it, and then not even a removal can be written. The reserve is a part of that place.
    */
   function holdSize(free: number): void {
-    if (reserve.exists()) return void database.run(`PRAGMA max_page_count = ${MAX_PAGES}`);
     const { pages, pageSize } = size.get() as { pages: number; pageSize: number };
     const ahead = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
     const all = pages * pageSize + ahead + free;
-    const most = all - Math.min(RESERVE_BYTES, all / 2);
-    database.run(`PRAGMA max_page_count = ${Math.max(pages, Math.floor(most / pageSize))}`);
+    const most = all - Math.min(reserve.exists() ? RESERVE_BYTES / 2 : RESERVE_BYTES, all / 2);
+    const mostPages = Math.min(MAX_PAGES, Math.floor(most / pageSize));
+    database.run(`PRAGMA max_page_count = ${Math.max(pages, mostPages)}`);
   }
 
   function tighten(): void {
