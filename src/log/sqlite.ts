@@ -181,9 +181,13 @@ function createLog(
     onDone: () => (indexProblem = null),
     onError: standStill,
   });
+  let isThere = true;
   const retention = setInterval(() => {
     trimQuietly();
     limits.look();
+    if (existsSync(path) === isThere) return;
+    isThere = !isThere;
+    onHealthChange();
   }, lookMs);
   work.schedule();
 

@@ -433,6 +433,16 @@ describe("damage", () => {
   });
 });
 
+test("a file that is removed is told of at once", async () => {
+  const path = newPath();
+  let changes = 0;
+  const log = open(path, { lookMs: 10, onHealthChange: () => (changes += 1) });
+  rmSync(path);
+  await eventually(() => changes === 1, { limitMs: 1000 });
+  expect(log.check()).toMatchObject({ status: "degraded", message: expect.stringContaining("removed") });
+  await log.close();
+});
+
 const mount = (...args: string[]) => Bun.spawnSync(["mount", ...args]).success;
 const small = temporaryDirectory();
 const mounted = process.getuid?.() === 0 && mount("-t", "tmpfs", "-o", "size=1m", "tmpfs", small);
