@@ -4,7 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Grant } from "./access.ts";
-import { addToken, hashToken } from "./token-file.ts";
+import { addToken, hashToken, removeTokens } from "./token-file.ts";
 import type { Scope } from "./scopes.ts";
 
 export interface LoginCodes {
@@ -14,6 +14,8 @@ export interface LoginCodes {
   find(code: string): Grant | null;
   /** A token of its asker's scopes for a code, which is good no longer; null for one that is not. */
   exchange(code: string): Promise<LoginToken | null>;
+  /** Takes a page's own token back; false for one of another kind. */
+  revoke(grant: Grant): Promise<boolean>;
 }
 
 export interface LoginToken {
@@ -71,10 +73,16 @@ export function createLoginCodes(path: string, now: () => number = Date.now): Lo
         expiresAt,
         now: now(),
         parent: entry.asker.id,
+        origin: entry.asker.name,
         inPlaceOf: ({ name, expires_at }) =>
           name === TOKEN_NAME && expires_at !== null && Date.parse(expires_at) <= now(),
       });
       return { token, scopes, expiresAt };
+    },
+
+    async revoke({ name, id }) {
+      if (name !== TOKEN_NAME || id === undefined) return false;
+      return (await removeTokens(path, id)).length > 0;
     },
   };
 }

@@ -1,4 +1,4 @@
-import { isScope, type Scope, SCOPES } from "../../auth/scopes.ts";
+import { allows, isScope, type Scope, SCOPES } from "../../auth/scopes.ts";
 import { addToken } from "../../auth/token-file.ts";
 import { listOf, JSON_ARG } from "../flags.ts";
 import { textOf } from "../event-question.ts";
@@ -57,10 +57,10 @@ export default {
         ["  for", `servers that keep their state in ${place.stateDir}`],
       ]),
     );
-    print(
-      "It cannot be shown again. Send it as `Authorization: Bearer TOKEN`, as `auth: {token}` in a Socket.IO",
-    );
-    print("handshake, or give it to this program: CLAUDE_MPM_SOCKETIO_TOKEN=TOKEN");
+    print("It cannot be shown again. Send it as `Authorization: Bearer TOKEN`,");
+    if (allows(scopes, "subscribe")) print("as `auth: {token}` in a Socket.IO handshake,");
+    print("or give it to this program: CLAUDE_MPM_SOCKETIO_TOKEN=TOKEN");
+    if (!allows(scopes, "subscribe")) print("It is not for Socket.IO, which asks for the scope `subscribe`.");
     print(`To take it back: claude-mpm-socketio token revoke ${id}`);
     return EXIT.done;
   },
