@@ -6,7 +6,7 @@ import { createLoginCodes, type LoginCodes } from "./auth/login-codes.ts";
 import { JwtKeyError } from "./auth/public-key.ts";
 import { addToken } from "./auth/token-file.ts";
 import { createTokens } from "./auth/tokens.ts";
-import { asksForTokens, namesCredentials } from "./config/access.ts";
+import { asksForTokens, namesCredentials, weakSecrets } from "./config/access.ts";
 import { ConfigError } from "./config/load.ts";
 import { tokenPaths } from "./config/paths.ts";
 import type { Config } from "./config/schema.ts";
@@ -55,11 +55,8 @@ async function openGuarded(config: Config, logger: Logger): Promise<ServerAccess
       keySetProblem = next;
     }),
   );
-  for (const key of ["token", "jwt_secret"] as const) {
-    const characters = config[key]?.length ?? WEAK_CHARS;
-    if (characters < WEAK_CHARS)
-      logger.warn("a configured secret is short enough to be guessed", { key, characters });
-  }
+  for (const weak of weakSecrets(config))
+    logger.warn("a configured secret is short enough to be guessed", { ...weak });
   const loginCodes = createLoginCodes(paths.tokens);
   const isFirst = !isLoopbackHost(config.host) && !namesCredentials(config) && tokens.count() === 0;
   const first = isFirst
@@ -107,9 +104,6 @@ function openToAll({ host, state_dir }: Config, logger: Logger): ServerAccess {
     check: () => ({ name: "tokens", status: "healthy", message: "no token is asked for" }),
   };
 }
-
-/** Below this a token may be a word. */
-const WEAK_CHARS = 16;
 
 function settingsOf(config: Config): CredentialSettings {
   const { token, jwt_secret, jwt_public_key, jwt_jwks_url, jwt_issuer, jwt_audience } = config;

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Grant } from "./access.ts";
-import { addToken, hashToken, removeTokens } from "./token-file.ts";
+import { addToken, DASHBOARD_TOKEN, hashToken, removeTokens } from "./token-file.ts";
 import type { Scope } from "./scopes.ts";
 
 export interface LoginCodes {
@@ -31,7 +31,6 @@ const CODE_BYTES = 32;
 const CODE_MS = 60_000;
 const TOKEN_MS = 30 * 86_400_000;
 /** Under which the tokens of pages are listed. */
-const TOKEN_NAME = "dashboard";
 /** Codes that have not been used, at most; the oldest are forgotten first. */
 const MAX_CODES = 100;
 
@@ -68,20 +67,20 @@ export function createLoginCodes(path: string, now: () => number = Date.now): Lo
       const scopes = [...granted];
       const expiresAt = Math.min(now() + TOKEN_MS, end ?? Infinity);
       const { token } = await addToken(path, {
-        name: TOKEN_NAME,
+        name: DASHBOARD_TOKEN,
         scopes,
         expiresAt,
         now: now(),
         parent: entry.asker.id,
         origin: entry.asker.name,
         inPlaceOf: ({ name, expires_at }) =>
-          name === TOKEN_NAME && expires_at !== null && Date.parse(expires_at) <= now(),
+          name === DASHBOARD_TOKEN && expires_at !== null && Date.parse(expires_at) <= now(),
       });
       return { token, scopes, expiresAt };
     },
 
     async revoke({ name, id }) {
-      if (name !== TOKEN_NAME || id === undefined) return false;
+      if (name !== DASHBOARD_TOKEN || id === undefined) return false;
       return (await removeTokens(path, id)).length > 0;
     },
   };

@@ -47,6 +47,8 @@ export class TokenFileError extends Error {
 
 /** By which a leaked token is recognised, by people and by scanners. */
 export const TOKEN_PREFIX = "cms_";
+/** The name of those that a page gets by a link. */
+export const DASHBOARD_TOKEN = "dashboard";
 const TOKEN_BYTES = 32;
 const ID_BYTES = 4;
 const LOCK_WAIT_MS = 3000;

@@ -6,6 +6,7 @@ import { isOverheard, localTokenProblem } from "../daemon/endpoint.ts";
 import { findSettledServer, type Found, type ServerAddress } from "../daemon/find.ts";
 import { startServer } from "../daemon/start.ts";
 import { displayUrl, schemeOf } from "../protocol/hosts.ts";
+import { startNotes } from "./exposure.ts";
 import { firstTokenText } from "./first-words.ts";
 import { secretVariables, serverArgs } from "./flags.ts";
 import { CommandError, EXIT, printError } from "./output.ts";
@@ -46,6 +47,7 @@ export async function runningOrStartedServer(
       `No server was running; started one: ${displayUrl(host, port, schemeOf(started.url))} (PID ${started.pid})`,
     );
     if (started.firstToken !== null) say(firstTokenText(started.firstToken));
+    for (const note of startNotes(loaded, port)) say(note);
   }
   return started;
 }

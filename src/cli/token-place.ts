@@ -1,5 +1,6 @@
 /** Which tokens a command is about: those of this user's servers, or of a service. */
 import { existsSync } from "node:fs";
+import type { Config } from "../config/schema.ts";
 import { tokenPaths } from "../config/paths.ts";
 import { ensurePrivateDirectory } from "../private-files.ts";
 import { placesOf } from "../service/places.ts";
@@ -23,6 +24,9 @@ export interface TokenPlace {
   stateDir: string;
   /** `tokens.json`. */
   path: string;
+  /** Of whoever runs the command. */
+  values: Config;
+  file: string | null;
 }
 
 export function tokenPlace(
@@ -30,10 +34,10 @@ export function tokenPlace(
   rawArgs: readonly string[],
   load = loadForCommand,
 ): TokenPlace {
-  const { values, origins } = load(rawArgs);
+  const { values, origins, file } = load(rawArgs);
   const isNamed = args.mode === undefined || origins.state_dir.kind === "flag";
   const stateDir = isNamed ? values.state_dir : serviceStateDir(args);
-  return { stateDir, path: tokenPaths(stateDir).tokens };
+  return { stateDir, path: tokenPaths(stateDir).tokens, values, file };
 }
 
 function serviceStateDir(args: Record<string, string | boolean | undefined>): string {

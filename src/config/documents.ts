@@ -48,11 +48,13 @@ function propertySchema(field: Field): Record<string, unknown> {
       return { type: orNull(field.type), minimum: field.min, maximum: field.max, ...common };
     case "boolean":
       return { type: orNull("boolean"), ...common };
-    case "list":
+    case "list": {
+      const pattern = field.pattern ? { pattern: field.pattern.expression } : {};
       return {
-        anyOf: [{ type: "string" }, { type: "array", items: { type: "string" } }],
+        anyOf: [{ type: "string" }, { type: "array", items: { type: "string", ...pattern } }],
         ...common,
       };
+    }
     case "path":
       return { type: orNull("string"), ...common };
     case "string": {

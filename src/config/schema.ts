@@ -47,11 +47,19 @@ export interface BooleanField extends FieldBase {
 export interface ListField extends FieldBase {
   type: "list";
   default: readonly string[];
+  /** What each item has to match, and its explanation. */
+  pattern?: { expression: string; means: string };
 }
 
 export type Field = StringField | NumberField | BooleanField | ListField;
 
 const MAX_COUNT = 1_000_000_000;
+
+const OCTET = "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])";
+const IPV4 = `${OCTET}(\\.${OCTET}){3}`;
+const IPV6 = "[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9_.-]+)?";
+/** What has digits and dots alone was to be an address. */
+const HOST_NAME = "(?![0-9.]+$)[A-Za-z0-9_][A-Za-z0-9_-]*(\\.[A-Za-z0-9_-]+)*\\.?";
 
 export const SCHEMA = {
   host: {
@@ -59,6 +67,10 @@ export const SCHEMA = {
     default: "localhost",
     env: "HOST",
     flag: true,
+    pattern: {
+      expression: `^(${IPV4}|${IPV6}|\\[${IPV6}\\]|${HOST_NAME})$`,
+      means: "an address of this machine, 0.0.0.0 or :: for all of them, or a name of it, without a port",
+    },
     description: "Address to listen on; localhost is 127.0.0.1",
   },
   port: {
@@ -300,6 +312,10 @@ export const SCHEMA = {
     default: [],
     env: "ALLOWED_HOSTS",
     reloadable: true,
+    pattern: {
+      expression: `^(${IPV4}|${IPV6}|\\[${IPV6}\\]|${HOST_NAME})$`,
+      means: "a name or a list of names, such as box.lan, without scheme, port or *",
+    },
     description: "Names the Host header may carry besides loopback, the bound address and IP literals",
   },
   redact: {

@@ -29,7 +29,7 @@ export function describeAllowed(field: Field): string {
     case "boolean":
       return "true or false";
     case "list":
-      return "a string or a list of strings";
+      return field.pattern?.means ?? "a string or a list of strings";
     case "path":
       return "a path";
     case "string":
@@ -60,9 +60,10 @@ export function readValue(field: Field, raw: unknown): Checked {
       return ["false", "0", "no", "off"].includes(word) ? { ok: true, value: false } : wrong;
     }
     case "list": {
-      if (typeof raw === "string") return { ok: true, value: splitList(raw) };
-      return Array.isArray(raw) && raw.every((item) => typeof item === "string")
-        ? { ok: true, value: raw }
+      const list: unknown = typeof raw === "string" ? splitList(raw) : raw;
+      const form = new RegExp(field.pattern?.expression ?? "");
+      return Array.isArray(list) && list.every((item) => typeof item === "string" && form.test(item))
+        ? { ok: true, value: list }
         : wrong;
     }
     case "path":

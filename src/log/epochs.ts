@@ -41,7 +41,8 @@ export function openEpoch(
     }
     const mark = durability === "full" ? null : (boot ?? "unknown");
     if (mark === null) database.query("DELETE FROM meta WHERE key = 'open_boot'").run();
-    else
+    // Nothing to write, on a full disk too, where a log could not be closed.
+    else if (before?.value !== mark)
       database
         .query("INSERT INTO meta VALUES ('open_boot', ?1) ON CONFLICT DO UPDATE SET value = ?1")
         .run(mark);

@@ -17,6 +17,8 @@ export interface FilterIndex {
   advance(firstSeq: number, lastSeq: number, budgetMs: number): boolean;
   /** Removes some of the events before `firstSeq`; returns how many. */
   remove(firstSeq: number): number;
+  /** Forgets the text of all events; those from `firstSeq` on are taken in anew. */
+  emptySearch(firstSeq: number): void;
   /**
    * Removes events that were trimmed before the index came to them, which costs next to nothing: the index takes a
    * hundred times as long for each. To be called within a transaction; `rolledBack` when that one fails.
@@ -89,6 +91,11 @@ export function createFilterIndex(database: Database): FilterIndex {
     return rows.length;
   });
 
+  const emptyText = database.transaction((before: number) => {
+    database.run("INSERT INTO search (search) VALUES ('delete-all')");
+    if (before < indexed) saveIndexed.run(`${before}`);
+  });
+
   const indexSlice = database.transaction((lastSeq: number, budgetMs: number) => {
     const rows = withinChars(nextRows.iterate(indexed, lastSeq, SLICE * budgetMs), SLICE_CHARS * budgetMs);
     for (const { seq, session_id, type, project, json } of rows) {
@@ -133,6 +140,10 @@ export function createFilterIndex(database: Database): FilterIndex {
         indexed = readIndexed();
         throw error;
       }
+    },
+    emptySearch(firstSeq) {
+      emptyText(firstSeq - 1);
+      indexed = Math.min(indexed, firstSeq - 1);
     },
     skipTrimmed(firstSeq) {
       if (firstSeq - 1 - indexed >= MIN_SKIP) skip(firstSeq);

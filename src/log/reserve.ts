@@ -7,7 +7,7 @@ import { existsSync, promises, renameSync, rmSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
 
 /** The write-ahead log at its usual size, and as much again for what a batch takes. */
-const RESERVE_BYTES = 8 * 1024 * 1024;
+export const RESERVE_BYTES = 8 * 1024 * 1024;
 /** Where this is free, the place can be taken again, and there is room for a while. */
 const PLENTY_BYTES = 2 * RESERVE_BYTES;
 /** Random, for there are file systems that keep nothing for what can be compressed; written in pieces. */
@@ -16,17 +16,22 @@ const PIECE_BYTES = 1024 * 1024;
 export function createReserve(path: string) {
   const file = `${path}.reserve`;
   let isBeingMade = false;
-  const isPlenty = () => {
+  const free = () => {
     try {
       const { bavail, bsize } = statfsSync(dirname(path));
-      return bavail * bsize >= PLENTY_BYTES;
+      return bavail * bsize;
     } catch {
       // The directory is gone, of which others tell.
-      return false;
+      return 0;
     }
   };
+  const isPlenty = () => free() >= PLENTY_BYTES;
   return {
+    /** Bytes that are free on the disk. */
+    free,
     isPlenty,
+    /** Whether there is none, nor a place for it. */
+    isMissed: () => !existsSync(file) && !isPlenty(),
     /** Takes its place where there is plenty. */
     async take(): Promise<void> {
       if (isBeingMade || existsSync(file) || !isPlenty()) return;

@@ -54,6 +54,10 @@ const LOOK_MS = 1000;
 const PROBE_MS = 1000;
 const MAX_PROBE_CHARS = 1024 * 1024;
 const READ_BATCH = 1000;
+/** What the index may want at once to join its parts. */
+const INDEX_CHARS = 256 * 1024;
+/** How often a batch is tried on a full disk, each time with fewer old events, while nobody else is served. */
+const MAX_TRIES = 8;
 
 /** A log's file while it is sound: where it is damaged, its methods throw SQLite's own error. */
 export interface SqliteFile extends EventLog {
@@ -135,7 +139,7 @@ function createLog(
   let firstSeq = first;
   const epochs = openEpoch(database, lastSeq, { durability, warn, now });
   // The mark of an open log has to outlive a loss of power that takes the WAL with it: that is what it tells of.
-  database.run("PRAGMA wal_checkpoint(TRUNCATE)");
+  unlessFull(() => database.run("PRAGMA wal_checkpoint(TRUNCATE)"));
   const { epoch } = epochs.at(-1) as Epoch;
   const ids = createIdIndex(() => firstSeq);
   const index = createFilterIndex(database);
@@ -147,6 +151,7 @@ function createLog(
     held: () => lastSeq - firstSeq + 1,
     trim,
     remove: () => index.remove(Math.min(firstSeq, lastSeq)),
+    emptySearch: () => index.emptySearch(firstSeq),
     onTightened,
     onEased: onHealthChange,
   });
@@ -169,7 +174,10 @@ function createLog(
   let refusedChars = 0;
   let closed = false;
   const work = createIndexWork({
-    advance: (sliceMs) => index.advance(firstSeq, lastSeq, sliceMs),
+    advance(sliceMs) {
+      limits.prepare(0);
+      return index.advance(firstSeq, lastSeq, sliceMs);
+    },
     onDone: () => (indexProblem = null),
     onError: standStill,
   });
@@ -220,7 +228,7 @@ function createLog(
 
   function standStill(error: unknown): void {
     indexProblem = (error as Error).message;
-    if (isFull(error)) limits.makeRoom(0);
+    if (isFull(error)) limits.makeRoom(INDEX_CHARS);
     // Not at once: whoever has just stored something is told of that first.
     if (isDamage(error)) setTimeout(() => closed || onDamage(error), 0);
   }
@@ -291,11 +299,12 @@ function createLog(
   function appendWithRoom(batch: readonly PendingEvent[]): AppendedEvent[] {
     const chars = charsOf(batch);
     limits.prepare(chars);
-    try {
-      return append(batch);
-    } catch (error) {
-      if (!isFull(error) || !limits.makeRoom(chars)) throw error;
-      return append(batch);
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return append(batch);
+      } catch (error) {
+        if (!isFull(error) || !limits.makeRoom(chars) || tries === MAX_TRIES) throw error;
+      }
     }
   }
 
@@ -412,13 +421,22 @@ function createLog(
     async close() {
       stopWork();
       try {
-        dropMeta.run("open_boot");
-        database.run("PRAGMA wal_checkpoint(TRUNCATE)");
+        // Else the next start goes on with what is written ahead, and with the mark, which tells nothing then.
+        unlessFull(() => dropMeta.run("open_boot"));
+        unlessFull(() => database.run("PRAGMA wal_checkpoint(TRUNCATE)"));
       } finally {
         database.close();
       }
     },
   };
+}
+
+function unlessFull(act: () => void): void {
+  try {
+    act();
+  } catch (error) {
+    if (!isFull(error)) throw error;
+  }
 }
 
 function charsOf(batch: readonly PendingEvent[]): number {

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { chmodSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { checkAccess, peopleIn } from "../../src/cli/doctor/access-checks.ts";
+import { checkAccess, checkExposure, peopleIn } from "../../src/cli/doctor/access-checks.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { makeToken } from "../../src/auth/token-file.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
@@ -53,4 +53,21 @@ test("files that cannot be used, or that others may read, are failures", () => {
   const linked = temporaryDirectory();
   symlinkSync(tokens, join(linked, "tokens.json"));
   expect(check({}, [], linked)).toEqual([expect.stringContaining("symbolic link")]);
+});
+
+test("a private key that everybody can read is warned of", () => {
+  const stateDir = temporaryDirectory();
+  const key = join(stateDir, "key.pem");
+  writeFileSync(key, "");
+  const look = (mode: number) => {
+    chmodSync(key, mode);
+    const flags = {
+      tls_key: { raw: key, flag: "--tls-key" },
+      state_dir: { raw: stateDir, flag: "--state-dir" },
+    };
+    const loaded = loadConfig({ flags, compiled: true, env: { HOME: stateDir }, dockerFile: false });
+    return checkExposure(loaded, { state: "none", stale: null }).map(({ message }) => message);
+  };
+  expect(look(0o640)).toEqual([]);
+  expect(look(0o644)).toEqual([expect.stringContaining("can be read by every user")]);
 });

@@ -337,6 +337,31 @@ describe("patterns of secrets", () => {
   });
 });
 
+test("a host that nothing can be bound to, and allowed hosts that no Host header names, are refused", () => {
+  for (const host of ["*", "localhost:", "127.0.0.999", "1.2.3", "http://a", "a b", "::1:x", "-"]) {
+    const [problem] = problemsOf(() => load({ flags: flag("host", host) }));
+    expect(problem).toContain("allowed is an address");
+  }
+  for (const host of [
+    "localhost",
+    "127.0.0.1",
+    "0.0.0.0",
+    "::",
+    "[::1]",
+    "::ffff:7f00:1",
+    "fe80::1%eth0",
+    "my-box.lan",
+  ])
+    expect(load({ flags: flag("host", host) }).values.host).toBe(host);
+  for (const name of ["https://box.lan", "box.lan:8765", "*", "*.lan", "box.lan/"]) {
+    const [problem] = problemsOf(() => load({ flags: flag("allowed_hosts", `ok.lan,${name}`) }));
+    expect(problem).toContain("allowed is a name");
+  }
+  expect(
+    load({ flags: flag("allowed_hosts", "box.lan,claude_mpm,[fe80::1]") }).values.allowed_hosts,
+  ).toHaveLength(3);
+});
+
 describe("jwt_jwks_url", () => {
   test("is a URL, or a path like others", () => {
     const urlOf = (raw: string) =>

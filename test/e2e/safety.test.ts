@@ -117,3 +117,45 @@ describe("a configuration file that is broken", () => {
     await eventually(async () => (await check()).status === "healthy");
   }, 60_000);
 });
+
+describe("tokens that nobody asks for", () => {
+  test("are told of by token create, by the next start, and by doctor, with the line for the file", async () => {
+    const { user, ours } = await userWithPort();
+    const early = await ours(["token", "create", "--name", "dashboard", "--expires", "1h"]);
+    expect(early.stdout).toMatch(/asks for it yet.*"auth": "on"/);
+    expect((await ours(["start", "--auth", "on"])).stdout).not.toContain("token create");
+    expect((await ours(["token", "create", "--name", "ci"])).stdout).not.toContain("yet");
+    await ours(["stop"]);
+
+    const open = await ours(["start"]);
+    const path = join(user.home, ".claude-mpm", "socketio_config.json");
+    expect(open.stdout).toContain(
+      `1 token is made, but nobody is asked for one: put "auth": "on" into ${path}`,
+    );
+    expect((await ours(["doctor"])).stdout).toMatch(/warning +1 token is made, but nobody is asked/);
+    const already = await ours(["start", "--auth", "on"]);
+    expect([already.exitCode, already.stdout.split("\n")[0]]).toEqual([
+      0,
+      expect.stringMatching(/^Already running, and it does NOT ask for tokens: /),
+    ]);
+    await ours(["stop"]);
+    expect((await ours(["open", "--print"])).stderr).toContain("1 token is made, but nobody is asked");
+    await ours(["stop"]);
+    writeConfig(user, '{"auth": "on"}');
+    expect((await ours(["start"])).stdout).not.toContain("nobody is asked");
+  }, 60_000);
+});
+
+describe("a server that others reach", () => {
+  test("says where, and that without TLS everything can be read on the way", async () => {
+    const { ours } = await userWithPort();
+    const flags = ["--host", "0.0.0.0", "--set", "token=short"];
+    const { stdout } = await ours(["start", ...flags]);
+    expect(stdout).toMatch(/^Others reach it at .*allowed_hosts.*; without TLS .* read on the way/m);
+    expect(stdout).toMatch(/^token is short enough to be guessed/m);
+    const doctor = await ours(["doctor", ...flags]);
+    expect(doctor.stdout).toMatch(/warning +without TLS, everything/);
+    expect(doctor.stdout).toMatch(/warning +token is short enough/);
+    expect((await ours(["config", "check", ...flags])).stderr).toMatch(/^Warning: token is short enough/m);
+  }, 60_000);
+});

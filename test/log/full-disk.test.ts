@@ -7,6 +7,7 @@ import type { PendingEvent } from "../../src/protocol/event.ts";
 import { damage } from "../support/damage.ts";
 import { eventually } from "../support/eventually.ts";
 import { smallDisk } from "../support/small-disk.ts";
+import { SOAK } from "../support/soak.ts";
 import { startTestServer } from "../support/server.ts";
 
 const BATCH = 50;
@@ -154,3 +155,64 @@ describe.skipIf(disk === null)("a disk that is full (needs root)", () => {
     await again.stop();
   });
 });
+
+/** Words that differ, so that the index for search grows as it does in use. */
+function spokenEvent(number: number, chars: number): PendingEvent {
+  let text = "";
+  while (text.length < chars) text += `${Bun.hash(`${number} ${text.length}`).toString(36)} `;
+  const body = JSON.stringify({ id: `e${number}`, text });
+  return { id: `e${number}`, type: "t", session_id: `s${number % 7}`, project: "/w", received_at: 0, body };
+}
+
+const CASES = SOAK
+  ? ["20m", "40m", "60m"].flatMap((size) => [1, 100, 500, 1000].map((batch) => ({ size, batch })))
+  : [{ size: "20m", batch: 500 }];
+
+describe.skipIf(disk === null).each(CASES)(
+  "a disk of $size, in batches of $batch (needs root)",
+  ({ size, batch }) => {
+    test.each(SOAK ? [true, false] : [true])(
+      "takes all that comes, the reserve being there: %p",
+      async (isReserved) => {
+        const small = smallDisk(size);
+        const path = join(small?.path as string, "events.db");
+        const options = { path, lookMs: 50, maxEvents: 100_000 };
+        let log = openSqliteLog(options);
+        if (isReserved) await eventually(() => hasReserve(path));
+        const mebibytes = Number.parseInt(size, 10);
+        let next = 1;
+        async function take(chars: number) {
+          for (const end = next + chars / 3000; next < end; next += batch) {
+            const events = Array.from({ length: batch }, (_, n) => spokenEvent(next + n, 3000));
+            expect((await log.append(events)).at(-1)?.seq).toBe(next + batch - 1);
+            // The index takes them in, which is what fills the disk.
+            if (batch > 1 || next % 500 === 0) {
+              await eventually(() => log.size().index_backlog === 0, { limitMs: SOAK ? 500 : 250 }).catch(
+                () => {},
+              );
+            }
+          }
+          const { first_seq, last_seq } = log.position();
+          expect(last_seq).toBe(next - 1);
+          expect(last_seq - first_seq + 1).toBeGreaterThanOrEqual(100);
+          let seen = first_seq - 1;
+          while (seen < last_seq) {
+            for (const { seq, id } of (await log.readAfter(seen, 1_000_000)).events) {
+              expect([seq, id]).toEqual([seen + 1, `e${seq}`]);
+              seen = seq;
+            }
+          }
+        }
+        await take(mebibytes * 1_000_000);
+        expect(log.check().status).toBe("degraded");
+        const before = log.position();
+        await log.close();
+        log = openSqliteLog(options);
+        expect(log.position()).toEqual(before);
+        await take(mebibytes * 500_000);
+        await log.close();
+      },
+      600_000,
+    );
+  },
+);

@@ -1,6 +1,6 @@
 import { inspectHooks } from "../../hooks/settings/inspect.ts";
 import { IS_COMPILED } from "../../version.ts";
-import { checkAccess } from "../doctor/access-checks.ts";
+import { checkAccess, checkExposure } from "../doctor/access-checks.ts";
 import {
   checkConfiguration,
   checkDamagedLogs,
@@ -51,7 +51,7 @@ export async function examine(rawArgs: readonly string[]): Promise<Finding[]> {
   );
   const port = await checkPort(loaded);
   findings.push(...port.findings);
-  findings.push(...checkAccess(loaded, port.found));
+  findings.push(...checkAccess(loaded, port.found), ...checkExposure(loaded, port.found));
   findings.push(...checkSpool(loaded, port.found.state === "running"));
   if (port.found.state === "running")
     findings.push(...(await checkWay(addressOf(loaded), port.found.instance !== null)));

@@ -7,6 +7,7 @@ import { explainStartError, type Failure } from "../../daemon/failure.ts";
 import { runServer } from "../../daemon/run.ts";
 import type { BootReport } from "../../daemon/start.ts";
 import { IS_COMPILED } from "../../version.ts";
+import { startNotes } from "../exposure.ts";
 import { firstTokenText, trialText } from "../first-words.ts";
 import { loadForCommand, readServerFlags, SERVER_ARGS, secretVariables, serverArgs } from "../flags.ts";
 import { CommandError, EXIT, print, printError } from "../output.ts";
@@ -57,6 +58,7 @@ export default {
           const tokenFile = asksForTokens(values) ? tokenPaths(values.state_dir).local : null;
           print(`Ready at ${url}\n${trialText(url, { tokenFile, tlsCert: values.tls_cert })}`);
           if (firstToken !== null) print(firstTokenText(firstToken));
+          for (const note of startNotes(loaded, port)) print(note);
         },
       }).catch(async (error: unknown) => {
         if (error instanceof ConfigError) throw error;

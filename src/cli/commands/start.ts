@@ -1,9 +1,12 @@
+import { asksForTokens } from "../../config/access.ts";
 import { tokenPaths } from "../../config/paths.ts";
 import { flagFor, type LoadedConfig } from "../../config/load.ts";
 import { type Config, isKey } from "../../config/schema.ts";
 import type { Instance } from "../../daemon/instance.ts";
+import { asksForToken } from "../../daemon/instance-text.ts";
 import { type Started, startServer } from "../../daemon/start.ts";
 import { displayUrl, schemeOf } from "../../protocol/hosts.ts";
+import { startNotes } from "../exposure.ts";
 import { firstTokenText, trialText } from "../first-words.ts";
 import { JSON_ARG, loadForCommand, SERVER_ARGS, secretVariables, serverArgs } from "../flags.ts";
 import { CommandError, EXIT, print, printJson } from "../output.ts";
@@ -30,7 +33,8 @@ export async function startAndReport(
   const secrets = secretVariables(rawArgs);
   const started = await startServer({ command: selfCommand(), args, secrets, ...addressOf(loaded) });
   if (started.outcome === "failed") throw new CommandError(started.message, started.hint, started.exitCode);
-  return reportStart(started, loaded, json);
+  const notes = started.outcome === "started" ? startNotes(loaded, started.health.port) : [];
+  return reportStart(started, loaded, json, notes);
 }
 
 /** Says that a server runs, and how it differs from the one that was asked for. */
@@ -38,6 +42,7 @@ export function reportStart(
   started: Exclude<Started, { outcome: "failed" }>,
   loaded: LoadedConfig,
   json: boolean,
+  notes: readonly string[] = [],
 ): number {
   const differences = started.outcome === "already_running" ? differencesFrom(started.instance, loaded) : [];
   const { pid, health } = started;
@@ -45,15 +50,23 @@ export function reportStart(
   const firstToken = started.outcome === "started" ? started.firstToken : null;
   if (json) {
     const first = firstToken === null ? {} : { first_token: firstToken };
-    printJson({ outcome: started.outcome, url, pid, server_id: health.server_id, differences, ...first });
+    const more = notes.length === 0 ? first : { ...first, notes };
+    printJson({ outcome: started.outcome, url, pid, server_id: health.server_id, differences, ...more });
     return EXIT.done;
   }
-  const verb = started.outcome === "started" ? "Started" : "Already running";
+  const isOpen =
+    started.outcome === "already_running" &&
+    started.instance !== null &&
+    asksForTokens(loaded.values) &&
+    !asksForToken(started.instance);
+  const already = isOpen ? "Already running, and it does NOT ask for tokens" : "Already running";
+  const verb = started.outcome === "started" ? "Started" : already;
   const tokenFile = started.token === null ? null : tokenPaths(loaded.values.state_dir).local;
   print(
     `${verb}: ${url} (PID ${pid}, ${health.server_id})\n${trialText(url, { tokenFile, tlsCert: loaded.values.tls_cert })}`,
   );
   if (firstToken !== null) print(firstTokenText(firstToken));
+  for (const note of notes) print(note);
   if (started.outcome === "already_running" && started.instance === null) {
     print(
       `It was not started from ${loaded.values.state_dir}: it belongs to another user, container or state directory`,

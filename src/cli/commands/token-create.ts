@@ -1,10 +1,14 @@
 import { allows, isScope, type Scope, SCOPES } from "../../auth/scopes.ts";
 import { addToken } from "../../auth/token-file.ts";
+import { asksForTokens } from "../../config/access.ts";
+import { instancePorts, readInstance } from "../../daemon/instance.ts";
+import { asksForToken } from "../../daemon/instance-text.ts";
+import { turnOnInFile } from "../exposure.ts";
 import { listOf, JSON_ARG } from "../flags.ts";
 import { textOf } from "../event-question.ts";
 import { parseDuration } from "../moment.ts";
 import { CommandError, EXIT, print, printJson, table } from "../output.ts";
-import { asOwner, prepare, TOKEN_PLACE_ARGS, tokenPlace } from "../token-place.ts";
+import { asOwner, prepare, TOKEN_PLACE_ARGS, type TokenPlace, tokenPlace } from "../token-place.ts";
 import type { Command } from "../tree.ts";
 
 const DEFAULT_SCOPES: Scope[] = ["publish", "subscribe"];
@@ -62,9 +66,20 @@ export default {
     print("or give it to this program: CLAUDE_MPM_SOCKETIO_TOKEN=TOKEN");
     if (!allows(scopes, "subscribe")) print("It is not for Socket.IO, which asks for the scope `subscribe`.");
     print(`To take it back: claude-mpm-socketio token revoke ${id}`);
+    if (!isAskedFor(place, args.mode)) print(`No server asks for it yet: ${turnOnInFile(place.file)}`);
     return EXIT.done;
   },
 } satisfies Command;
+
+/** By the servers that run from there, or else by one with this configuration; what a service has, only it knows. */
+function isAskedFor({ stateDir, values }: TokenPlace, mode: string | boolean | undefined): boolean {
+  const instances = instancePorts(stateDir).flatMap((port) => {
+    const file = readInstance(stateDir, port);
+    return file.found === "instance" ? [file.instance] : [];
+  });
+  if (instances.length > 0) return instances.some(asksForToken);
+  return mode !== undefined || asksForTokens(values);
+}
 
 function nameOf(name: string): string {
   // oxlint-disable-next-line no-control-regex

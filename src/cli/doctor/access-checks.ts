@@ -8,6 +8,7 @@ import { tokenPaths } from "../../config/paths.ts";
 import { asksForToken } from "../../daemon/instance-text.ts";
 import type { Found } from "../../daemon/find.ts";
 import { isLoopbackHost } from "../../protocol/hosts.ts";
+import { weaknesses } from "../exposure.ts";
 import { failed, type Finding, ok, warning } from "./checks.ts";
 
 const NAME = "access";
@@ -52,6 +53,13 @@ function onText(path: string): string {
   ).length;
   const asked = "all but /ready, /version, /compatibility and the page itself asks for a token";
   return `${asked}; ${count === 0 ? "none is made" : `${count} made`}, and this user's own commands have theirs`;
+}
+
+/** What does not guard the server that runs, or one with this configuration, as one would want. */
+export function checkExposure(loaded: LoadedConfig, found: Found): Finding[] {
+  const instance = found.state === "running" ? found.instance : null;
+  const notes = weaknesses(loaded, instance === null ? undefined : asksForToken(instance));
+  return notes.map(({ message, hint }) => warning(NAME, message, hint));
 }
 
 /** What keeps a file from being used, or lets others use it. */
