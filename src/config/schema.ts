@@ -393,7 +393,7 @@ export const SCHEMA = {
     secret: true,
     pending: { reason: "several machines are not in this release", accepts: [null] },
     env: "REDIS_URL",
-    description: "Redis that makes several servers one",
+    description: "Redis that makes several servers one; not in this release",
   },
 } as const satisfies Record<string, Field>;
 

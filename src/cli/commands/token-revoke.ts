@@ -7,7 +7,8 @@ import { oneLine } from "../terminal-text.ts";
 import type { Command } from "../tree.ts";
 
 export default {
-  description: "Take access tokens back; what uses them is shut out within a second or two",
+  description:
+    "Take access tokens back; they are refused at once, and what they have opened is closed within two seconds",
   args: {
     token: {
       type: "positional",

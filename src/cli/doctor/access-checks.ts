@@ -51,7 +51,8 @@ function onText(path: string): string {
   const count = readTokens(path).filter(
     ({ expires_at: end }) => end === null || Date.parse(end) > now,
   ).length;
-  const asked = "all but /ready, /version, /compatibility and the page itself asks for a token";
+  const asked =
+    "all but /health (one word), /ready, /version, /compatibility, the client bundle and the page itself asks for a token";
   return `${asked}; ${count === 0 ? "none is made" : `${count} made`}, and this user's own commands have theirs`;
 }
 
