@@ -129,6 +129,11 @@ export function setAside(path: string, now: number): string | null {
   return moved ? aside : null;
 }
 
+/** Undoes `setAside`. */
+export function putBack(aside: string, path: string): void {
+  for (const suffix of FILES) if (existsSync(aside + suffix)) renameSync(aside + suffix, path + suffix);
+}
+
 function removeOldest(path: string): void {
   const prefix = `${basename(path)}.damaged-`;
   const all = readdirSync(dirname(path)).filter((name) => name.startsWith(prefix) && name.endsWith("Z"));

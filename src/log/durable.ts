@@ -1,6 +1,6 @@
 /** The event log on disk. It outlives its file: where that is damaged, it goes on with a new one. */
 import { CodedError } from "../protocol/errors.ts";
-import { isDamage, isFull, readRemains, type Remains, removeLog, setAside } from "./damage.ts";
+import { isDamage, isFull, putBack, readRemains, type Remains, removeLog, setAside } from "./damage.ts";
 import { type EventLog, locateIn } from "./log.ts";
 import { NewerLogError } from "./migrations.ts";
 import { openSqliteFile, type SqliteFile, type SqliteLogOptions } from "./sqlite.ts";
@@ -52,9 +52,16 @@ export function openSqliteLog(options: DurableLogOptions): EventLog {
       if (error instanceof NewerLogError || !isDamage(error)) throw error;
       const aside = setAside(path, now());
       const remains = aside === null ? null : readRemains(aside, now());
-      const [again, saved] = remains === null ? [openSqliteFile(fileOptions), null] : openWith(remains);
-      say(error, aside, saved);
-      return again;
+      try {
+        const [again, saved] = remains === null ? [openSqliteFile(fileOptions), null] : openWith(remains);
+        say(error, aside, saved);
+        return again;
+      } catch (failure) {
+        // The next start finds it where it was.
+        removeLog(path);
+        if (aside !== null) putBack(aside, path);
+        throw failure;
+      }
     }
   }
 

@@ -130,6 +130,22 @@ describe.skipIf(disk === null)("a disk that is full (needs root)", () => {
     await end();
   });
 
+  test("a damaged log that finds no room for a new one is there at the next start", async () => {
+    const { log, path, directory, append } = await openThere();
+    await append(2000);
+    await eventually(() => log.size().index_backlog === 0, { limitMs: 30_000 });
+    await log.close();
+    rmSync(`${path}.reserve`);
+    damage(path, 0.01, 0.2);
+    fill(join(directory, "filler"));
+    expect(() => openSqliteLog({ path })).toThrow("full");
+    rmSync(join(directory, "filler"));
+    const again = openSqliteLog({ path });
+    expect(again.position().last_seq).toBe(2000);
+    await again.close();
+    rmSync(directory, { recursive: true });
+  });
+
   test("a server starts on it, takes events, and says what is the matter", async () => {
     const path = disk?.path as string;
     const settings = { state_dir: path, port: "0", persistent: "true" };
