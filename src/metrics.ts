@@ -39,7 +39,10 @@ export const METRICS = {
   },
   events_dropped_total: { type: "counter", help: "Events that clients did not get" },
 
-  errors_total: { type: "counter", help: "Requests and events that failed, whatever the reason" },
+  errors_total: {
+    type: "counter",
+    help: "Requests and events that failed or were refused, mostly for what their sender did wrong",
+  },
   refused_total: { type: "counter", help: "What was refused, by the code of the error", label: "reason" },
   auth_failures_total: { type: "counter", help: "Attempts with a token that is not good" },
   redactions_total: { type: "counter", help: "Secrets masked in events", label: "kind" },

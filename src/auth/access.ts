@@ -1,6 +1,6 @@
 /** Who asks, and what they may: the one place where a credential becomes a grant, for every entrance alike. */
 import { CodedError, toCodedError } from "../protocol/errors.ts";
-import { allows, type Scope, SCOPES } from "./scopes.ts";
+import { allows, type Needed, type Scope, SCOPES } from "./scopes.ts";
 import { createThrottle } from "./throttle.ts";
 
 /** What a credential allows. */
@@ -35,7 +35,7 @@ export interface Access {
   /** Whether tokens are asked for at all. */
   readonly isOn: boolean;
   /** Throws `token_missing`, `token_invalid`, `scope_missing` or `too_many_failures`. */
-  admit(caller: Caller, needed: Scope): Grant | Promise<Grant>;
+  admit(caller: Caller, needed: Needed): Grant | Promise<Grant>;
   /** What an asker may do at an open entrance: null without a good token. */
   recognize(caller: Caller): Grant | null | Promise<Grant | null>;
   /**
@@ -70,7 +70,7 @@ export function createAccess({ isOn, credentials, now = Date.now }: AccessOption
   const watched = new Map<object, { grant: Grant; end: (reason: CodedError) => void }>();
   let timer: ReturnType<typeof setInterval> | null = null;
 
-  function admit(caller: Caller, needed: Scope): Grant | Promise<Grant> {
+  function admit(caller: Caller, needed: Needed): Grant | Promise<Grant> {
     if (!isOn) return EVERYTHING;
     const { token } = caller;
     if (token === null) throw new CodedError("token_missing");
@@ -89,12 +89,15 @@ export function createAccess({ isOn, credentials, now = Date.now }: AccessOption
     }
   }
 
-  function judge(grant: Grant | null, needed: Scope): Grant {
+  function judge(grant: Grant | null, needed: Needed): Grant {
     if (grant === null) throw new CodedError("token_invalid");
     const problem = problemOf(grant);
     if (problem) throw problem;
     if (allows(grant.scopes, needed)) return grant;
-    throw new CodedError("scope_missing", `The token does not have the scope "${needed}"`);
+    throw new CodedError(
+      "scope_missing",
+      needed === "any" ? "The token allows nothing" : `The token does not have the scope "${needed}"`,
+    );
   }
 
   function problemOf({ expiresAt, isRevoked }: Grant): CodedError | null {

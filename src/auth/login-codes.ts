@@ -4,7 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Grant } from "./access.ts";
-import { addToken, hashToken, DASHBOARD_TOKEN } from "./token-file.ts";
+import { addToken, DASHBOARD_TOKEN, hashToken, removeTokens } from "./token-file.ts";
 import type { Scope } from "./scopes.ts";
 
 export interface LoginCodes {
@@ -14,6 +14,8 @@ export interface LoginCodes {
   find(code: string): Grant | null;
   /** A token of its asker's scopes for a code, which is good no longer; null for one that is not. */
   exchange(code: string): Promise<LoginToken | null>;
+  /** Takes a page's own token back; false for one of another kind. */
+  revoke(grant: Grant): Promise<boolean>;
 }
 
 export interface LoginToken {
@@ -70,10 +72,16 @@ export function createLoginCodes(path: string, now: () => number = Date.now): Lo
         expiresAt,
         now: now(),
         parent: entry.asker.id,
+        origin: entry.asker.name,
         inPlaceOf: ({ name, expires_at }) =>
           name === DASHBOARD_TOKEN && expires_at !== null && Date.parse(expires_at) <= now(),
       });
       return { token, scopes, expiresAt };
+    },
+
+    async revoke({ name, id }) {
+      if (name !== DASHBOARD_TOKEN || id === undefined) return false;
+      return (await removeTokens(path, id)).length > 0;
     },
   };
 }

@@ -30,6 +30,8 @@ export interface TokenRecord {
   expires_at: string | null;
   /** The id of the one by which it was asked for; they are taken back together. */
   parent?: string;
+  /** What the credential was called by which it was asked for. */
+  origin?: string;
 }
 
 /** The file cannot be used; the message says why. Nobody gets in by it then. */
@@ -94,6 +96,7 @@ export async function addToken(
     expiresAt,
     now = Date.now(),
     parent,
+    origin,
     inPlaceOf = () => false,
   }: {
     name: string;
@@ -101,6 +104,7 @@ export async function addToken(
     expiresAt: number | null;
     now?: number;
     parent?: string | undefined;
+    origin?: string;
     /** Those that go when it comes. */
     inPlaceOf?: (other: TokenRecord) => boolean;
   },
@@ -114,6 +118,7 @@ export async function addToken(
     created_at: new Date(now).toISOString(),
     expires_at: expiresAt === null ? null : new Date(expiresAt).toISOString(),
     ...(parent === undefined ? {} : { parent }),
+    ...(origin === undefined ? {} : { origin }),
   };
   await change(path, (tokens) => [...tokens.filter((other) => !inPlaceOf(other)), record]);
   return { token, record };
@@ -185,15 +190,15 @@ export function writePrivately(path: string, text: string, mode: "replace" | "ke
 
 function isRecord(value: unknown): value is TokenRecord {
   if (!isObject(value)) return false;
-  const { id, name, hash, scopes, created_at, expires_at, parent } = value;
+  const { id, name, hash, scopes, created_at, expires_at, parent, origin } = value;
   const texts = [id, name, created_at].every((text) => typeof text === "string");
   const isHash = typeof hash === "string" && /^[0-9a-f]{64}$/.test(hash);
   const areScopes =
     Array.isArray(scopes) && scopes.every((scope) => typeof scope === "string" && isScope(scope));
   const isTime =
     expires_at === null || (typeof expires_at === "string" && !Number.isNaN(Date.parse(expires_at)));
-  const isParent = parent === undefined || typeof parent === "string";
-  return texts && isParent && isHash && areScopes && isTime;
+  const areOrigins = [parent, origin].every((text) => text === undefined || typeof text === "string");
+  return texts && areOrigins && isHash && areScopes && isTime;
 }
 
 /** Whoever may write it may let in whom they like. Root is trusted, and may use what belongs to a service's user. */

@@ -30,6 +30,7 @@ export function createReserve(path: string) {
     /** Bytes that are free on the disk. */
     free,
     isPlenty,
+    exists: () => existsSync(file),
     /** Whether there is none, nor a place for it. */
     isMissed: () => !existsSync(file) && !isPlenty(),
     /** Takes its place where there is plenty. */

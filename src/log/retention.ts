@@ -65,10 +65,10 @@ export function createRetention(options: RetentionOptions): Retention {
   let limit = maxEvents;
   let isSearchEmptied = false;
   let tight = startsTight;
-  /** Whether the file may not grow as it likes. */
+  /** Whether it was found full, and the place of the reserve is in use. */
   let isHeld = startsTight || reserve.isMissed();
   let looks = LOOKS - FIRST_LOOKS;
-  if (isHeld) holdSize(reserve.free());
+  holdSize(reserve.free());
 
   /** Brings what was written ahead into the file, so that the place it took is written anew. */
   function checkpoint(): void {
@@ -81,14 +81,15 @@ export function createRetention(options: RetentionOptions): Retention {
 
   /**
    * Keeps the file from growing into the place of what is written ahead: what no longer fits into the file stays there
-   * and fills it, and then not even a removal can be written.
+   * and fills it, and then not even a removal can be written. The reserve is a part of that place.
    */
   function holdSize(free: number): void {
     const { pages, pageSize } = size.get() as { pages: number; pageSize: number };
     const ahead = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
     const all = pages * pageSize + ahead + free;
-    const most = all - Math.min(RESERVE_BYTES, all / 2);
-    database.run(`PRAGMA max_page_count = ${Math.max(pages, Math.floor(most / pageSize))}`);
+    const most = all - Math.min(reserve.exists() ? RESERVE_BYTES / 2 : RESERVE_BYTES, all / 2);
+    const mostPages = Math.min(MAX_PAGES, Math.floor(most / pageSize));
+    database.run(`PRAGMA max_page_count = ${Math.max(pages, mostPages)}`);
   }
 
   function tighten(): void {
@@ -148,9 +149,9 @@ export function createRetention(options: RetentionOptions): Retention {
         tight = false;
         limit = maxEvents;
         looks = LOOKS;
-        database.run(`PRAGMA max_page_count = ${MAX_PAGES}`);
         onEased();
-      } else if (isHeld) holdSize(reserve.free());
+      }
+      holdSize(reserve.free());
       if (!isHeld && looks % LOOKS === 0) void reserve.take();
     },
   };

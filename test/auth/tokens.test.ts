@@ -131,7 +131,15 @@ describe("a server that runs", () => {
     await removeTokens(path, record.id);
     await eventually(() => !client.socket.connected);
     expect(client.received.at(-1)).toMatchObject({ name: "event_error", args: [{ code: "token_invalid" }] });
-    await eventually(async () => (await reader.read()).done);
+    let heard = "";
+    await eventually(async () => {
+      const { done, value } = await reader.read();
+      heard += new TextDecoder().decode(value);
+      return done;
+    });
+    expect(heard).toMatch(
+      /\n\nevent: error\ndata: \{"code":"token_invalid","message":"The token has been revoked".*\}\n\n$/,
+    );
     const { status, body } = await server.get("/stats", bearer(token));
     expect([status, body.error.code]).toEqual([401, "token_invalid"]);
   });

@@ -47,6 +47,8 @@ describe("token", () => {
     const told = await ours(["token", "create", "--scope", "publish", "--expires", "30d"]);
     const [made = ""] = told.stdout.split("\n");
     expect(told.stdout).toContain("publish\n");
+    expect(told.stdout).not.toContain("handshake");
+    expect((await ours(["token", "create"])).stdout).toContain("handshake");
     expect(await status(made)).toBe(403);
     expect(await status(made, "/api/events", { method: "POST", body: '{"type":"x"}' })).toBe(200);
   });

@@ -187,9 +187,7 @@ describe.skipIf(disk === null).each(CASES)(
             expect((await log.append(events)).at(-1)?.seq).toBe(next + batch - 1);
             // The index takes them in, which is what fills the disk.
             if (batch > 1 || next % 500 === 0) {
-              await eventually(() => log.size().index_backlog === 0, { limitMs: SOAK ? 500 : 250 }).catch(
-                () => {},
-              );
+              await eventually(() => log.size().index_backlog === 0, { limitMs: 250 }).catch(() => {});
             }
           }
           const { first_seq, last_seq } = log.position();
@@ -208,7 +206,10 @@ describe.skipIf(disk === null).each(CASES)(
         const before = log.position();
         await log.close();
         log = openSqliteLog(options);
-        expect(log.position()).toEqual(before);
+        const { epoch, first_seq, last_seq } = log.position();
+        expect([epoch, last_seq]).toEqual([before.epoch, before.last_seq]);
+        // What waits to be removed may be there again.
+        expect(first_seq).toBeLessThanOrEqual(before.first_seq);
         await take(mebibytes * 500_000);
         await log.close();
       },

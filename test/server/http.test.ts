@@ -272,6 +272,13 @@ describe("POST /api/events", () => {
     const headers = { "Content-Encoding": "gzip" };
     const answer = await server.get("/api/events", { method: "POST", body, headers });
     expectError(answer, 415, "encoding_unsupported");
+    // Whoever sends it plain all the same says what is not so.
+    for (const encoding of ["gzip", "br", "zstd"]) {
+      const plain = { headers: { "Content-Encoding": encoding } };
+      expectError(await server.post("/api/events", '{"type":"plain"}', plain), 415, "encoding_unsupported");
+    }
+    const identity = { headers: { "Content-Encoding": "identity" } };
+    expect((await server.post("/api/events", '{"type":"plain"}', identity)).status).toBe(200);
   });
 
   test("__proto__ is a name like any other", async () => {

@@ -58,10 +58,26 @@ test("with a token go those that pages got by its links, and theirs, and nobody 
   expect([await admitted(token), await admitted(child), await admitted(others)]).toEqual([401, 401, 200]);
 });
 
+test("logging out takes back a page's own token, and no other", async () => {
+  const server = await guarded();
+  const path = tokenPaths(server.config.state_dir).tokens;
+  const { token: made } = await addToken(path, { name: "ci", scopes: ["publish"], expiresAt: null });
+  const [own, others] = [await server.login(await server.link()), await server.login(await server.link())];
+  expect(readTokens(path).map(({ origin }) => origin)).toEqual([undefined, "local", "local"]);
+  const logOut = async (token: string) => (await server.post("/api/logout", "", bearer(token))).body;
+  expect(await logOut(own.body.token)).toEqual({ revoked: true });
+  expect(await logOut(made)).toEqual({ revoked: false });
+  expect(await logOut(server.localToken ?? "")).toEqual({ revoked: false });
+  await eventually(async () => (await logOut(own.body.token)).error?.code === "token_invalid");
+  expect((await server.get("/stats", bearer(others.body.token))).status).toBe(200);
+  expect(readTokens(path)).toHaveLength(2);
+});
+
 test("a code is no token, and a token no code", async () => {
   const server = await guarded();
   const code = await server.link();
   expect((await server.get("/stats", bearer(code))).status).toBe(403);
+  expect((await server.get("/api/access", bearer(code))).status).toBe(403);
   const { socket } = connectLater(server.url, { token: code });
   const error: any = await new Promise((resolve) => socket.once("connect_error", resolve));
   expect(error.data.code).toBe(403);

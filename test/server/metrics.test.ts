@@ -155,7 +155,9 @@ describe("GET /metrics", () => {
       held: tile("Events stored")?.value,
       received: tile("Events stored")?.note,
       log: tile("Log")?.value,
-      errors: tile("Errors")?.value,
+      errors: tile("Failed or refused")?.value,
+      // A client's mistake is nothing of the server's to look at.
+      tone: tile("Failed or refused")?.tone,
       lagging: tile("Lagging clients")?.value,
       catchUps: tile("Lagging clients")?.note,
     }).toEqual({
@@ -165,6 +167,7 @@ describe("GET /metrics", () => {
       received: `${value(samples, "events_received_total")} came since the start`,
       log: bytes(value(samples, "log_bytes")),
       errors: `${value(samples, "errors_total")}`,
+      tone: undefined,
       lagging: `${value(samples, "lagging_clients")}`,
       catchUps: `${count(value(samples, "catch_ups_total"), "catch-up")} from the log since the start`,
     });

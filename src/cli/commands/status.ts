@@ -121,7 +121,7 @@ function summaryRows(health: Health): string[][] {
     ["  uptime", duration(health.uptime_seconds)],
     ["  clients", `${health.clients_connected}`],
     ["  events", `${events_processed}${last_activity ? `, last at ${last_activity}` : ""}`],
-    ["  errors", `${errors}`],
+    ["  errors", `${errors}${errors > 0 ? " failed or refused, clients' mistakes too" : ""}`],
   ];
 }
 

@@ -1,4 +1,4 @@
-import { isScope, type Scope, SCOPES } from "../../auth/scopes.ts";
+import { allows, isScope, type Scope, SCOPES } from "../../auth/scopes.ts";
 import { addToken } from "../../auth/token-file.ts";
 import { asksForTokens } from "../../config/access.ts";
 import { instancePorts, readInstance } from "../../daemon/instance.ts";
@@ -61,10 +61,10 @@ export default {
         ["  for", `servers that keep their state in ${place.stateDir}`],
       ]),
     );
-    print(
-      "It cannot be shown again. Send it as `Authorization: Bearer TOKEN`, as `auth: {token}` in a Socket.IO",
-    );
-    print("handshake, or give it to this program: CLAUDE_MPM_SOCKETIO_TOKEN=TOKEN");
+    print("It cannot be shown again. Send it as `Authorization: Bearer TOKEN`,");
+    if (allows(scopes, "subscribe")) print("as `auth: {token}` in a Socket.IO handshake,");
+    print("or give it to this program: CLAUDE_MPM_SOCKETIO_TOKEN=TOKEN");
+    if (!allows(scopes, "subscribe")) print("It is not for Socket.IO, which asks for the scope `subscribe`.");
     print(`To take it back: claude-mpm-socketio token revoke ${id}`);
     if (!isAskedFor(place, args.mode)) print(`No server asks for it yet: ${turnOnInFile(place.file)}`);
     return EXIT.done;

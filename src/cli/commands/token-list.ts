@@ -15,7 +15,12 @@ export default {
       const tokens = records.map(({ hash: _hash, ...record }) => ({ ...record, expired: isExpired(record) }));
       printJson({ state_dir: place.stateDir, tokens });
     } else if (records.length === 0) print(`No tokens are made for the servers of ${place.stateDir}`);
-    else print(table([["id", "name", "allows", "created", "expires"], ...records.map(rowOf)]));
+    else {
+      const hasOrigins = records.some(({ origin }) => origin !== undefined);
+      const head = ["id", "name", "allows", "created", "expires", ...(hasOrigins ? ["by a link of"] : [])];
+      const rows = records.map((record) => [...rowOf(record), ...(hasOrigins ? [originOf(record)] : [])]);
+      print(table([head, ...rows]));
+    }
     return EXIT.done;
   },
 } satisfies Command;
@@ -30,6 +35,11 @@ function rowOf(record: TokenRecord): string[] {
     created_at,
     isExpired(record) ? style(`expired ${end}`, "yellow") : end,
   ];
+}
+
+function originOf({ origin, parent }: TokenRecord): string {
+  if (origin === undefined) return "-";
+  return parent === undefined ? oneLine(origin) : `${oneLine(origin)} (${parent})`;
 }
 
 function isExpired({ expires_at }: Pick<TokenRecord, "expires_at">): boolean {

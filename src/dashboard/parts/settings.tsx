@@ -75,7 +75,7 @@ function WhoIsLoggedIn() {
           {end !== null && `, until ${dayAndClock(Date.parse(end), now.peek())}`})
         </span>
       </p>
-      <button type="button" onClick={logOut}>
+      <button type="button" onClick={() => void logOut()}>
         Log out
       </button>
     </div>

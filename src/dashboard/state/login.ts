@@ -93,9 +93,15 @@ export async function logIn(given: string): Promise<void> {
   isTrying.value = false;
 }
 
-/** Forgets the token, and all that was shown with it. */
-export function logOut(): void {
+/** Forgets the token, and all that was shown with it; one that a link has made is good no longer. */
+export async function logOut(): Promise<void> {
+  const token = current.peek()?.token ?? null;
   keep(null);
+  try {
+    if (token !== null) await send("api/logout", { token, method: "POST" });
+  } catch {
+    // It is good until its end.
+  }
   location.reload();
 }
 
@@ -107,6 +113,10 @@ async function loginWith(given: string): Promise<Login | null> {
     ({ token } = await send<{ token: string }>("api/login", { token, method: "POST" }));
   }
   const { auth, name, scopes, expires_at } = await send<AccessReport>("api/access", { token });
+  if (!scopes.includes("subscribe") && !scopes.includes("admin")) {
+    const code = "scope_missing";
+    throw new ApiError('The token does not have the scope "subscribe".', { status: 403, code });
+  }
   return auth ? { token, name, scopes, expires_at } : null;
 }
 

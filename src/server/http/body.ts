@@ -7,7 +7,7 @@ const UTF_8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
  * The body as text; throws `body_too_large`, before keeping any of it where its length is announced, or
- * `invalid_json` when it is no UTF-8, `encoding_unsupported` when that is because it is compressed.
+ * `invalid_json` when it is no UTF-8, `encoding_unsupported` when it says that it is compressed.
  */
 export async function readText(request: Request, maxBytes: number): Promise<string> {
   const announced = Number(request.headers.get("content-length") ?? 0);
@@ -17,11 +17,11 @@ export async function readText(request: Request, maxBytes: number): Promise<stri
   }
   const bytes = await request.bytes();
   if (bytes.length > maxBytes) throw tooLarge(maxBytes);
+  const encoding = request.headers.get("content-encoding");
+  if (encoding !== null && !/^(identity)?$/i.test(encoding)) throw new CodedError("encoding_unsupported");
   try {
     return UTF_8.decode(bytes);
   } catch {
-    const encoding = request.headers.get("content-encoding") ?? "identity";
-    if (encoding !== "identity") throw new CodedError("encoding_unsupported");
     throw new CodedError("invalid_json", "The body is not valid UTF-8");
   }
 }

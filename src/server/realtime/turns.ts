@@ -78,7 +78,10 @@ export function createTurns<Connection extends object>({
     if (isBusy()) return;
     const share = { messages: AT_ONCE / waiting.size, chars: AT_ONCE_CHARS / waiting.size };
     let all = { messages: 0, chars: 0 };
-    for (const [connection, one] of waiting) {
+    while (all.messages < AT_ONCE && all.chars < AT_ONCE_CHARS) {
+      const [first] = waiting;
+      if (!first) return;
+      const [connection, one] = first;
       const taken = { messages: 0, chars: 0 };
       together(connection, () => {
         while (hasMore(one) && taken.messages < share.messages && taken.chars < share.chars) {
@@ -95,7 +98,6 @@ export function createTurns<Connection extends object>({
       // A turn later: what Socket.IO has not handed on yet when a connection ends is dropped.
       else if (one.ended) setImmediate(end, connection, one.ended.code, one.ended.reason);
       all = { messages: all.messages + taken.messages, chars: all.chars + taken.chars };
-      if (all.messages >= AT_ONCE || all.chars >= AT_ONCE_CHARS) return;
     }
   }
 

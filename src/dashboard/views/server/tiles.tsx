@@ -67,10 +67,9 @@ export function tilesOf({ health, stats }: Answer): Tile[] {
     { name: "Log", value: bytes(log.bytes), note: logNote(log) },
     { name: "Memory", value: bytes(memory.rss), note: "resident" },
     {
-      name: "Errors",
+      name: "Failed or refused",
       value: count(errors),
-      note: errors === 0 ? "since the start" : "since the start; the log file has them",
-      tone: errors > 0 ? "bad" : undefined,
+      note: "since the start, clients' mistakes too; the check errors tells of the server's own",
     },
     {
       name: "Lagging clients",

@@ -140,6 +140,7 @@ function nameOf(method: string, path: string): string {
 /** Alternatives: one of them is enough, and an empty one is no token at all. */
 function securityOf({ access, tokenInQuery }: Route): Operation["security"] {
   if (access === "open") return [{}];
+  if (access === "any") return [{ [BEARER]: [] }];
   return [{ [BEARER]: [access] }, ...(tokenInQuery ? [{ [IN_QUERY]: [access] }] : [])];
 }
 

@@ -75,7 +75,10 @@ function title({ method, path }: Pick<Described, "method" | "path">): string {
 
 function access({ security }: Operation): string {
   const scopes = [...new Set(security.flatMap((one) => Object.values(one).flat()))];
-  if (scopes.length === 0) return "Open to everyone.";
+  if (scopes.length === 0) {
+    const isOpen = security.some((one) => Object.keys(one).length === 0);
+    return isOpen ? "Open to everyone." : "Where tokens are asked for: one of any scope.";
+  }
   const isInQuery = security.some((one) => Object.keys(one).some((name) => name.includes("query")));
   const place = isInQuery ? ", also as <code>?token=</code>" : "";
   return `Where tokens are asked for: scope <code>${text(scopes.join(", "))}</code>${place}.`;

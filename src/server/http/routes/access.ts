@@ -7,7 +7,7 @@ export function accessRoutes(context: ServerContext): Route[] {
     {
       method: "GET",
       path: "/api/access",
-      access: "subscribe",
+      access: "any",
       doc: {
         group: "Clients",
         summary: "Tell what the token that is sent allows, and until when",

@@ -30,6 +30,33 @@ export function loginRoutes({ loginCodes }: ServerContext): Route[] {
     },
     {
       method: "POST",
+      path: "/api/logout",
+      access: "any",
+      doc: {
+        group: "For people",
+        summary: "Take back the token that is sent, where it is one that a link was exchanged for",
+        description: "Other tokens stay as they are: they are not the page's own.",
+        answers: {
+          200: {
+            description: "Whether it was taken back.",
+            content: {
+              "application/json": {
+                schema: {
+                  type: "object",
+                  properties: { revoked: { type: "boolean" } },
+                  required: ["revoked"],
+                },
+              },
+            },
+          },
+        },
+      },
+      async handle(c, grant) {
+        return c.json({ revoked: grant !== null && ((await loginCodes?.revoke(grant)) ?? false) });
+      },
+    },
+    {
+      method: "POST",
       path: "/api/login",
       access: "open",
       doc: {

@@ -14,7 +14,7 @@ const QUEUE_BYTES = 64 * 1024;
 const FOLLOW: RouteDoc = {
   group: "Events",
   summary: "Follow the events as they come (Server-Sent Events)",
-  description: `Unnamed messages, each with one event's JSON; the id is \`epoch:seq\`. A reader that comes again with it in \`Last-Event-ID\`, as browsers do, misses nothing. What the log no longer holds is said in a message named \`history_gap\`. A comment comes every ${KEEP_ALIVE_MS / 1000} seconds.`,
+  description: `Unnamed messages, each with one event's JSON; the id is \`epoch:seq\`. A reader that comes again with it in \`Last-Event-ID\`, as browsers do, misses nothing. What the log no longer holds is said in a message named \`history_gap\`, and that the token is good no longer in a last one named \`error\`. A comment comes every ${KEEP_ALIVE_MS / 1000} seconds.`,
   parameters: [
     ...FILTER_PARAMETERS,
     AFTER,
@@ -80,7 +80,10 @@ export function streamRoutes({ hub, access, limits }: ServerContext): Route[] {
             const seq = subscription.catchingUpFrom ?? hub.position().last_seq;
             write(`: keep-alive\nid: ${epoch}:${seq}\n\n`);
           }, KEEP_ALIVE_MS);
-          const unwatch = access.watch(grant, () => end());
+          const unwatch = access.watch(grant, (reason) => {
+            write(`event: error\ndata: ${JSON.stringify(reason.toBody())}\n\n`);
+            end();
+          });
           end = () => {
             end = () => {};
             unwatch();
