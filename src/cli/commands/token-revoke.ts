@@ -8,7 +8,7 @@ import type { Command } from "../tree.ts";
 
 export default {
   description:
-    "Take access tokens back; they are refused at once, and what they have opened is closed within two seconds",
+    "Take access tokens back; refused within a quarter of a second, and what they have opened is closed within two",
   args: {
     token: {
       type: "positional",
