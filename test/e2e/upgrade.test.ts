@@ -123,6 +123,15 @@ describe("upgrade", () => {
     expect(JSON.parse(history).events.map(({ type }: { type: string }) => type)).toEqual(["before", "after"]);
   });
 
+  test("names the secrets that its server had by flags, and does not have any more", async () => {
+    const user = installed();
+    await start(user, "--set", "token=a-token-of-the-team");
+    const { exitCode, stderr } = await user.upgrade();
+    expect(exitCode).toBe(0);
+    expect(stderr).toContain("Warning: token was given on the command line or by a variable");
+    expect(stderr).not.toContain("a-token-of-the-team");
+  });
+
   test("has nothing to do when this is the newest, and says with --check when it is not", async () => {
     const user = installed();
     const check = await user.upgrade("--check", "--json");

@@ -6,6 +6,7 @@ import { instancePorts } from "../../daemon/instance.ts";
 import type { Mode } from "../../service/manager.ts";
 import { isSameFile } from "../../service/program.ts";
 import { serviceRunning } from "../../service/service.ts";
+import { printError } from "../output.ts";
 import { machineOf, restartByService } from "../service.ts";
 import { runProgram } from "./run-program.ts";
 
@@ -76,5 +77,8 @@ export async function restartServer(program: string, server: RunningServer): Pro
   const address = ["--state-dir", stateDir, "--port", `${port}`];
   // Its own flags as well: once it is stopped, nobody else remembers them.
   const { exitCode, stderr } = await runProgram([program, "restart", ...args, ...address, "--json"]);
-  return exitCode === 0 ? null : (stderr.trim().split("\n")[0] ?? "").replace(/^Error: /, "");
+  // What the new server has not, such as a secret that nobody but the old one knew.
+  for (const line of stderr.split("\n")) if (line.startsWith("Warning: ")) printError(line);
+  const [problem = ""] = stderr.split("\n").filter((line) => line !== "" && !line.startsWith("Warning: "));
+  return exitCode === 0 ? null : problem.replace(/^Error: /, "");
 }
