@@ -1,12 +1,13 @@
 /** What somebody who starts a server should know: who reaches it, who reads along, and what does not guard it. */
 import { statSync } from "node:fs";
-import { hostname, networkInterfaces } from "node:os";
+import { hostname } from "node:os";
 import { DASHBOARD_TOKEN, readTokens } from "../auth/token-file.ts";
 import { asksForTokens, weakSecrets } from "../config/access.ts";
 import { processEnv } from "../config/env.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { configFiles, tokenPaths } from "../config/paths.ts";
 import type { Config } from "../config/schema.ts";
+import { ownAddresses } from "../daemon/own-addresses.ts";
 import { displayUrl, isLoopbackHost } from "../protocol/hosts.ts";
 
 export interface Note {
@@ -109,8 +110,7 @@ function keyNotes({ tls_key: path }: Config): Note[] {
 /** Where others reach a server that is bound to a host. */
 function addressesOf(host: string): string[] {
   if (host !== "0.0.0.0" && host !== "::" && host !== "[::]") return [host];
-  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  const others = all.filter(({ internal, address }) => !internal && !address.startsWith("fe80:"));
+  const others = ownAddresses().filter(({ internal, address }) => !internal && !address.startsWith("fe80:"));
   const reachable = others.filter(({ family }) => family === "IPv4" || host !== "0.0.0.0");
   return reachable.length === 0 ? [hostname()] : reachable.map(({ address }) => address);
 }

@@ -1,5 +1,4 @@
 /** Tells what is behind a port: our server, one that hangs, a stranger, or nothing. Files are hints, never proof. */
-import { networkInterfaces } from "node:os";
 import { type Endpoint, probe, type Probe } from "../client/http.ts";
 import { serverPaths } from "../config/paths.ts";
 import { isLocked } from "../log/lock.ts";
@@ -8,6 +7,7 @@ import type { Health } from "../protocol/messages.ts";
 import { endpointOf, isOverheard, otherEndpoint, rememberScheme, type ServerAddress } from "./endpoint.ts";
 import { type Instance, type InstanceFile, readInstance, removeInstance } from "./instance.ts";
 import { findPortHolder, type PortHolder } from "./port-holder.ts";
+import { ownAddresses } from "./own-addresses.ts";
 import { isSameProcess } from "./process.ts";
 
 export type { ServerAddress } from "./endpoint.ts";
@@ -125,8 +125,7 @@ export function mayBeSignalled(found: Found & { state: "running" | "guarded" }, 
 
 function isHere(url: string): boolean {
   const host = new URL(url).hostname.replace(/^\[|\]$/g, "");
-  const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  return isLoopbackHost(host) || own.some(({ address }) => address === host);
+  return isLoopbackHost(host) || ownAddresses().some(({ address }) => address === host);
 }
 
 /** A lock file that is damaged is nobody's lock. */
