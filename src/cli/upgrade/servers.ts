@@ -78,7 +78,8 @@ export async function restartServer(program: string, server: RunningServer): Pro
   // Its own flags as well: once it is stopped, nobody else remembers them.
   const { exitCode, stderr } = await runProgram([program, "restart", ...args, ...address, "--json"]);
   // What the new server has not, such as a secret that nobody but the old one knew.
-  for (const line of stderr.split("\n")) if (line.startsWith("Warning: ")) printError(line);
-  const [problem = ""] = stderr.split("\n").filter((line) => line !== "" && !line.startsWith("Warning: "));
+  const lines = stderr.split("\n");
+  for (const line of lines) if (line.startsWith("Warning: ")) printError(line);
+  const problem = lines.find((line) => line !== "" && !line.startsWith("Warning: ")) ?? "";
   return exitCode === 0 ? null : problem.replace(/^Error: /, "");
 }
