@@ -4,7 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Grant } from "./access.ts";
-import { addToken, DASHBOARD_TOKEN, hashToken, removeTokens } from "./token-file.ts";
+import { addToken, hashToken, readTokens, removeTokens } from "./token-file.ts";
 import type { Scope } from "./scopes.ts";
 
 export interface LoginCodes {
@@ -30,7 +30,8 @@ export const CODE_PREFIX = "cml_";
 const CODE_BYTES = 32;
 const CODE_MS = 60_000;
 const TOKEN_MS = 30 * 86_400_000;
-/** Under which the tokens of pages are listed. */
+/** Under which the tokens of pages are listed; what they are, their `origin` tells. */
+const NAME = "dashboard";
 /** Codes that have not been used, at most; the oldest are forgotten first. */
 const MAX_CODES = 100;
 
@@ -67,21 +68,21 @@ export function createLoginCodes(path: string, now: () => number = Date.now): Lo
       const scopes = [...granted];
       const expiresAt = Math.min(now() + TOKEN_MS, end ?? Infinity);
       const { token } = await addToken(path, {
-        name: DASHBOARD_TOKEN,
+        name: NAME,
         scopes,
         expiresAt,
         now: now(),
         parent: entry.asker.id,
         origin: entry.asker.name,
-        inPlaceOf: ({ name, expires_at }) =>
-          name === DASHBOARD_TOKEN && expires_at !== null && Date.parse(expires_at) <= now(),
+        inPlaceOf: ({ origin, expires_at }) =>
+          origin !== undefined && expires_at !== null && Date.parse(expires_at) <= now(),
       });
       return { token, scopes, expiresAt };
     },
 
-    async revoke({ name, id }) {
-      if (name !== DASHBOARD_TOKEN || id === undefined) return false;
-      return (await removeTokens(path, id)).length > 0;
+    async revoke({ id }) {
+      const own = readTokens(path).find((token) => token.id === id && token.origin !== undefined);
+      return own !== undefined && (await removeTokens(path, own.id)).length > 0;
     },
   };
 }

@@ -16,6 +16,7 @@ import {
 import { dirname } from "node:path";
 import { isScope, type Scope } from "./scopes.ts";
 import { isObject } from "../protocol/event.ts";
+import { HintedError } from "../protocol/hinted-error.ts";
 
 export interface TokenRecord {
   /** By which it is listed and revoked; says nothing of the token. */
@@ -30,25 +31,15 @@ export interface TokenRecord {
   expires_at: string | null;
   /** The id of the one by which it was asked for; they are taken back together. */
   parent?: string;
-  /** What the credential was called by which it was asked for. */
+  /** What the credential was called by which a page asked for it, by a link; others have none. */
   origin?: string;
 }
 
 /** The file cannot be used; the message says why. Nobody gets in by it then. */
-export class TokenFileError extends Error {
-  readonly hint: string;
-
-  constructor(message: string, hint: string) {
-    super(message);
-    this.name = "TokenFileError";
-    this.hint = hint;
-  }
-}
+export class TokenFileError extends HintedError {}
 
 /** By which a leaked token is recognised, by people and by scanners. */
 export const TOKEN_PREFIX = "cms_";
-/** The name of those that a page gets by a link. */
-export const DASHBOARD_TOKEN = "dashboard";
 const TOKEN_BYTES = 32;
 const ID_BYTES = 4;
 const LOCK_WAIT_MS = 3000;

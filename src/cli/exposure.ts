@@ -1,7 +1,7 @@
 /** What somebody who starts a server should know: who reaches it, who reads along, and what does not guard it. */
 import { statSync } from "node:fs";
 import { hostname } from "node:os";
-import { DASHBOARD_TOKEN, readTokens } from "../auth/token-file.ts";
+import { readTokens } from "../auth/token-file.ts";
 import { asksForTokens, weakSecrets } from "../config/access.ts";
 import { processEnv } from "../config/env.ts";
 import type { LoadedConfig } from "../config/load.ts";
@@ -80,8 +80,7 @@ function madeTokens({ state_dir }: Config): number {
   try {
     const now = Date.now();
     return readTokens(tokenPaths(state_dir).tokens).filter(
-      ({ name, parent, expires_at: end }) =>
-        name !== DASHBOARD_TOKEN && parent === undefined && (end === null || Date.parse(end) > now),
+      ({ origin, expires_at: end }) => origin === undefined && (end === null || Date.parse(end) > now),
     ).length;
   } catch {
     // The server and doctor tell of it.

@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect, connectLater } from "../support/clients.ts";
 import { eventually } from "../support/eventually.ts";
+import { addToken } from "../../src/auth/token-file.ts";
+import { tokenPaths } from "../../src/config/paths.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { startTestServer } from "../support/server.ts";
 import { connect as connectTcp } from "node:net";
@@ -49,6 +51,21 @@ describe("events a second", () => {
     expect(acks.find(({ ok }) => !ok).error).toMatchObject({ code: "rate_limited" });
     expect(await other.socket.emitWithAck("claude_event", {})).toMatchObject({ ok: true });
     expect((await server.get("/api/events?limit=0")).body.total_available).toBe(stored.length + 1);
+  });
+
+  test("each token has its own, also where several have one name", async () => {
+    const directory = temporaryDirectory();
+    const { tokens: path } = tokenPaths(directory);
+    const make = async () =>
+      (await addToken(path, { name: "unnamed", scopes: ["publish"], expiresAt: null })).token;
+    const [one, other] = [await make(), await make()];
+    const { post } = await startTestServer({ auth: "on", state_dir: directory, max_events_per_second: "5" });
+    const batch = Array.from({ length: 500 }, (_, n) => ({ n }));
+    const send = (token: string) =>
+      post("/api/events", batch, { headers: { Authorization: `Bearer ${token}` } });
+    expect([(await send(one)).status, (await send(one)).status, (await send(other)).status]).toEqual([
+      200, 429, 200,
+    ]);
   });
 
   test("there is none on loopback", async () => {

@@ -61,7 +61,7 @@ test("with a token go those that pages got by its links, and theirs, and nobody 
 test("logging out takes back a page's own token, and no other", async () => {
   const server = await guarded();
   const path = tokenPaths(server.config.state_dir).tokens;
-  const { token: made } = await addToken(path, { name: "ci", scopes: ["publish"], expiresAt: null });
+  const { token: made } = await addToken(path, { name: "dashboard", scopes: ["publish"], expiresAt: null });
   const [own, others] = [await server.login(await server.link()), await server.login(await server.link())];
   expect(readTokens(path).map(({ origin }) => origin)).toEqual([undefined, "local", "local"]);
   const logOut = async (token: string) => (await server.post("/api/logout", "", bearer(token))).body;

@@ -5,8 +5,8 @@ import { parseExactJson } from "../../../protocol/json.ts";
 import type { IngestResult } from "../../../protocol/messages.ts";
 import { parseHistoryQuery } from "../../../protocol/query.ts";
 import type { ServerContext } from "../../context.ts";
-import { senderOf } from "../sender.ts";
-import { invalidJson, isUnreadable, parseJson, readText } from "../body.ts";
+import { takeEvents } from "../taking.ts";
+import { invalidJson, isUnreadable, parseJson } from "../body.ts";
 import { HISTORY_PARAMETERS } from "../api/parameters.ts";
 import { jsonAnswer, type Route, type RouteDoc } from "../route.ts";
 
@@ -83,29 +83,22 @@ const READ: RouteDoc = {
 };
 
 export function eventRoutes(context: ServerContext): Route[] {
-  const { hub, limits } = context;
+  const { hub } = context;
   return [
     {
       method: "POST",
       path: "/api/events",
       access: "publish",
       doc: STORE,
-      async handle(c, grant) {
-        try {
-          if (!context.isReady()) throw new CodedError("not_ready");
-          const text = await readText(c.req.raw, MAX_BODY_BYTES);
-          const sender = () => senderOf(c, grant, context);
-          // Who may send nothing now is not read either.
-          limits.events(sender, 0);
+      handle: (c, grant) =>
+        takeEvents(c, { grant, maxBytes: MAX_BODY_BYTES }, context, async ({ text, limit }) => {
+          // Of who may send nothing now nothing is parsed either.
+          limit(0);
           const body = parseBody(text, c.req.header("content-type") ?? "");
-          limits.events(sender, Array.isArray(body) ? body.length : 1);
+          limit(Array.isArray(body) ? body.length : 1);
           const appended = Array.isArray(body) ? await hub.publishBatch(body) : [await hub.publish(body)];
           return Response.json(summary(appended));
-        } catch (error) {
-          if (error instanceof CodedError) hub.countError();
-          throw error;
-        }
-      },
+        }),
     },
     {
       method: "GET",

@@ -4,8 +4,8 @@ import { hookEvent } from "../../../protocol/hook-event.ts";
 import { isPayload, rawPayload } from "../../../protocol/hook-payload.ts";
 import { shortenToFit } from "../../../protocol/shorten.ts";
 import type { ServerContext } from "../../context.ts";
-import { parseJson, readText } from "../body.ts";
-import { senderOf } from "../sender.ts";
+import { parseJson } from "../body.ts";
+import { takeEvents } from "../taking.ts";
 import type { Route, RouteDoc } from "../route.ts";
 
 /** As much as `hook` reads. */
@@ -42,33 +42,24 @@ const TAKE: RouteDoc = {
 
 /** Claude Code's own `http` hooks: the payload comes as it is, and any answer with a body would be read as a decision. */
 export function hookRoutes(context: ServerContext): Route[] {
-  const { hub, limits } = context;
+  const { hub } = context;
   return [
     {
       method: "POST",
       path: "/api/hooks/claude",
       access: "publish",
       doc: TAKE,
-      async handle(c, grant) {
-        try {
-          if (!context.isReady()) throw new CodedError("not_ready");
-          const text = await readText(c.req.raw, MAX_BODY_BYTES);
-          limits.events(() => senderOf(c, grant, context), 1);
+      handle: (c, grant) =>
+        takeEvents(c, { grant, maxBytes: MAX_BODY_BYTES }, context, async ({ text, limit }) => {
+          limit(1);
           const value = parseJson(text);
           if (!isObject(value)) throw new CodedError("invalid_hook");
           // Nested too deeply for an event: kept as `hook` keeps it.
           const payload = isPayload(value) ? value : rawPayload(text);
-          await hub.publish(
-            shortenToFit(hookEvent(payload, Date.now()), context.maxEventBytes),
-            undefined,
-            "hook",
-          );
+          const event = shortenToFit(hookEvent(payload, Date.now()), context.maxEventBytes);
+          await hub.publish(event, undefined, "hook");
           return c.body(null, 204);
-        } catch (error) {
-          if (error instanceof CodedError) hub.countError();
-          throw error;
-        }
-      },
+        }),
     },
   ];
 }
