@@ -16,17 +16,10 @@ import {
   type Stats,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { HintedError } from "./protocol/hinted-error.ts";
 
 /** It is not certain that nobody else has a hand in it. */
-export class NotPrivateError extends Error {
-  readonly hint: string;
-
-  constructor(message: string, hint: string) {
-    super(message);
-    this.name = "NotPrivateError";
-    this.hint = hint;
-  }
-}
+export class NotPrivateError extends HintedError {}
 
 const OTHERS_MAY_WRITE = 0o022;
 

@@ -9,9 +9,9 @@ import {
   ensurePrivateDirectory,
   ensurePrivateFile,
   mayOthersWrite,
-  NotPrivateError,
   refuseLinks,
 } from "./private-files.ts";
+import { HintedError } from "./protocol/hinted-error.ts";
 
 export interface StateDir {
   paths: ServerPaths;
@@ -20,15 +20,7 @@ export interface StateDir {
 }
 
 /** The directory cannot be used; the message says why and what to do. */
-export class StateDirError extends Error {
-  readonly hint: string;
-
-  constructor(message: string, hint: string) {
-    super(message);
-    this.name = "StateDirError";
-    this.hint = hint;
-  }
-}
+export class StateDirError extends HintedError {}
 
 export interface StateDirOptions {
   /** The configured name; null keeps the one in the directory, or makes one. */
@@ -37,7 +29,7 @@ export interface StateDirOptions {
   persistent: boolean;
 }
 
-/** Opens `<stateDir>/<port>/` for one server; throws a `StateDirError`, also when others have a hand in it. */
+/** Opens `<stateDir>/<port>/` for one server; throws a `StateDirError`, or a `NotPrivateError` when others have a hand in it. */
 export function openStateDir(
   stateDir: string,
   port: number,
@@ -65,8 +57,7 @@ export function openStateDir(
     }
     return { paths, serverId: serverId ?? keptServerId(paths.serverId), release };
   } catch (error) {
-    if (error instanceof StateDirError) throw error;
-    if (error instanceof NotPrivateError) throw new StateDirError(error.message, error.hint);
+    if (error instanceof HintedError) throw error;
     throw new StateDirError(
       `Cannot use the state directory ${paths.directory}: ${(error as Error).message}`,
       "Make sure there is room and it may be written, or name another one: --state-dir DIR",

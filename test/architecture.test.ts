@@ -111,12 +111,12 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "private-files.ts",
-    may: [],
+    may: ["protocol/hinted-error.ts"],
     because: "what is private is so for a server, its commands and its hooks alike",
   },
   {
     room: "state-dir.ts",
-    may: ["config", "log/lock.ts", "private-files.ts"],
+    may: ["config", "log/lock.ts", "private-files.ts", "protocol/hinted-error.ts"],
     because: "a server's directory is opened before there is a server",
   },
   {
@@ -127,12 +127,14 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   { room: "logging.ts", may: [], because: "everything logs, so logging depends on nothing" },
   {
     room: "release",
-    may: [],
+    may: ["protocol/hinted-error.ts"],
     because: "what a release is called is known to builds and installers as well as to the program",
   },
   {
     room: "service",
-    may: ["config/env.ts", "config/paths.ts", "hooks/settings/program.ts", "release"],
+    may: "config/env.ts config/paths.ts hooks/settings/program.ts protocol/hinted-error.ts release".split(
+      " ",
+    ),
     because: "a service manager is told what to run, by a path that lasts; that needs nothing of what is run",
   },
   {

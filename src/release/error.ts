@@ -1,10 +1,4 @@
-/** A release that cannot be had or used; the message says why, and the hint what to do. */
-export class ReleaseError extends Error {
-  readonly hint: string;
+import { HintedError } from "../protocol/hinted-error.ts";
 
-  constructor(message: string, hint: string) {
-    super(message);
-    this.name = "ReleaseError";
-    this.hint = hint;
-  }
-}
+/** A release that cannot be had or used; the message says why, and the hint what to do. */
+export class ReleaseError extends HintedError {}

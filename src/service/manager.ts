@@ -1,5 +1,6 @@
 /** What every service manager can be asked for, and the failure all of them report with. */
 import type { Ran, Run } from "./tool.ts";
+import { HintedError } from "../protocol/hinted-error.ts";
 
 export type Mode = "user" | "system";
 
@@ -45,15 +46,7 @@ export interface ServiceManager {
 }
 
 /** What could not be done with the service; the hint says what to do next. */
-export class ServiceError extends Error {
-  readonly hint: string;
-
-  constructor(message: string, hint: string) {
-    super(message);
-    this.name = "ServiceError";
-    this.hint = hint;
-  }
-}
+export class ServiceError extends HintedError {}
 
 /** Runs a tool that has to succeed. */
 export function mustRun(run: Run, command: string, args: readonly string[], hint: string): Ran {

@@ -590,12 +590,45 @@ describe("what the commands say", () => {
     const long = await user.run(["status", "-v", ...args]);
     for (const word of ["release", "Socket.IO", "executable", "state", "memory", "history", "last errors"])
       expect(long.stdout).toContain(word);
+    const { checks } = (await (await fetch(`http://127.0.0.1:${port}/health`)).json()) as {
+      checks: { name: string; status: string }[];
+    };
+    for (const name of [
+      "log",
+      "log_file",
+      "disk",
+      "lag",
+      "spool",
+      "event_loop",
+      "memory",
+      "errors",
+      "clock",
+    ]) {
+      expect(checks).toContainEqual(expect.objectContaining({ name }));
+      expect(long.stdout).toMatch(new RegExp(`^ +(checks +)?${name} +(healthy|degraded)`, "m"));
+    }
     const json = JSON.parse((await user.run(["status", "-v", "--json", ...args])).stdout);
     expect(json).toMatchObject({ schema: 1, running: true, pid, stats: { events: { total_processed: 1 } } });
     expect(JSON.parse((await user.run(["health", "--json", ...args])).stdout)).toMatchObject({
       schema: 1,
       status: "healthy",
     });
+  });
+
+  test("POST /api/admin/shutdown ends it as SIGTERM does", async () => {
+    const { user, port, args } = await started();
+    await fetch(`http://127.0.0.1:${port}/api/events`, { method: "POST", body: "{}" });
+    const child = await user.spawn(["serve", "--port", `${await freePort()}`, "--auth", "on"]);
+    const [, own = ""] = /Ready at (\S+)/.exec(await readUntil(child.stdout, "Try:")) ?? [];
+    const token = readFileSync(join(user.stateDir, "local-token"), "utf8").trim();
+    const ask = (headers: Record<string, string>) =>
+      fetch(`${own}/api/admin/shutdown`, { method: "POST", headers });
+    expect((await ask({})).status).toBe(401);
+    expect((await ask({ Authorization: `Bearer ${token}` })).status).toBe(202);
+    expect(await child.exited).toBe(0);
+    expect(existsSync(join(user.stateDir, new URL(own).port, "server.json"))).toBe(false);
+    // The other one goes on.
+    expect((await user.run(["status", ...args])).exitCode).toBe(0);
   });
 
   test("--json says that none runs, too", async () => {
