@@ -19,16 +19,19 @@ export interface EventLog {
    *
    * @param origins for each event the subscriber it came from, which a log with `follow` brings back with it
    */
-  append(
-    batch: readonly PendingEvent[],
-    origins?: readonly (string | undefined)[],
-  ): Promise<AppendedEvent[]>;
+  append(batch: readonly PendingEvent[], origins?: readonly (string | undefined)[]): Promise<AppendedEvent[]>;
 
   /**
    * A log that others write to as well tells its one follower of everything that is stored; one without it is written
    * to by nobody else, and what `append` returns is all there is. To be called at once, before anything is appended.
    */
   follow?(follower: LogFollower): void;
+
+  /**
+   * Resolves once all that anybody had stored when it was asked has been told to the follower, and in any case within
+   * half a second: clients wait for it, whose position another node has reached and this one maybe not yet.
+   */
+  settle?(): Promise<void>;
 
   /** The events that follow a seq, oldest first, up to so many characters of JSON; at least one if there is any. */
   readAfter(seq: number, maxChars: number): Promise<{ first_seq: number; events: StoredEvent[] }>;
