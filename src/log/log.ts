@@ -19,10 +19,7 @@ export interface EventLog {
    *
    * @param origins for each event the subscriber it came from, which a log with `follow` brings back with it
    */
-  append(
-    batch: readonly PendingEvent[],
-    origins?: readonly (string | undefined)[],
-  ): Promise<AppendedEvent[]>;
+  append(batch: readonly PendingEvent[], origins?: readonly (string | undefined)[]): Promise<AppendedEvent[]>;
 
   /**
    * A log that others write to as well tells its one follower of everything that is stored; one without it is written
