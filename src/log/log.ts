@@ -37,7 +37,8 @@ export interface EventLog {
    * Between a part with `more` and one without, and for `IMPORT_PAUSE_MS` after the last one when none follows, `append`
    * refuses with `log_unavailable`, on every node of a log with several. Retention holds as ever: what goes beyond it is
    * trimmed. A log with `follow` tells of the events as of any others, without an origin, before `restore` resolves, and
-   * of an epoch only where the current one has another name; its other nodes answer `locate` and `epochs` by the new list once they have told of the events.
+   * of an epoch only where the current one has another name then; its other nodes answer `locate` and `epochs` by the
+   * new list once they have told of the events.
    *
    * Rejects with `history_refused` when it does not continue this log, `log_unavailable` when it may be tried again.
    */
