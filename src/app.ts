@@ -1,7 +1,9 @@
 /** The composition root: configuration in, a running server out. Nothing here but the order of things. */
 import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
 import { openAccess } from "./access.ts";
 import { createOriginGuard } from "./auth/origin.ts";
+import type { Cluster } from "./cluster/cluster.ts";
 import type { ServerPaths } from "./config/paths.ts";
 import type { Config } from "./config/schema.ts";
 import { readTls, type Tls } from "./config/tls.ts";
@@ -20,6 +22,7 @@ import { createFaces } from "./server/faces.ts";
 import { createLimits } from "./server/limits.ts";
 import { createRefusals } from "./server/refusals.ts";
 import { listen, type Listener } from "./server/server.ts";
+import { aboutSelf, answerPeer } from "./server/whole.ts";
 import { createCertificate } from "./server/tls.ts";
 import { openStateDir, type StateDir } from "./state-dir.ts";
 import { RELEASE_VERSION } from "./version.ts";
@@ -53,6 +56,8 @@ export interface App {
   /** Ends everything in order; every call gets the same promise. */
   stop(): Promise<void>;
 }
+
+const JOINING: HealthCheck = { name: "cluster", status: "healthy", message: "it is joining the others" };
 
 /** Starts a server; throws a `ConfigError` for certificates that cannot be used, Bun's listen error, a `StateDirError`, or what the log says, with nothing left behind. */
 export async function createApp(options: AppOptions): Promise<App> {
@@ -144,9 +149,11 @@ async function assemble(
   let guard = createOriginGuard(config);
   let ready = true;
   let stopping: Promise<void> | null = null;
+  let cluster: Cluster | null = null;
   health.watch(hub, {
     tokens: guarding.check,
     ...(certificate ? { tls: certificate.check } : {}),
+    ...(config.redis_url === null ? {} : { cluster: () => cluster?.check() ?? JOINING }),
     ...checks,
   });
 
@@ -169,6 +176,7 @@ async function assemble(
     recoveries: health.recoveries,
     loopDelays: health.loopDelays,
     certificateExpiresAt: () => certificate?.expiresAt() ?? Infinity,
+    cluster: () => cluster,
   };
   listener.attach({
     ...createFaces(context, config, { publish: listener.publish, logging }),
@@ -176,6 +184,16 @@ async function assemble(
   });
 
   const url = displayUrl(config.host, listener.port, tls ? "https" : "http");
+  if (config.redis_url !== null) {
+    const { openCluster } = await import("./cluster/cluster.ts");
+    const place = { instance, url: nodeUrl(config.host, url) };
+    cluster = await openCluster({
+      url: config.redis_url,
+      about: () => aboutSelf(context, place),
+      answer: (topic, payload) => answerPeer(context, topic, payload),
+      onError: (error) => logger.debug("another server cannot be asked", { error: String(error) }),
+    });
+  }
   logger.info("listening", { url, pid: process.pid, server_id: serverId, version: RELEASE_VERSION });
 
   /** Nothing new in, everything accepted acknowledged, clients told, log closed; the lock goes last. */
@@ -187,6 +205,7 @@ async function assemble(
       await endReplay();
       await hub.drain();
       await listener.stop();
+      await cluster?.close();
       refusals.close();
       access.close();
       await hub.close();
@@ -219,4 +238,12 @@ async function assemble(
     },
     stop: () => (stopping ??= shutDown()),
   };
+}
+
+/** Where other machines find a server that listens on all addresses, as far as it knows. */
+function nodeUrl(host: string, url: string): string {
+  if (!["0.0.0.0", "::", "[::]"].includes(host)) return url;
+  const there = new URL(url);
+  there.hostname = hostname();
+  return there.origin;
 }
