@@ -70,7 +70,12 @@ export interface Posted {
 }
 
 /** Posts a body again and again, for a while that does not count and then for one that does. */
-export async function post(subject: Subject, connections: number, body: object): Promise<Posted> {
+export async function post(
+  subject: Subject,
+  connections: number,
+  body: object,
+  measuredSeconds = SECONDS,
+): Promise<Posted> {
   const script = join(temporaryDirectory(), "post.lua");
   writeFileSync(
     script,
@@ -87,5 +92,5 @@ export async function post(subject: Subject, connections: number, body: object):
     return { requests: figure(/(\d+) requests in/), perSecond: figure(/Requests\/sec:\s+([\d.]+)/), cpu };
   };
   await run(WARM_UP_SECONDS);
-  return run(SECONDS);
+  return run(measuredSeconds);
 }
