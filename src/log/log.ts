@@ -16,8 +16,16 @@ export interface EventLog {
   /**
    * Stores a batch in its order and gives every event its `seq`. Resolves once all of them are stored as
    * safely as the log promises; rejects when none of them is, with `log_unavailable` when it may be tried again.
+   *
+   * @param origins for each event the subscriber it came from, which a log with `follow` brings back with it
    */
-  append(batch: readonly PendingEvent[]): Promise<AppendedEvent[]>;
+  append(batch: readonly PendingEvent[], origins?: readonly (string | undefined)[]): Promise<AppendedEvent[]>;
+
+  /**
+   * A log that others write to as well tells its one follower of everything that is stored; one without it is written
+   * to by nobody else, and what `append` returns is all there is. To be called at once, before anything is appended.
+   */
+  follow?(follower: LogFollower): void;
 
   /** The events that follow a seq, oldest first, up to so many characters of JSON; at least one if there is any. */
   readAfter(seq: number, maxChars: number): Promise<{ first_seq: number; events: StoredEvent[] }>;
@@ -28,6 +36,24 @@ export interface EventLog {
   size(): LogSize;
   check(): HealthCheck;
   close(): Promise<void>;
+}
+
+/** Who is told what becomes of a log that others write to as well. Its functions must not throw. */
+export interface LogFollower {
+  /**
+   * Events as they follow each other, without a hole, each once, and readable from the log. What was appended here is
+   * told of before `append` resolves.
+   *
+   * @param origins what `append` was given, for events that were appended here
+   */
+  onStored(events: readonly StoredEvent[], origins: readonly (string | undefined)[]): void;
+  /** Events up to this seq were trimmed before they could be read: `onStored` goes on behind it. */
+  onSkipped(seq: number): void;
+  /**
+   * A later epoch has begun. When its `start_seq` is less than what was told, what came after it is lost for good, and
+   * those seqs come again with other events; else every position stays good, and only its name is another.
+   */
+  onEpoch(epoch: Epoch): void;
 }
 
 export interface LogSize {

@@ -3,7 +3,7 @@
  * for what is removed is written down first: then this place is given to the log.
  */
 import { randomBytes } from "node:crypto";
-import { existsSync, promises, renameSync, rmSync, statfsSync } from "node:fs";
+import { closeSync, existsSync, openSync, renameSync, rmSync, statfsSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 
 /** The write-ahead log at its usual size, and as much again for what a batch takes. */
@@ -15,7 +15,6 @@ const PIECE_BYTES = 1024 * 1024;
 
 export function createReserve(path: string) {
   const file = `${path}.reserve`;
-  let isBeingMade = false;
   const free = () => {
     try {
       const { bavail, bsize } = statfsSync(dirname(path));
@@ -33,17 +32,17 @@ export function createReserve(path: string) {
     exists: () => existsSync(file),
     /** Whether there is none, nor a place for it. */
     isMissed: () => !existsSync(file) && !isPlenty(),
-    /** Takes its place where there is plenty. */
-    async take(): Promise<void> {
-      if (isBeingMade || existsSync(file) || !isPlenty()) return;
-      isBeingMade = true;
+    /**
+     * Takes its place where there is plenty. Some milliseconds are spent on it at one go: half of it, and open, it would
+     * hold a place that cannot be given back.
+     */
+    take(): void {
+      if (existsSync(file) || !isPlenty()) return;
       try {
-        await write(`${file}.new`);
+        write(`${file}.new`);
         renameSync(`${file}.new`, file);
       } catch {
         rmSync(`${file}.new`, { force: true });
-      } finally {
-        isBeingMade = false;
       }
     },
     /** Gives it back; false where there was none. */
@@ -51,14 +50,15 @@ export function createReserve(path: string) {
   };
 }
 
-/** Closes it for certain: what is open keeps its place when it is removed. */
-async function write(path: string): Promise<void> {
-  const handle = await promises.open(path, "w", 0o600);
+function write(path: string): void {
+  const descriptor = openSync(path, "w", 0o600);
   try {
     const piece = randomBytes(PIECE_BYTES);
-    for (let left = RESERVE_BYTES; left > 0; left -= PIECE_BYTES) await handle.write(piece);
+    for (let left = RESERVE_BYTES; left > 0; left -= PIECE_BYTES) {
+      if (writeSync(descriptor, piece) < PIECE_BYTES) throw new Error("it does not fit");
+    }
   } finally {
-    await handle.close();
+    closeSync(descriptor);
   }
 }
 

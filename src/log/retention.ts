@@ -47,6 +47,8 @@ const MARGIN_BYTES = 256 * 1024;
 /** Looks after which the reserve is taken, and between two attempts. */
 const FIRST_LOOKS = 2;
 const LOOKS = 60;
+/** What is written before a removal frees any: some nodes of the index for search. */
+const REMOVAL_PAGES = 64;
 /** As many as SQLite can have. */
 const MAX_PAGES = 4_294_967_294;
 
@@ -92,6 +94,12 @@ export function createRetention(options: RetentionOptions): Retention {
     database.run(`PRAGMA max_page_count = ${Math.max(pages, mostPages)}`);
   }
 
+  /** A little into the place that `holdSize` keeps. */
+  function growBy(more: number): void {
+    const { pages } = size.get() as { pages: number };
+    database.run(`PRAGMA max_page_count = ${pages + more}`);
+  }
+
   function tighten(): void {
     const before = held();
     limit = Math.max(FLOOR, Math.floor(before * (1 - SHARE)));
@@ -126,10 +134,17 @@ export function createRetention(options: RetentionOptions): Retention {
     }
     const needed = neededFor(chars);
     isSearchEmptied = false;
+    const wanted = hasFailed && before >= needed ? 2 * needed : needed;
     try {
-      freeBytes(hasFailed && before >= needed ? 2 * needed : needed);
+      freeBytes(wanted);
     } catch {
-      // There is not even room to remove something.
+      // Where no page is free not even the index for search can be told of a removal.
+      growBy(REMOVAL_PAGES);
+      try {
+        freeBytes(wanted);
+      } catch {
+        // There is no room at all.
+      }
     }
     checkpoint();
     return hadReserve || unusedBytes() > before;
@@ -152,7 +167,7 @@ export function createRetention(options: RetentionOptions): Retention {
         onEased();
       }
       holdSize(reserve.free());
-      if (!isHeld && looks % LOOKS === 0) void reserve.take();
+      if (!isHeld && looks % LOOKS === 0) reserve.take();
     },
   };
 }

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { addToken } from "../../src/auth/token-file.ts";
 import { type Account, account } from "../support/binary.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
@@ -123,6 +124,14 @@ describe("tokens that nobody asks for", () => {
     const { user, ours } = await userWithPort();
     const early = await ours(["token", "create", "--name", "dashboard", "--expires", "1h"]);
     expect(early.stdout).toMatch(/asks for it yet.*"auth": "on"/);
+    await ours(["token", "revoke", "dashboard"]);
+    // What a link has made for a page is nobody's who waits for the server to ask.
+    await addToken(join(user.stateDir, "tokens.json"), {
+      name: "dashboard",
+      scopes: ["subscribe"],
+      expiresAt: null,
+      origin: "local",
+    });
     expect((await ours(["start", "--auth", "on"])).stdout).not.toContain("token create");
     expect((await ours(["token", "create", "--name", "ci"])).stdout).not.toContain("yet");
     await ours(["stop"]);
