@@ -76,6 +76,11 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
 
   {
+    room: "redis",
+    may: ["protocol"],
+    because: "one folder knows how Redis is reached, whatever is kept there",
+  },
+  {
     room: "server/http/routes/dashboard.ts",
     may: [DASHBOARD_PAGE, "server/http/route.ts"],
     because: "one route serves the dashboard, and knows no more of it than that it is a text",
@@ -207,6 +212,7 @@ const OWNERS: { package: string; owners: string[] }[] = [
   // Settings of other programs are edited where they stand, so that all the rest of the file stays as it is.
   { package: "jsonc-parser", owners: ["config", "hooks/settings"] },
   { package: "bun:sqlite", owners: ["log"] },
+  { package: "ioredis", owners: ["redis"] },
   { package: "fflate", owners: ["release"] },
   { package: "bun:ffi", owners: ["daemon/sd-notify.ts", "daemon/windows-process.ts"] },
   { package: "build/dashboard.ts", owners: [DASHBOARD_PAGE] },
