@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { openAccess } from "./access.ts";
+import { createSenderOf } from "./auth/forwarded.ts";
 import { createOriginGuard } from "./auth/origin.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import type { ServerPaths } from "./config/paths.ts";
@@ -53,6 +54,8 @@ export interface App {
   localToken: string | null;
   /** Takes up what can change while the server runs. */
   reload(config: Config): void;
+  /** From now on `/ready` says that it takes no more traffic; it goes on serving until it is stopped. */
+  drain(): void;
   /** Ends everything in order; every call gets the same promise. */
   stop(): Promise<void>;
 }
@@ -68,6 +71,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     port: config.port,
     maxMessageBytes: config.max_http_buffer_size,
     tls,
+    senderOf: createSenderOf(config.trusted_proxies),
   });
   // What is open goes in the opposite order when something fails.
   await using undo = new AsyncDisposableStack();
@@ -148,6 +152,7 @@ async function assemble(
   let live = config;
   let guard = createOriginGuard(config);
   let ready = true;
+  let draining = false;
   let stopping: Promise<void> | null = null;
   let cluster: Cluster | null = null;
   health.watch(hub, {
@@ -172,6 +177,7 @@ async function assemble(
     addressOf: listener.addressOf,
     shutDown: end,
     isReady: () => ready,
+    isDraining: () => draining,
     checks: health.checks,
     recoveries: health.recoveries,
     loopDelays: health.loopDelays,
@@ -235,6 +241,10 @@ async function assemble(
       logging.reopen();
       if (certificate) certificate.renew(next);
       else if (next.tls_cert !== null) logger.warn("TLS is turned on by a restart");
+    },
+    drain() {
+      draining = true;
+      logger.info("draining", { clients: hub.clients.count() });
     },
     stop: () => (stopping ??= shutDown()),
   };

@@ -36,12 +36,14 @@ export interface ServerContext {
   loginCodes: LoginCodes | null;
   limits: Limits;
   refusals: Refusals;
-  /** The address a request comes from. */
+  /** The address a request comes from, behind a proxy that is trusted that of its client. */
   addressOf(request: Request): string;
   /** Ends the server, and the process it is all of; null where it is a part of another program. */
   shutDown: (() => void) | null;
   /** Whether the server takes traffic: false once it is stopping. */
   isReady(): boolean;
+  /** Whether it is going to stop: it still takes traffic, and wants no more of it. */
+  isDraining(): boolean;
   /** The server's checks of itself, made anew with every call. */
   checks(): HealthCheck[];
   /** What the server did by itself to get well again, and how often. */
