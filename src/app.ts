@@ -1,4 +1,5 @@
 /** The composition root: configuration in, a running server out. Nothing here but the order of things. */
+import { randomBytes } from "node:crypto";
 import { openAccess } from "./access.ts";
 import { createOriginGuard } from "./auth/origin.ts";
 import type { ServerPaths } from "./config/paths.ts";
@@ -68,7 +69,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   undo.defer(() => listener.stop());
   const state = openStateDir(config.state_dir, listener.port, {
     serverId: config.server_id,
-    persistent: config.persistent,
+    persistent: config.persistent && config.redis_url === null,
   });
   undo.defer(() => state.release());
   const app = await assemble(options, listener, tls, state, undo);
@@ -86,6 +87,7 @@ async function assemble(
 ): Promise<App> {
   const startedAt = Date.now();
   const { paths, serverId } = state;
+  const instance = randomBytes(8).toString("hex");
   const logging = createLogging({
     level: config.log_level,
     format: config.log_format,
@@ -114,8 +116,10 @@ async function assemble(
   undo.defer(() => access.close());
   const redaction = createRedaction(config);
   const hub = createHub({
-    log: openLog(config, {
+    log: await openLog(config, {
       path: paths.events,
+      mirror: paths.mirror,
+      instance,
       onHealthChange: health.report,
       onRecovery: health.recovered,
       warn: logger.warn,
@@ -124,6 +128,7 @@ async function assemble(
     maxEventBytes: config.max_http_buffer_size,
     redaction,
     onError: (error) => logger.error("delivery failed", { error: String(error) }),
+    warn: logger.warn,
   });
   undo.defer(hub.close);
 

@@ -44,6 +44,7 @@ const SYSTEM_PARTS = [
     }),
   },
   { name: "Prometheus", ...tools({ prometheus: "prometheus", promtool: "prometheus" }) },
+  { name: "Redis", ...tools({ "redis-server": "redis-server", "redis-cli": "redis-tools" }) },
   { name: "tools of packages", ...tools({ "dpkg-deb": "dpkg", rpmbuild: "rpm", lintian: "lintian" }) },
 ];
 

@@ -45,6 +45,8 @@ const START_MS = 10_000;
 const PATIENCE_MS = 2000;
 /** How long an event that is stored waits to be read again by this very node, before its sender is told. */
 const READ_BACK_MS = 1000;
+/** See `EventLog.settle`. */
+const SETTLE_MS = 500;
 const LOOK_MS = 1000;
 const RETRY = { firstMs: 100, mostMs: 2000 };
 const READ_BATCH = 1000;
@@ -391,6 +393,15 @@ function createRedisLog({
     follow(next) {
       follower = next;
       told = mirror.lastSeq();
+    },
+
+    async settle() {
+      const asked = live?.connection.state();
+      const late = Promise.withResolvers<void>();
+      const timer = setTimeout(late.resolve, SETTLE_MS);
+      // What cannot be asked now is no reason to keep anybody waiting.
+      await Promise.race([asked?.then(({ last }) => readBack(last)).catch(() => {}), late.promise]);
+      clearTimeout(timer);
     },
 
     async append(batch, origins = []) {
