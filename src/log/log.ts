@@ -61,6 +61,8 @@ export interface EventLog {
   close(): Promise<void>;
 }
 
+export type RestorableLog = EventLog & Required<Pick<EventLog, "epochs" | "restore">>;
+
 /** Who is told what becomes of a log that others write to as well. Its functions must not throw. */
 export interface LogFollower {
   /**
