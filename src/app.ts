@@ -128,6 +128,7 @@ async function assemble(
     maxEventBytes: config.max_http_buffer_size,
     redaction,
     onError: (error) => logger.error("delivery failed", { error: String(error) }),
+    warn: logger.warn,
   });
   undo.defer(hub.close);
 

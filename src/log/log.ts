@@ -50,6 +50,12 @@ export interface EventLog {
    */
   follow?(follower: LogFollower): void;
 
+  /**
+   * Resolves once all that anybody had stored when it was asked has been told to the follower, and in any case within
+   * half a second: clients wait for it, whose position another node has reached and this one maybe not yet.
+   */
+  settle?(): Promise<void>;
+
   /** The events that follow a seq, oldest first, up to so many characters of JSON; at least one if there is any. */
   readAfter(seq: number, maxChars: number): Promise<{ first_seq: number; events: StoredEvent[] }>;
 
