@@ -19,15 +19,7 @@ import type { PageRequest, Range } from "./filtered.ts";
 import { createFilterIndex } from "./filter-index.ts";
 import { createIdIndex } from "./id-index.ts";
 import { createIndexWork } from "./index-work.ts";
-import {
-  type AppendedEvent,
-  type Epoch,
-  type EventLog,
-  type RestorableLog,
-  locateIn,
-  type LogPage,
-  withinChars,
-} from "./log.ts";
+import { type AppendedEvent, type Epoch, type EventLog, locateIn, type LogPage, withinChars } from "./log.ts";
 import { planRestore, type RestorePlan } from "./restore.ts";
 import { createRetention, type RetentionOptions } from "./retention.ts";
 import { releaseReserve } from "./reserve.ts";
@@ -71,7 +63,7 @@ const INDEX_CHARS = 256 * 1024;
 const MAX_TRIES = 8;
 
 /** A log's file while it is sound: where it is damaged, its methods throw SQLite's own error. */
-export interface SqliteFile extends RestorableLog {
+export interface SqliteFile extends EventLog {
   /**
    * Stores events as they are, which have their seqs from elsewhere: one after the other, and behind all there are.
    * What lies before them is forgotten where they do not follow it.
