@@ -84,10 +84,15 @@ function invalid(why: string): CodedError {
   return new CodedError("invalid_history", why);
 }
 
+/** When it began, and something that nobody else has. Later ones of a log on Redis are to sort behind it. */
+const EPOCH = /^\d{1,15}-\w{1,32}$/;
+
 const isSeq = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 function isEpoch(value: unknown): value is HistoryHeader["epochs"][number] {
-  return isObject(value) && typeof value.epoch === "string" && value.epoch !== "" && isSeq(value.start_seq);
+  return (
+    isObject(value) && typeof value.epoch === "string" && EPOCH.test(value.epoch) && isSeq(value.start_seq)
+  );
 }
 
 function areAscending(epochs: HistoryHeader["epochs"]): boolean {

@@ -264,14 +264,15 @@ describe("what is refused", () => {
         JSON.stringify({
           ...HEADER,
           epochs: [
-            { epoch: "a", start_seq: 5 },
-            { epoch: "b", start_seq: 0 },
+            { epoch: "1-a", start_seq: 5 },
+            { epoch: "1-b", start_seq: 0 },
           ],
         }),
         GOOD,
       ],
       "epochs",
     ],
+    ["no epoch", [JSON.stringify({ ...HEADER, epochs: [{ epoch: "a", start_seq: 0 }] }), GOOD], "epochs"],
     ["no range", [JSON.stringify({ ...HEADER, last_seq: -1 }), GOOD], "range"],
     [
       "fewer events",
