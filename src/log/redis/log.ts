@@ -133,6 +133,7 @@ function createRedisLog({
   /** Whether the mirror has to be filled again from the beginning. */
   let rebuild = true;
   let filled = Promise.withResolvers<void>();
+  const counted = { append_retries: 0, epochs: 0, tail_lag: 0 };
   let waiting: { seq: number; resolve: (isRead: boolean) => void }[] = [];
   let onLive = Promise.withResolvers<void>();
   const pause = createPause();
@@ -243,6 +244,7 @@ function createRedisLog({
       }
       if (common < told) told = common;
       epochs = state.epochs;
+      counted.epochs += 1;
       follower?.onEpoch({ epoch: state.epoch, start_seq: Math.min(common, state.last) });
     }
     epochs = state.epochs;
@@ -322,6 +324,7 @@ function createRedisLog({
       const state = await connection.state();
       if (state.epoch !== fence.epoch || state.beganIn !== fence.runId) throw new Rejoin();
       ({ bytes } = state);
+      counted.tail_lag = Math.max(0, state.last - told);
       try {
         await connection.probe();
         refuse(null);
@@ -373,6 +376,7 @@ function createRedisLog({
           refuse((error as Error).message);
           throw unavailable(outOfMemory());
         }
+        counted.append_retries += 1;
         fail(isFenced(error) ? new Rejoin() : error);
       }
     }
@@ -403,7 +407,12 @@ function createRedisLog({
 
   const log: EventLog = {
     position: () => ({ epoch: epoch(), first_seq: mirror.firstSeq(), last_seq: mirror.lastSeq() }),
+    epochs: () => epochs,
     locate: (resume) => locateIn(epochs, mirror.lastSeq(), resume),
+
+    async restore() {
+      throw unavailable("a history cannot be brought into Redis yet");
+    },
 
     follow(next) {
       follower = next;
@@ -440,6 +449,8 @@ function createRedisLog({
       await filled.promise;
       return { ...(await mirror.ask((file) => file.query(query))), epoch: epoch() };
     },
+
+    remote: () => ({ up: live !== null && refusal === null, ...counted }),
 
     size: () => ({ ...mirror.askNow((file) => file.size()), bytes }),
 
