@@ -9,9 +9,11 @@ import { type PendingEvent, type StoredEvent, withSeq } from "../../protocol/eve
 import type { HealthCheck } from "../../protocol/messages.ts";
 import { parseRedisUrl } from "../../protocol/redis-url.ts";
 import { type AppendedEvent, type Epoch, type EventLog, locateIn, type LogFollower } from "../log.ts";
+import { importing } from "../restore.ts";
 import type { SqliteFileOptions } from "../sqlite.ts";
 import { connectLog, type Fence, isFenced, type LogConnection, type LogState } from "./connection.ts";
-import { decodeEntry, encodeEvent, encodeStored, type Entry, type RawEntry } from "./entry.ts";
+import { decodeEntry, encodeEvent, encodeStored, type Entry, IMPORTED, type RawEntry } from "./entry.ts";
+import { importPart } from "./import.ts";
 import { joinLog } from "./join.ts";
 import { commonWith, msOf } from "./lineage.ts";
 import { openMirror } from "./mirror.ts";
@@ -253,6 +255,10 @@ function createRedisLog({
     filled = Promise.withResolvers();
     mirror.clear((state.first ?? state.last + 1) - 1);
     if (mine === "") told = mirror.lastSeq();
+    else if (state.first === null && state.last > told) {
+      told = state.last;
+      follower?.onSkipped(told);
+    }
     cursor = BEGINNING;
     return orphans;
   }
@@ -288,6 +294,8 @@ function createRedisLog({
       cursor = BEGINNING;
       return readToEnd(connection);
     }
+    // Their epochs came with them; the name of the one the log is in may be the same.
+    if (fresh.some(({ origin }) => origin === IMPORTED)) ({ epochs } = await connection.state());
     if (first) {
       mirror.take(fresh.map(({ event }) => event));
       tell(fresh);
@@ -323,7 +331,12 @@ function createRedisLog({
       if (maxAge > 0) await connection.trimBefore(Date.now() - maxAge * 1000);
       const state = await connection.state();
       if (state.epoch !== fence.epoch || state.beganIn !== fence.runId) throw new Rejoin();
-      ({ bytes } = state);
+      // A history of which nothing is left has been brought in.
+      if (state.first === null && state.last > told) {
+        rebuild = true;
+        throw new Rejoin();
+      }
+      ({ bytes, epochs } = state);
       counted.tail_lag = Math.max(0, state.last - told);
       try {
         await connection.probe();
@@ -372,6 +385,7 @@ function createRedisLog({
         }
         for (const seq of own) earlier.add(seq);
       } catch (error) {
+        if (isImporting(error)) throw importing();
         if (isOutOfMemory(error)) {
           refuse((error as Error).message);
           throw unavailable(outOfMemory());
@@ -410,8 +424,23 @@ function createRedisLog({
     epochs: () => epochs,
     locate: (resume) => locateIn(epochs, mirror.lastSeq(), resume),
 
-    async restore() {
-      throw unavailable("a history cannot be brought into Redis yet");
+    async restore(part) {
+      const now = await whenLive(performance.now() + PATIENCE_MS);
+      try {
+        const plan = await importPart(part, {
+          ...now,
+          mirror,
+          maxEvents,
+          isCurrent: (seq) => readBack(seq, now),
+        });
+        // In an epoch of another name the log is joined anew.
+        await readBack(plan.last_seq, await whenLive(performance.now() + PATIENCE_MS));
+        return { ...log.position(), stored: plan.events };
+      } catch (error) {
+        if (error instanceof CodedError) throw error;
+        now.fail(new Rejoin());
+        throw unavailable((error as Error).message);
+      }
     },
 
     follow(next) {
@@ -513,6 +542,7 @@ function* chunksOf(lengths: readonly number[]): Iterable<[from: number, to: numb
   if (from < lengths.length) yield [from, lengths.length];
 }
 
+const isImporting = (error: unknown) => (error as Error).message.includes("IMPORTING");
 const isOutOfMemory = (error: unknown) => (error as Error).message.includes("OOM ");
 
 /** Pauses that end early when everything ends. */
