@@ -1,7 +1,8 @@
 /** Hubs that share a log: what each of its own clients gets of it. */
 import { describe, expect, test } from "bun:test";
 import { createHub } from "../../src/hub/hub.ts";
-import type { EventLog } from "../../src/log/log.ts";
+import type { EventLog, LogFollower } from "../../src/log/log.ts";
+import { createMemoryLog } from "../../src/log/memory.ts";
 import type { HistoryGap } from "../../src/protocol/messages.ts";
 import { hookEvent } from "../../src/protocol/hook-event.ts";
 import { eventually } from "../support/eventually.ts";
@@ -27,6 +28,25 @@ function setUp() {
   const [logA, logB] = [shared.node(), shared.node()];
   const warnings: Warning[] = [];
   return { shared, logA, logB, a: hubOn(logA), b: hubOn(logB, warnings), warnings };
+}
+
+/** One node, whose log tells of what is stored at once, and of all else when the test does. */
+function tellingLog() {
+  const memory = createMemoryLog();
+  let follower: LogFollower | null = null;
+  const log: EventLog = {
+    ...memory,
+    follow: (next) => void (follower = next),
+    async append(batch, origins = []) {
+      const appended = await memory.append(batch);
+      follower?.onStored(
+        appended.flatMap(({ stored }) => stored ?? []),
+        origins,
+      );
+      return appended;
+    },
+  };
+  return { log, follower: () => follower as unknown as LogFollower };
 }
 
 interface Told {
@@ -229,6 +249,18 @@ describe("an epoch", () => {
     expect(live.told.failures).toBe(0);
   });
 
+  test("that is told of before the last events it has in common with the one before", async () => {
+    const { log, follower } = tellingLog();
+    const hub = hubOn(log);
+    const live = receiver("live");
+    hub.subscribe(live);
+    await hub.publishBatch(some(2));
+    follower().onEpoch({ epoch: "later", start_seq: 4 });
+    expect(hub.position()).toMatchObject({ epoch: "later", last_seq: 2 });
+    await hub.publishBatch(some(3));
+    expect(live.told.story).toEqual(["1", "2", "later from 2", "3", "4", "5"]);
+  });
+
   test("that goes on from before what was delivered has every client come again, and tells it what is lost", async () => {
     const { shared, a, b, warnings } = setUp();
     const [live, filtered, late] = [receiver("live"), receiver("filtered"), receiver("late")];
@@ -316,6 +348,15 @@ describe("sessions", () => {
     await eventually(() => b.position().last_seq === 3);
     expect(await b.sessions.get(session)).toMatchObject({ event_count: 1 });
   });
+});
+
+test("sessions take what came right before a gap", async () => {
+  const { log, follower } = tellingLog();
+  const hub = hubOn(log);
+  const session = "5e550000-0000-4000-8000-000000000001";
+  await hub.publish(hookEvent({ session_id: session, hook_event_name: "Stop" }, Date.now()));
+  follower().onSkipped(3);
+  expect(await hub.sessions.get(session)).toMatchObject({ event_count: 1 });
 });
 
 describe("a position that another node has given", () => {
