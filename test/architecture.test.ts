@@ -24,6 +24,7 @@ const FACE_MAY = [
   "logging.ts",
   "version.ts",
   "server/context.ts",
+  "server/whole.ts",
   "server/figures.ts",
   "metrics.ts",
   "server/errors.ts",
@@ -44,6 +45,11 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
     because: "every part is configured, so configuration is below every part",
   },
   { room: "log", may: ["protocol"], because: "a log stores events; it knows nothing of who asks" },
+  {
+    room: "log/redis",
+    may: ["log", "protocol", "redis"],
+    because: "the log on Redis is the only one that needs a network",
+  },
   {
     room: "auth",
     may: ["protocol"],
@@ -76,6 +82,11 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
 
   {
+    room: "cluster",
+    may: ["protocol", "redis"],
+    because: "servers ask each other; what is asked and answered is none of its business",
+  },
+  {
     room: "redis",
     may: ["protocol"],
     because: "one folder knows how Redis is reached, whatever is kept there",
@@ -105,7 +116,9 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "server",
-    may: ["health/event-loop.ts", "hub", "auth", "protocol", "logging.ts", "metrics.ts", "version.ts"],
+    may: "cluster/cluster.ts health/event-loop.ts hub auth protocol logging.ts metrics.ts version.ts".split(
+      " ",
+    ),
     because: "the listener joins both faces",
   },
   { room: "metrics.ts", may: [], because: "it knows metrics by name, and nothing of what is measured" },
@@ -149,7 +162,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "app.ts",
-    may: "access.ts auth config health hooks hub log logging.ts protocol server state-dir.ts version.ts".split(
+    may: "access.ts auth cluster config health hooks hub log logging.ts protocol server state-dir.ts version.ts".split(
       " ",
     ),
     because: "the composition root is the one place that knows all parts of a server",

@@ -322,6 +322,17 @@ export const SCHEMA = {
     },
     description: "Names the Host header may carry besides loopback, the bound address and IP literals",
   },
+  trusted_proxies: {
+    type: "list",
+    default: [],
+    computed: "none",
+    env: "TRUSTED_PROXIES",
+    pattern: {
+      expression: `^(${IPV4}(/([12]?[0-9]|3[0-2]))?|(?=[0-9A-Fa-f:.]+(/|$))${IPV6}(/([1-9]?[0-9]|1[01][0-9]|12[0-8]))?)$`,
+      means: "addresses of proxies, or networks of them, such as 10.0.0.5 or 10.0.0.0/8",
+    },
+    description: "Proxies whose X-Forwarded-For says who asks; everybody behind any other counts as one",
+  },
   redact: {
     type: "boolean",
     default: true,
@@ -336,6 +347,17 @@ export const SCHEMA = {
     reloadable: true,
     description:
       "Further secrets to mask, as regular expressions; every event is gone through with each of them, which costs time",
+  },
+  drain_seconds: {
+    type: "number",
+    default: 0,
+    min: 0,
+    max: 300,
+    unit: "seconds",
+    env: "DRAIN_SECONDS",
+    reloadable: true,
+    description:
+      "How long a server that is asked to stop goes on serving while /ready says 503, so that a load balancer sends nobody any more",
   },
   max_connections: {
     type: "integer",

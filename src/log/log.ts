@@ -22,7 +22,7 @@ export interface EventLog {
   append(batch: readonly PendingEvent[], origins?: readonly (string | undefined)[]): Promise<AppendedEvent[]>;
 
   /** All epochs of the log, oldest first; the last is the one of `position`. */
-  epochs?(): readonly Epoch[];
+  epochs(): readonly Epoch[];
 
   /**
    * Stores a part of what another log held, every event as it was there: its seq, its id, its text. Part follows part;
@@ -34,7 +34,7 @@ export interface EventLog {
    * given in it, both houses may go on, and positions of the old one are good up to there. Where the history has that
    * epoch itself, a new one begins at that seq.
    *
-   * Between a part with `more` and one without, and for `IMPORT_PAUSE_MS` after the last one when none follows, `append`
+   * Between a part with events and `more` and one without, and for `IMPORT_PAUSE_MS` after the last one when none follows, `append`
    * refuses with `log_unavailable`, on every node of a log with several. Retention holds as ever: what goes beyond it is
    * trimmed. A log with `follow` tells of the events as of any others, without an origin, before `restore` resolves, and
    * of an epoch only where the current one has another name then; its other nodes answer `locate` and `epochs` by the
@@ -42,7 +42,7 @@ export interface EventLog {
    *
    * Rejects with `history_refused` when it does not continue this log, `log_unavailable` when it may be tried again.
    */
-  restore?(part: HistoryPart): Promise<Restored>;
+  restore(part: HistoryPart): Promise<Restored>;
 
   /**
    * A log that others write to as well tells its one follower of everything that is stored; one without it is written
@@ -61,6 +61,9 @@ export interface EventLog {
 
   /** Answers a question about the past; its cost may grow with what matches. */
   query(query: HistoryQuery): Promise<LogPage>;
+
+  /** How a log on another server gets on with that; one on this machine has nothing to tell. */
+  remote?(): RemoteFigures;
 
   size(): LogSize;
   check(): HealthCheck;
@@ -85,6 +88,18 @@ export interface LogFollower {
   onEpoch(epoch: Epoch): void;
 }
 
+/** Counted since it was opened. */
+export interface RemoteFigures {
+  /** Whether it takes events. */
+  up: boolean;
+  /** Times a batch was sent once more, as no answer had come. */
+  append_retries: number;
+  /** Epochs that have begun meanwhile, whoever began them. */
+  epochs: number;
+  /** Events that are stored there and have not been read here, as of the last look. */
+  tail_lag: number;
+}
+
 export interface LogSize {
   events: number;
   bytes: number;
@@ -100,7 +115,7 @@ export interface HistoryPart {
   first_seq: number;
   /** Of its last event; without events, of the last that is to come, or `first_seq - 1` when none are held. */
   last_seq: number;
-  /** Dense. Without any, and with `more`, the part only asks whether the others would be taken, and holds off appends. */
+  /** Dense. Without any, and with `more`, the part only asks whether the others would be taken. */
   events: readonly StoredEvent[];
   /** Others follow. */
   more: boolean;

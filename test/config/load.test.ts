@@ -43,6 +43,7 @@ function exampleOf(key: Key): string {
   if (field.type === "boolean") return String(field.default !== true);
   if (field.type === "path" || key === "jwt_jwks_url") return "/some/where";
   if (field.type === "string" && field.choices) return field.choices[0] as string;
+  if (key === "trusted_proxies") return "10.0.0.1";
   if (key === "redis_url") return "redis://some-host";
   return key === "min_client_version" ? "1.2.3" : "some-text";
 }
@@ -382,6 +383,28 @@ test("a host that nothing can be bound to, and allowed hosts that no Host header
   expect(
     load({ flags: flag("allowed_hosts", "box.lan,claude_mpm,[fe80::1]") }).values.allowed_hosts,
   ).toHaveLength(3);
+});
+
+test("proxies that are trusted are addresses and networks, and nothing else", () => {
+  const given = "10.0.0.1,10.0.0.0/8,::1,fd00::/8,::ffff:10.0.0.1";
+  expect(load({ flags: flag("trusted_proxies", given) }).values.trusted_proxies).toHaveLength(5);
+  for (const wrong of [
+    "proxy.lan",
+    "10.0.0",
+    "10.0.0.0/33",
+    "fd00::/129",
+    "10.0.0.0/",
+    "*",
+    "fe80::1%eth0",
+  ]) {
+    const problems = problemsOf(() => load({ flags: flag("trusted_proxies", `10.0.0.1,${wrong}`) }));
+    expect(problems.join()).toContain("allowed is addresses of proxies");
+  }
+  // Of the right form, and no address.
+  for (const wrong of ["1:2:3", "::1::2/64"])
+    expect(problemsOf(() => load({ flags: flag("trusted_proxies", wrong) })).join()).toContain(
+      "is no address",
+    );
 });
 
 describe("jwt_jwks_url", () => {

@@ -34,7 +34,7 @@ export interface Gateway {
   close(): void;
 }
 
-export type GatewayOptions = Omit<EngineOptions, "limits" | "onSession"> & BroadcastAdapterOptions;
+export type GatewayOptions = Omit<EngineOptions, "name" | "limits" | "onSession"> & BroadcastAdapterOptions;
 
 const GOING_AWAY = 1001;
 /** A session that nobody joins by then is closed. */
@@ -53,6 +53,7 @@ export function createGateway(
   const admission = createAdmission(context);
   const engine = createEngine({
     ...options,
+    name: context.serverId,
     limits: context.limits,
     ...(admission && { onSession: admission.onSession }),
   });
