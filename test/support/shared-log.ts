@@ -150,6 +150,8 @@ export function createSharedLog(): SharedLog {
 
       position,
       locate: (resume) => locateIn(ownEpochs, last, resume),
+      epochs: () => ownEpochs,
+      restore: () => Promise.reject(new CodedError("log_unavailable")),
       follow: (next) => void (follower = next),
 
       async append(batch, origins = []) {
