@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { median } from "./measure.ts";
-import { startSubject, type SubjectName } from "./subjects.ts";
+import { startSubject, type Subject, type SubjectName } from "./subjects.ts";
 
 const ROUNDS = 5;
 const SECONDS = 2;
@@ -53,24 +53,34 @@ export async function benchIngest(say: (text: string) => void): Promise<IngestFi
 
 /** Requests per second. */
 async function load(name: SubjectName, connections: number, perRequest: number): Promise<number> {
+  const subject = await startSubject(name);
+  try {
+    return await measureIngest(subject, name, connections, perRequest);
+  } finally {
+    subject.stop();
+  }
+}
+
+/** Requests per second that a server takes. */
+export async function measureIngest(
+  { port }: Subject,
+  name: string,
+  connections: number,
+  perRequest: number,
+): Promise<number> {
   const script = join(temporaryDirectory(), "post.lua");
   const body = perRequest === 1 ? EVENT : `[${Array.from({ length: perRequest }, () => EVENT).join(",")}]`;
   writeFileSync(
     script,
     `wrk.method = "POST"\nwrk.body = [==[${body}]==]\nwrk.headers["Content-Type"] = "application/json"\n`,
   );
-  const subject = await startSubject(name);
-  try {
-    const url = `http://127.0.0.1:${subject.port}/api/events`;
-    const run = async (seconds: number) => {
-      const command = ["wrk", "-t1", `-c${connections}`, `-d${seconds}`, "-s", script, url];
-      const text = await new Response(Bun.spawn(command, { stdout: "pipe" }).stdout).text();
-      if (/Non-2xx/.test(text)) throw new Error(`${name} refused events`);
-      return Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]);
-    };
-    await run(WARM_UP_SECONDS);
-    return await run(SECONDS);
-  } finally {
-    subject.stop();
-  }
+  const url = `http://127.0.0.1:${port}/api/events`;
+  const run = async (seconds: number) => {
+    const command = ["wrk", "-t1", `-c${connections}`, `-d${seconds}`, "-s", script, url];
+    const text = await new Response(Bun.spawn(command, { stdout: "pipe" }).stdout).text();
+    if (/Non-2xx/.test(text)) throw new Error(`${name} refused events`);
+    return Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]);
+  };
+  await run(WARM_UP_SECONDS);
+  return run(SECONDS);
 }
