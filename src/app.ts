@@ -1,6 +1,10 @@
 /** The composition root: configuration in, a running server out. Nothing here but the order of things. */
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
 import { openAccess } from "./access.ts";
+import { createSenderOf } from "./auth/forwarded.ts";
 import { createOriginGuard } from "./auth/origin.ts";
+import type { Cluster } from "./cluster/cluster.ts";
 import type { ServerPaths } from "./config/paths.ts";
 import type { Config } from "./config/schema.ts";
 import { readTls, type Tls } from "./config/tls.ts";
@@ -19,6 +23,7 @@ import { createFaces } from "./server/faces.ts";
 import { createLimits } from "./server/limits.ts";
 import { createRefusals } from "./server/refusals.ts";
 import { listen, type Listener } from "./server/server.ts";
+import { aboutSelf, answerPeer } from "./server/whole.ts";
 import { createCertificate } from "./server/tls.ts";
 import { openStateDir, type StateDir } from "./state-dir.ts";
 import { RELEASE_VERSION } from "./version.ts";
@@ -49,9 +54,13 @@ export interface App {
   localToken: string | null;
   /** Takes up what can change while the server runs. */
   reload(config: Config): void;
+  /** From now on `/ready` says that it takes no more traffic; it goes on serving until it is stopped. */
+  drain(): void;
   /** Ends everything in order; every call gets the same promise. */
   stop(): Promise<void>;
 }
+
+const JOINING: HealthCheck = { name: "cluster", status: "healthy", message: "it is joining the others" };
 
 /** Starts a server; throws a `ConfigError` for certificates that cannot be used, Bun's listen error, a `StateDirError`, or what the log says, with nothing left behind. */
 export async function createApp(options: AppOptions): Promise<App> {
@@ -62,13 +71,14 @@ export async function createApp(options: AppOptions): Promise<App> {
     port: config.port,
     maxMessageBytes: config.max_http_buffer_size,
     tls,
+    senderOf: createSenderOf(config.trusted_proxies),
   });
   // What is open goes in the opposite order when something fails.
   await using undo = new AsyncDisposableStack();
   undo.defer(() => listener.stop());
   const state = openStateDir(config.state_dir, listener.port, {
     serverId: config.server_id,
-    persistent: config.persistent,
+    persistent: config.persistent && config.redis_url === null,
   });
   undo.defer(() => state.release());
   const app = await assemble(options, listener, tls, state, undo);
@@ -86,6 +96,7 @@ async function assemble(
 ): Promise<App> {
   const startedAt = Date.now();
   const { paths, serverId } = state;
+  const instance = randomBytes(8).toString("hex");
   const logging = createLogging({
     level: config.log_level,
     format: config.log_format,
@@ -114,8 +125,10 @@ async function assemble(
   undo.defer(() => access.close());
   const redaction = createRedaction(config);
   const hub = createHub({
-    log: openLog(config, {
+    log: await openLog(config, {
       path: paths.events,
+      mirror: paths.mirror,
+      instance,
       onHealthChange: health.report,
       onRecovery: health.recovered,
       warn: logger.warn,
@@ -124,6 +137,7 @@ async function assemble(
     maxEventBytes: config.max_http_buffer_size,
     redaction,
     onError: (error) => logger.error("delivery failed", { error: String(error) }),
+    warn: logger.warn,
   });
   undo.defer(hub.close);
 
@@ -138,10 +152,13 @@ async function assemble(
   let live = config;
   let guard = createOriginGuard(config);
   let ready = true;
+  let draining = false;
   let stopping: Promise<void> | null = null;
+  let cluster: Cluster | null = null;
   health.watch(hub, {
     tokens: guarding.check,
     ...(certificate ? { tls: certificate.check } : {}),
+    ...(config.redis_url === null ? {} : { cluster: () => cluster?.check() ?? JOINING }),
     ...checks,
   });
 
@@ -160,10 +177,12 @@ async function assemble(
     addressOf: listener.addressOf,
     shutDown: end,
     isReady: () => ready,
+    isDraining: () => draining,
     checks: health.checks,
     recoveries: health.recoveries,
     loopDelays: health.loopDelays,
     certificateExpiresAt: () => certificate?.expiresAt() ?? Infinity,
+    cluster: () => cluster,
   };
   listener.attach({
     ...createFaces(context, config, { publish: listener.publish, logging }),
@@ -171,6 +190,16 @@ async function assemble(
   });
 
   const url = displayUrl(config.host, listener.port, tls ? "https" : "http");
+  if (config.redis_url !== null) {
+    const { openCluster } = await import("./cluster/cluster.ts");
+    const place = { instance, url: nodeUrl(config.host, url) };
+    cluster = await openCluster({
+      url: config.redis_url,
+      about: () => aboutSelf(context, place),
+      answer: (topic, payload) => answerPeer(context, topic, payload),
+      onError: (error) => logger.debug("another server cannot be asked", { error: String(error) }),
+    });
+  }
   logger.info("listening", { url, pid: process.pid, server_id: serverId, version: RELEASE_VERSION });
 
   /** Nothing new in, everything accepted acknowledged, clients told, log closed; the lock goes last. */
@@ -182,6 +211,7 @@ async function assemble(
       await endReplay();
       await hub.drain();
       await listener.stop();
+      await cluster?.close();
       refusals.close();
       access.close();
       await hub.close();
@@ -212,6 +242,18 @@ async function assemble(
       if (certificate) certificate.renew(next);
       else if (next.tls_cert !== null) logger.warn("TLS is turned on by a restart");
     },
+    drain() {
+      draining = true;
+      logger.info("draining", { clients: hub.clients.count() });
+    },
     stop: () => (stopping ??= shutDown()),
   };
+}
+
+/** Where other machines find a server that listens on all addresses, as far as it knows. */
+function nodeUrl(host: string, url: string): string {
+  if (!["0.0.0.0", "::", "[::]"].includes(host)) return url;
+  const there = new URL(url);
+  there.hostname = hostname();
+  return there.origin;
 }

@@ -24,6 +24,7 @@ const FACE_MAY = [
   "logging.ts",
   "version.ts",
   "server/context.ts",
+  "server/whole.ts",
   "server/figures.ts",
   "metrics.ts",
   "server/errors.ts",
@@ -76,6 +77,11 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
 
   {
+    room: "cluster",
+    may: ["protocol", "redis"],
+    because: "servers ask each other; what is asked and answered is none of its business",
+  },
+  {
     room: "redis",
     may: ["protocol"],
     because: "one folder knows how Redis is reached, whatever is kept there",
@@ -105,7 +111,9 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "server",
-    may: ["health/event-loop.ts", "hub", "auth", "protocol", "logging.ts", "metrics.ts", "version.ts"],
+    may: "cluster/cluster.ts health/event-loop.ts hub auth protocol logging.ts metrics.ts version.ts".split(
+      " ",
+    ),
     because: "the listener joins both faces",
   },
   { room: "metrics.ts", may: [], because: "it knows metrics by name, and nothing of what is measured" },
@@ -149,7 +157,7 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   {
     room: "app.ts",
-    may: "access.ts auth config health hooks hub log logging.ts protocol server state-dir.ts version.ts".split(
+    may: "access.ts auth cluster config health hooks hub log logging.ts protocol server state-dir.ts version.ts".split(
       " ",
     ),
     because: "the composition root is the one place that knows all parts of a server",

@@ -53,8 +53,6 @@ export interface SettingModel {
   allowed: string;
   /** The environment variable. */
   variable: string;
-  /** Why this release takes no value but the default, or those of a choice. */
-  pending: string | null;
 }
 
 export interface CliModel {
@@ -89,7 +87,6 @@ export async function modelOf(tree: Group): Promise<CliModel> {
         defaultText: defaultText(key),
         allowed: describeAllowed(field),
         variable: `${ENV_PREFIX}${field.env}`,
-        pending: field.pending?.reason ?? null,
       };
     }),
   };

@@ -27,7 +27,7 @@ export const SERVER_ARGS = {
   },
 } as Args;
 
-/** What a key takes, in the form of `Args`: only values that this release does not refuse. */
+/** What a key takes, in the form of `Args`. */
 export function valueHint(key: Key): string {
   const field = fieldOf(key);
   switch (field.type) {
@@ -40,10 +40,8 @@ export function valueHint(key: Key): string {
       return key.endsWith("_dir") ? "DIR" : "FILE";
     case "list":
       return "LIST";
-    case "string": {
-      const { choices = [], pending } = field;
-      return choices.filter((choice) => pending?.accepts.includes(choice) ?? true).join("|") || "VALUE";
-    }
+    case "string":
+      return field.choices?.join("|") ?? "VALUE";
   }
 }
 

@@ -90,6 +90,7 @@ export function manualPage({ model, version, date }: ManualOptions): string {
     ),
     ...paragraph(`What belongs to the server on port 8765, where state_dir is ${STATE_DIR}:`),
     ...tagged(italic(paths.events), "The history (SQLite)."),
+    ...tagged(italic(paths.mirror), "With redis_url a copy of it, while the server runs."),
     ...tagged(italic(paths.log), "The log of a server in the background."),
     ...tagged(
       italic(paths.instance),
@@ -178,16 +179,9 @@ function flagLines({ name, letter, description, value }: FlagModel): string[] {
 }
 
 function settingLines(setting: SettingModel): string[] {
-  const { key, description, defaultText, allowed, variable, value, pending } = setting;
+  const { key, description, defaultText, allowed, variable } = setting;
   const standard = defaultText === "" || defaultText === "–" ? "none" : defaultText;
-  const refused = value.kind === "choice" ? `Refused, but for ${value.choices.join(" and ")}` : "Refused";
-  const sentences = [
-    description,
-    `Default: ${standard}`,
-    `Takes ${allowed}`,
-    ...(pending === null ? [] : [`${refused}: ${pending}`]),
-    `Variable: ${variable}`,
-  ];
+  const sentences = [description, `Default: ${standard}`, `Takes ${allowed}`, `Variable: ${variable}`];
   return tagged(bold(key), `${sentences.join(". ")}.`);
 }
 

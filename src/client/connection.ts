@@ -6,6 +6,8 @@ import { type ConnectionAck, type EventAck, type HistoryGap, isHistoryGap } from
 export interface ConnectionHandlers {
   /** The server's greeting: comes once, before anything else. What is in it is the server's affair, maybe nothing. */
   onGreeting(ack: Partial<ConnectionAck>): void;
+  /** The log goes on under another epoch's name; whatever has come so far is good in that one too. */
+  onEpoch(ack: Partial<ConnectionAck>): void;
   onEvent(event: JsonObject): void;
   onGap(gap: HistoryGap): void;
   /**
@@ -81,9 +83,13 @@ export function openConnection(
     if (refusal !== null && ENDINGS.has(refusal.code)) ending = refusal;
   });
   socket.on("disconnect", (reason) => lose(reason));
-  socket.once("connection_ack", (ack: unknown) => {
+  let greeted = false;
+  socket.on("connection_ack", (ack: unknown) => {
     clearTimeout(timer);
-    handlers.onGreeting(isObject(ack) ? ack : {});
+    const given = isObject(ack) ? ack : {};
+    if (greeted) return handlers.onEpoch(given);
+    greeted = true;
+    handlers.onGreeting(given);
   });
   socket.on("claude_event", (event: unknown) => {
     if (isObject(event)) handlers.onEvent(event);

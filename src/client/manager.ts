@@ -199,6 +199,7 @@ export class ClientManager extends EventSender {
             greeted = this.#greet(server, connection, ack);
             if (!greeted) resolve("incompatible");
           },
+          onEpoch: (ack) => this.#position.renamed(ack),
           onEvent: (event) => this.#receive(event),
           onGap: (gap) => {
             this.#position.gap(gap);

@@ -29,6 +29,11 @@ export class Position {
     this.#at = { epoch: ack.epoch, seq: this.#at?.seq ?? ack.last_seq };
   }
 
+  /** The log of the connection goes on under another name, and nothing that was read is lost. */
+  renamed(ack: Partial<ConnectionAck>): void {
+    if (this.#greeting && this.#at && isNumbering(ack)) this.#at.epoch = ack.epoch;
+  }
+
   /** Everything up to the gap's end is not to be had. */
   gap({ from_seq, to_seq, reason }: HistoryGap): void {
     if (!this.#greeting) return;

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parse, type ParseError, printParseErrorCode } from "jsonc-parser";
 import { isObject } from "../protocol/event.ts";
-import { isLoopbackHost } from "../protocol/hosts.ts";
+import { isAddress, isLoopbackHost } from "../protocol/hosts.ts";
 import { problemOf } from "../protocol/secret-patterns.ts";
 import { type Env, processEnv } from "./env.ts";
 import { absolutePath, configFiles, defaultStateDir } from "./paths.ts";
@@ -127,6 +127,11 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
           const allowed = "allowed are regular expressions of JavaScript";
           problemsOf(kind).push(`${source}: ${key} holds ${JSON.stringify(pattern)}: ${problem}; ${allowed}`);
         }
+      }
+      if (key === "trusted_proxies") {
+        const bad = (checked.value as string[]).find((proxy) => !isAddress(proxy.replace(/\/.*/, "")));
+        if (bad !== undefined)
+          problemsOf(kind).push(`${source}: ${key} holds ${JSON.stringify(bad)}, which is no address`);
       }
       const isUrl = key === "jwt_jwks_url" && /^[a-z][a-z0-9+.-]+:/i.test(String(checked.value));
       if (isUrl && !/^(https?:\/\/[^/]|file:\/\/\/)/i.test(String(checked.value))) {

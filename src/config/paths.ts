@@ -35,6 +35,8 @@ export interface ServerPaths {
   lock: string;
   /** The event log. */
   events: string;
+  /** A copy of the log that lies on Redis, while the server runs. */
+  mirror: string;
   serverId: string;
   log: string;
   /** Hook events that wait for the server. */
@@ -49,6 +51,7 @@ export function serverPaths(stateDir: string, port: number): ServerPaths {
     instance: join(directory, "server.json"),
     lock: join(directory, "lock.db"),
     events: join(directory, "events.db"),
+    mirror: join(directory, "mirror.db"),
     serverId: join(directory, "server_id"),
     log: join(directory, "server.log"),
     spool: join(directory, "spool"),

@@ -14,8 +14,6 @@ interface FieldBase {
   secret?: true;
   /** A running server takes a changed value up on SIGHUP. */
   reloadable?: true;
-  /** Part of the contract this release cannot keep yet: any value but the listed ones is refused, not ignored. */
-  pending?: { reason: string; accepts: readonly unknown[] };
   /** What stands for a default that is computed when it is needed. */
   computed?: string;
 }
@@ -60,6 +58,12 @@ const IPV4 = `${OCTET}(\\.${OCTET}){3}`;
 const IPV6 = "[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9_.-]+)?";
 /** What has digits and dots alone was to be an address. */
 const HOST_NAME = "(?![0-9.]+$)[A-Za-z0-9_][A-Za-z0-9_-]*(\\.[A-Za-z0-9_-]+)*\\.?";
+
+/** Passwords with a colon in them are common enough, and can be told apart. */
+const USER_INFO = "([^\\s@/?#]*@)?";
+const REDIS_HOST = `(${IPV4}|\\[${IPV6}\\]|${HOST_NAME})`;
+const PORT = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
+const DATABASE = "([0-9]{1,4})";
 
 export const SCHEMA = {
   host: {
@@ -318,6 +322,17 @@ export const SCHEMA = {
     },
     description: "Names the Host header may carry besides loopback, the bound address and IP literals",
   },
+  trusted_proxies: {
+    type: "list",
+    default: [],
+    computed: "none",
+    env: "TRUSTED_PROXIES",
+    pattern: {
+      expression: `^(${IPV4}(/([12]?[0-9]|3[0-2]))?|(?=[0-9A-Fa-f:.]+(/|$))${IPV6}(/([1-9]?[0-9]|1[01][0-9]|12[0-8]))?)$`,
+      means: "addresses of proxies, or networks of them, such as 10.0.0.5 or 10.0.0.0/8",
+    },
+    description: "Proxies whose X-Forwarded-For says who asks; everybody behind any other counts as one",
+  },
   redact: {
     type: "boolean",
     default: true,
@@ -332,6 +347,17 @@ export const SCHEMA = {
     reloadable: true,
     description:
       "Further secrets to mask, as regular expressions; every event is gone through with each of them, which costs time",
+  },
+  drain_seconds: {
+    type: "number",
+    default: 0,
+    min: 0,
+    max: 300,
+    unit: "seconds",
+    env: "DRAIN_SECONDS",
+    reloadable: true,
+    description:
+      "How long a server that is asked to stop goes on serving while /ready says 503, so that a load balancer sends nobody any more",
   },
   max_connections: {
     type: "integer",
@@ -391,9 +417,14 @@ export const SCHEMA = {
     default: null,
     flag: true,
     secret: true,
-    pending: { reason: "several machines are not in this release", accepts: [null] },
     env: "REDIS_URL",
-    description: "Redis that makes several servers one; not in this release",
+    pattern: {
+      expression: `^(rediss?://${USER_INFO}${REDIS_HOST}(:${PORT})?(/${DATABASE}?)?|redis-sentinel://${USER_INFO}${REDIS_HOST}(:${PORT})?(,${REDIS_HOST}(:${PORT})?)*/[A-Za-z0-9._-]+(/${DATABASE})?)$`,
+      means:
+        "redis:// or rediss:// and [user:password@]host[:port][/db], or redis-sentinel:// and [user:password@]host[:port],host[:port]/master[/db], with @ / ? and # in a password percent-encoded",
+    },
+    description:
+      "Redis that holds the history, and makes all servers that name it one; rediss:// is over TLS",
   },
 } as const satisfies Record<string, Field>;
 

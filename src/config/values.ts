@@ -5,16 +5,7 @@ import { type Field, fieldOf, type Key } from "./schema.ts";
 export type Checked = { ok: true; value: unknown } | { ok: false; why: string };
 
 export function checkValue(key: Key, raw: unknown): Checked {
-  const field = fieldOf(key);
-  const checked = readValue(field, raw);
-  if (!checked.ok || !field.pending) return checked;
-  const { accepts, reason } = field.pending;
-  if (isEmpty(checked.value) || accepts.includes(checked.value)) return checked;
-  const choices = accepts.filter((value) => value !== null).join(" or ");
-  return {
-    ok: false,
-    why: `${reason}; ${choices === "" ? "leave the key out" : `use ${choices}`}`,
-  };
+  return readValue(fieldOf(key), raw);
 }
 
 /** In words: "a whole number from 0 to 65535". */
@@ -38,7 +29,6 @@ export function describeAllowed(field: Field): string {
   }
 }
 
-/** Checks the form alone: a value may be right, and still be for a release to come (`pending`). */
 export function readValue(field: Field, raw: unknown): Checked {
   const wrong: Checked = { ok: false, why: `allowed is ${describeAllowed(field)}` };
   if (raw === null) return field.default === null ? { ok: true, value: null } : wrong;
@@ -100,8 +90,4 @@ function splitAtCommas(text: string): string[] {
     .split(",")
     .map((item) => item.trim())
     .filter((item) => item !== "");
-}
-
-function isEmpty(value: unknown): boolean {
-  return Array.isArray(value) && value.length === 0;
 }

@@ -53,8 +53,9 @@ export async function runServer({ loaded, reload, args, stderr, onReady }: RunOp
   for (const path of temporaryFiles(config.state_dir, app.port)) rmSync(path, { force: true });
 
   const stopped = new Promise<void>((resolve) => {
-    stop = () => {
-      manager?.stopping();
+    let drained: ReturnType<typeof setTimeout> | undefined;
+    const stopNow = () => {
+      clearTimeout(drained);
       // From here on it is no server to be found; its lock, released last, makes a successor wait.
       removeOwnFile(config.state_dir, app.port);
       setTimeout(resolve, STOP_LIMIT_MS);
@@ -62,6 +63,14 @@ export async function runServer({ loaded, reload, args, stderr, onReady }: RunOp
         app.logger.error("stopping failed", { error: String(error) });
         resolve();
       });
+    };
+    stop = () => {
+      const seconds = live.drain_seconds;
+      manager?.stopping(seconds);
+      // Who asks again does not want to wait.
+      if (seconds === 0 || drained !== undefined) return stopNow();
+      app.drain();
+      drained = setTimeout(stopNow, seconds * 1000);
     };
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
   });

@@ -7,9 +7,12 @@
 export interface ServiceManager {
   /** It takes traffic. From here on systemd waits for a sign of life, where the unit has a watchdog. */
   ready(): void;
-  /** It has begun to stop. */
-  stopping(): void;
+  /** It has begun to stop, which takes so many seconds more than it usually does. */
+  stopping(longer: number): void;
 }
+
+/** As the unit has it (`TimeoutStopSec`). */
+const STOP_SECONDS = 15;
 
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
@@ -35,9 +38,10 @@ export function serviceManager(env: Record<string, string | undefined>): Service
       // systemd asks for twice as often as it looks.
       if (watchdogMs > 0) watchdog = setInterval(() => send("WATCHDOG=1", MSG_DONTWAIT), watchdogMs / 2);
     },
-    stopping() {
+    stopping(longer) {
       clearInterval(watchdog);
-      send("STOPPING=1");
+      const limit = (longer + STOP_SECONDS) * 1_000_000;
+      send(longer === 0 ? "STOPPING=1" : `STOPPING=1\nEXTEND_TIMEOUT_USEC=${limit}`);
     },
   };
 }

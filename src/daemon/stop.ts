@@ -69,7 +69,7 @@ async function end(
     const isAsked = process.platform === "win32" && found.state === "running" && (await askToStop(found));
     if (!isAsked) signal(pid, "SIGTERM");
     let outcome: "stopped" | "killed" = "stopped";
-    if (!(await waitForEnd(pid, token, GRACE_MS))) {
+    if (!(await waitForEnd(pid, token, GRACE_MS + drainMs(stateDir, port, pid)))) {
       signal(pid, "SIGKILL");
       outcome = "killed";
       await waitForEnd(pid, token, GRACE_MS);
@@ -86,6 +86,13 @@ async function end(
       hint: "Stop it as the user it belongs to",
     };
   }
+}
+
+/** How long the server goes on serving before it stops, as it has written itself. */
+function drainMs(stateDir: string, port: number, pid: number): number {
+  const file = readInstance(stateDir, port);
+  const isIts = file.found === "instance" && file.instance.pid === pid;
+  return isIts ? Number(file.instance.settings.drain_seconds ?? 0) * 1000 : 0;
 }
 
 /** Whether the server says that it stops now. */

@@ -1,70 +1,12 @@
 /** Fans stored events out: live ones as they are stored, missed ones from the log, in `seq` order and once. */
-import type { AppendedEvent, EventLog } from "../log/log.ts";
+import type { AppendedEvent, Epoch, EventLog } from "../log/log.ts";
 import type { CodedError } from "../protocol/errors.ts";
 import type { StoredEvent } from "../protocol/event.ts";
 import type { HistoryGap } from "../protocol/messages.ts";
 import { type EventFilter, matchesFilter, type ResumePosition } from "../protocol/query.ts";
 import type { ClientIdentity } from "./clients.ts";
 import { createMeasures, type Measures } from "./measures.ts";
-
-/**
- * A way to many receivers at once. A subscriber with a channel is on it while it is live and wants everything;
- * filtered or behind, it gets its events one by one like any other.
- */
-export interface Channel {
-  join(id: string): void;
-  leave(id: string): void;
-  has(id: string): boolean;
-  /**
-   * Gives an event to all on the channel but one.
-   *
-   * @returns whether it is time to look who has fallen behind
-   */
-  publish(event: StoredEvent, exceptId: string | undefined): boolean;
-}
-
-/** One receiver of the live feed: a socket, a stream. */
-export interface Subscriber {
-  id: string;
-  /** A part of this server and no client: it is not counted. */
-  internal?: boolean;
-  channel?: Channel;
-  /** Who it is; without it, it is not shown among the receivers. */
-  identify?(): ClientIdentity;
-  /** The part of it that costs nothing to ask. */
-  transport?(): ClientIdentity["transport"];
-  onEvent(event: StoredEvent): void;
-  onGap(gap: HistoryGap): void;
-  /** Bytes that were given to the receiver and have not left the process. */
-  buffered(): number;
-  /** Resolves when some of them may have left; it need not be true. */
-  drained(): Promise<void>;
-  /** The feed has ended because the log could not be read: the receiver has to connect again. */
-  onFailure(): void;
-  /** Ends it for good, as somebody with the right to has asked. */
-  dismiss?(reason: CodedError): void;
-  /** The server stops; for receivers that nothing else would tell. */
-  onEnd?(): void;
-}
-
-export interface Subscription {
-  /** While it reads from the log: it is done with everything up to this seq. Null while it is live, where the hub is. */
-  readonly catchingUpFrom: number | null;
-  /** Narrows what arrives from now on; null is everything. */
-  setFilter(filter: EventFilter | null): void;
-  close(): void;
-}
-
-/** A client's place in the feed at one moment. */
-export interface Receiver extends ClientIdentity {
-  id: string;
-  /** Null is everything. */
-  filter: EventFilter | null;
-  /** Events of the log it has not been taken past yet; 0 while it is live. */
-  lag: number;
-  /** As `Subscriber.buffered`. */
-  buffered: number;
-}
+import type { Channel, Receiver, Subscriber, Subscription } from "./subscriber.ts";
 
 export interface Delivery {
   /** Joins the live feed; with `resume` after everything the log holds beyond that position. */
@@ -74,12 +16,22 @@ export interface Delivery {
   ): Subscription;
   /** Gives a stored batch to the live feeds; `origins` names the subscriber each event came from. */
   deliver(appended: readonly AppendedEvent[], origins: readonly (string | undefined)[]): void;
+  /** Goes on behind a seq without the events up to it, which cannot be had any more. */
+  skipTo(seq: number): void;
+  /**
+   * A later epoch has begun. Where it goes on from before what was delivered, every client has to come again.
+   *
+   * @returns whether that is so
+   */
+  beginEpoch(epoch: Epoch): boolean;
   /** Sends a client away; false when there is none of this id. */
   dismiss(id: string, reason: CodedError): boolean;
   /** Tells all receivers that the server stops. */
   end(): void;
   /** The last `seq` given to the live feed. */
   deliveredSeq(): number;
+  /** The epoch it belongs to. */
+  epoch(): string;
   /** All clients, in no order. */
   receivers(): Receiver[];
   /** How many clients there are by transport, and by how many events the one farthest behind is. */
@@ -141,6 +93,8 @@ export function createDelivery(
   // How far the live feed has come. The log may be a batch ahead: what lies between is still to be delivered,
   // so a feed that catches up stops here, and neither misses nor repeats it.
   let delivered = log.position().last_seq;
+  // A log that is followed tells of a new epoch in between its events.
+  let toldEpoch = log.follow ? log.position().epoch : null;
 
   function tellGap(subscriber: Subscriber, gap: HistoryGap): void {
     if (!subscriber.internal) measures.gaps[gap.reason] += 1;
@@ -202,10 +156,29 @@ export function createDelivery(
   function startCatchUp(feed: Feed): void {
     if (!feed.subscriber.internal) catchUps += 1;
     catchUp(feed).catch((error: unknown) => {
-      feed.close();
+      // Whoever has gone meanwhile must not be told to come again.
+      if (feed.closed) return;
       onError(error);
-      feed.subscriber.onFailure();
+      fail(feed);
     });
+  }
+
+  function fail(feed: Feed): void {
+    feed.close();
+    feed.subscriber.onFailure();
+  }
+
+  const allFeeds = () => [single, ...channels.values()].flatMap((feeds) => [...feeds]);
+
+  /** Tells each of them something; one that fails must not cost the others. */
+  function forEach(feeds: readonly Feed[], tell: (feed: Feed) => void): void {
+    for (const feed of feeds) {
+      try {
+        tell(feed);
+      } catch (error) {
+        onError(error);
+      }
+    }
   }
 
   async function catchUp(feed: Feed): Promise<void> {
@@ -274,7 +247,6 @@ export function createDelivery(
       for (const [index, { seq, stored }] of appended.entries()) {
         if (stored === null) continue;
         const origin = origins[index];
-        measures.bytesReceived += Buffer.byteLength(stored.json);
         for (const feed of single) {
           // First of all, for most want something else: who they are, and what they have not taken yet, is slow to ask.
           if (feed.catchingUpFrom === null && !wants(feed, stored)) continue;
@@ -292,6 +264,28 @@ export function createDelivery(
       for (const feed of behind) startCatchUp(feed);
     },
 
+    skipTo(seq) {
+      if (seq <= delivered) return;
+      const gap = { from_seq: delivered + 1, to_seq: seq, reason: "trimmed" } as const;
+      delivered = seq;
+      // Who is catching up finds it out from the log.
+      const live = allFeeds().filter(({ catchingUpFrom }) => catchingUpFrom === null);
+      forEach(live, ({ subscriber }) => tellGap(subscriber, gap));
+    },
+
+    beginEpoch({ epoch, start_seq }) {
+      toldEpoch = epoch;
+      const isRewound = start_seq < delivered;
+      delivered = Math.min(start_seq, delivered);
+      const clients = allFeeds().filter(({ subscriber }) => !subscriber.internal);
+      if (isRewound) forEach(clients, fail);
+      else
+        forEach(clients, ({ subscriber, catchingUpFrom }) =>
+          subscriber.onEpoch?.(epoch, catchingUpFrom ?? delivered),
+        );
+      return isRewound;
+    },
+
     dismiss(id, reason) {
       for (const feeds of [single, ...channels.values()]) {
         const found = [...feeds].find(({ subscriber }) => subscriber.id === id && subscriber.dismiss);
@@ -306,6 +300,7 @@ export function createDelivery(
     },
 
     deliveredSeq: () => delivered,
+    epoch: () => toldEpoch ?? log.position().epoch,
 
     receivers() {
       return [single, ...channels.values()].flatMap((feeds) =>

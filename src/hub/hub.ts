@@ -1,7 +1,7 @@
 /** The middle of the house: events in, stored, out again. One file per verb beside this one. */
 import type { AppendedEvent, EventLog, LogSize } from "../log/log.ts";
 import type { HealthCheck, LogPosition } from "../protocol/messages.ts";
-import type { HistoryQuery } from "../protocol/query.ts";
+import type { HistoryQuery, ResumePosition } from "../protocol/query.ts";
 import { type Clients, createClients } from "./clients.ts";
 import { createDelivery, type Delivery } from "./delivery.ts";
 import { type HistoryPage, readHistory } from "./history.ts";
@@ -9,6 +9,7 @@ import { createIngest } from "./ingest.ts";
 import { createMeasures, type Measures, type Way } from "./measures.ts";
 import { createStamp, stampBatch } from "./publish.ts";
 import type { Redaction } from "./redaction.ts";
+import { follow } from "./follow.ts";
 import { createSameHook } from "./same-hook.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
 
@@ -20,6 +21,8 @@ export interface HubOptions {
   redaction?: Redaction;
   /** Told of failures that have no caller to go to. */
   onError?: (error: unknown) => void;
+  /** Told of what a log that others write to as well has lost. */
+  warn?: (message: string, fields: Record<string, string | number>) => void;
 }
 
 export interface Hub {
@@ -36,6 +39,11 @@ export interface Hub {
   /** Stores a batch, all of it or, with `invalid_events`, nothing. */
   publishBatch(inputs: readonly unknown[], way?: Way): Promise<AppendedEvent[]>;
   history(query: HistoryQuery): Promise<HistoryPage>;
+  /**
+   * Waits for a position that a client has got from another node, which this one may not have reached yet; null where
+   * there is nothing to wait for. The whole is null where a log is nobody else's.
+   */
+  reach: ((resume: ResumePosition) => Promise<void> | null) | null;
 
   /** How many events wait for the next commit. */
   pending(): number;
@@ -69,7 +77,14 @@ export interface HubStats {
 const RECALLED = 200;
 
 /** Joins the parts of the hub around one log. */
-export function createHub({ log, serverId, maxEventBytes, redaction, onError = () => {} }: HubOptions): Hub {
+export function createHub({
+  log,
+  serverId,
+  maxEventBytes,
+  redaction,
+  onError = () => {},
+  warn = () => {},
+}: HubOptions): Hub {
   let eventsProcessed = 0;
   let errors = 0;
   let lastActivity: number | null = null;
@@ -90,13 +105,16 @@ export function createHub({ log, serverId, maxEventBytes, redaction, onError = (
   };
   const measures = createMeasures();
   const delivery = createDelivery(log, report, measures);
-  const sessions = createSessions({ delivery, epoch: log.position().epoch, onError: report });
+  const sessions = createSessions({ delivery, onError: report });
+  follow(log, { delivery, sameHook, onRewound: sessions.restart, report, warn });
   const ingest = createIngest({
     log,
     measures,
     onStored(appended, origins) {
       eventsProcessed += appended.filter(({ stored }) => stored !== null).length;
       lastActivity = Date.now();
+      // Another way has brought them out by now.
+      if (log.follow) return;
       try {
         delivery.deliver(appended, origins);
       } catch (error) {
@@ -105,6 +123,11 @@ export function createHub({ log, serverId, maxEventBytes, redaction, onError = (
       }
     },
   });
+
+  const reach: Hub["reach"] = log.settle
+    ? (resume) =>
+        resume.seq > delivery.deliveredSeq() || log.locate(resume).gap ? (log.settle?.() ?? null) : null
+    : null;
 
   return {
     clients: createClients(),
@@ -135,11 +158,18 @@ export function createHub({ log, serverId, maxEventBytes, redaction, onError = (
     },
 
     pending: ingest.pending,
-    history: (query) => readHistory(log, query),
+    async history(query) {
+      if (query.after !== undefined) await reach?.({ epoch: delivery.epoch(), seq: query.after });
+      return readHistory(log, query);
+    },
+    reach,
     position() {
-      const { epoch, first_seq } = log.position();
       const last_seq = delivery.deliveredSeq();
-      return { epoch, first_seq: Math.min(first_seq, last_seq + 1), last_seq };
+      return {
+        epoch: delivery.epoch(),
+        first_seq: Math.min(log.position().first_seq, last_seq + 1),
+        last_seq,
+      };
     },
     countError,
     eventsProcessed: () => eventsProcessed,

@@ -72,10 +72,11 @@ export function createIngest({
 
   async function commit(group: Waiting[]): Promise<void> {
     const batch = group.flatMap(({ events }) => events);
+    const origins = group.flatMap(({ events, origin }) => events.map(() => origin));
     let appended: AppendedEvent[];
     const startedAt = performance.now();
     try {
-      appended = await log.append(batch);
+      appended = await log.append(batch, origins);
     } catch (error) {
       for (const { reject } of group) reject(error);
       return;
@@ -84,10 +85,7 @@ export function createIngest({
     }
     const storedAt = performance.now();
     // They are stored: whatever happens on their way to others is no failure of their senders.
-    onStored(
-      appended,
-      group.flatMap(({ events, origin }) => events.map(() => origin)),
-    );
+    onStored(appended, origins);
     const deliveredAt = performance.now();
     measures.commitSeconds.observe((storedAt - startedAt) / 1000);
     measures.batchEvents.observe(batch.length);

@@ -65,6 +65,9 @@ export function countReceived(measures: Measures, appended: readonly AppendedEve
   for (const { id, stored } of appended) {
     if (stored === null) measures.duplicates += 1;
     // The command `hook` sends over HTTP like anybody; its ids tell.
-    else measures.received[way === "http" && id.startsWith("cc-") ? "hook" : way] += 1;
+    else {
+      measures.received[way === "http" && id.startsWith("cc-") ? "hook" : way] += 1;
+      measures.bytesReceived += Buffer.byteLength(stored.json);
+    }
   }
 }

@@ -2,7 +2,8 @@
 import { isObject, matchesProject, type StoredEvent } from "../protocol/event.ts";
 import type { Session } from "../protocol/messages.ts";
 import type { SessionQuery } from "../protocol/query.ts";
-import type { Delivery, Subscriber, Subscription } from "./delivery.ts";
+import type { Delivery } from "./delivery.ts";
+import type { Subscriber, Subscription } from "./subscriber.ts";
 import { readStep, type Step } from "../sessions/step.ts";
 import { createTimeline, type Timeline } from "../sessions/timeline.ts";
 import { shorten, viewSession } from "../sessions/view.ts";
@@ -12,12 +13,13 @@ export interface Sessions {
   list(query: SessionQuery): Promise<Session[]>;
   /** One session whole, or null. */
   get(sessionId: string): Promise<Session | null>;
+  /** Forgets everything and reads the log anew: what was taken from it may not be in it any more. */
+  restart(): void;
   close(): void;
 }
 
 export interface SessionsOptions {
-  delivery: Pick<Delivery, "subscribe" | "deliveredSeq">;
-  epoch: string;
+  delivery: Pick<Delivery, "subscribe" | "deliveredSeq" | "epoch">;
   onError: (error: unknown) => void;
   now?: () => number;
 }
@@ -36,8 +38,11 @@ const FLOOD_PAUSE_MS = 500;
 /** Before a log that could not be read is tried again. */
 const RETRY_MS = 1000;
 
+/** Stands in the queue for events that cannot be had. */
+const NOTHING = { id: "", received_at: 0, type: null, session_id: null, project: null, json: "" };
+
 /** Follows the live feed as any receiver does, so that it misses and repeats nothing, and costs no memory when behind. */
-export function createSessions({ delivery, epoch, onError, now = Date.now }: SessionsOptions): Sessions {
+export function createSessions({ delivery, onError, now = Date.now }: SessionsOptions): Sessions {
   const timelines = new Map<string, Timeline>();
   let queue: StoredEvent[] = [];
   let chars = 0;
@@ -57,7 +62,11 @@ export function createSessions({ delivery, epoch, onError, now = Date.now }: Ses
       chars += event.json.length;
       schedule();
     },
-    onGap: ({ to_seq }) => void (reachedSeq = Math.max(reachedSeq, to_seq)),
+    // What came before the gap is still to be taken.
+    onGap({ to_seq: seq }) {
+      queue.push({ ...NOTHING, seq });
+      schedule();
+    },
     onFailure() {
       onError(new Error("the sessions are behind: the log could not be read"));
       broken = true;
@@ -71,7 +80,8 @@ export function createSessions({ delivery, epoch, onError, now = Date.now }: Ses
 
   function follow(): Subscription {
     broken = false;
-    return delivery.subscribe(subscriber, { resume: { epoch, seq: queue.at(-1)?.seq ?? reachedSeq } });
+    const seq = queue.at(-1)?.seq ?? reachedSeq;
+    return delivery.subscribe(subscriber, { resume: { epoch: delivery.epoch(), seq } });
   }
 
   function schedule(): void {
@@ -168,6 +178,18 @@ export function createSessions({ delivery, epoch, onError, now = Date.now }: Ses
       await catchUp();
       const timeline = timelines.get(sessionId);
       return timeline ? viewSession(timeline.session(), now()) : null;
+    },
+
+    restart() {
+      if (closed) return;
+      clearTimeout(retry);
+      subscription.close();
+      timelines.clear();
+      queue = [];
+      chars = 0;
+      reachedSeq = 0;
+      onDrained();
+      subscription = follow();
     },
 
     close() {

@@ -128,6 +128,9 @@ export function openSqliteLog(options: DurableLogOptions): EventLog {
       position: () => ({ epoch: epochs.at(-1)?.epoch ?? "", first_seq: lastSeq + 1, last_seq: lastSeq }),
       locate: (resume) => locateIn(epochs, lastSeq, resume),
       append: (batch) => (retry() ? log.append(batch) : refuse()),
+      take() {
+        throw refusal();
+      },
       readAfter: refuse,
       query: refuse,
       size: () => ({ events: 0, bytes: 0, index_backlog: 0 }),

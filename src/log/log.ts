@@ -21,11 +21,40 @@ export interface EventLog {
    */
   append(batch: readonly PendingEvent[], origins?: readonly (string | undefined)[]): Promise<AppendedEvent[]>;
 
+  /** All epochs of the log, oldest first; the last is the one of `position`. */
+  epochs?(): readonly Epoch[];
+
+  /**
+   * Stores a part of what another log held, every event as it was there: its seq, its id, its text. Part follows part;
+   * what is there already is passed over, so that whoever was interrupted begins anew. Each part is stored whole, with
+   * the epochs that are good up to it, or not at all: a log whose import ended halfway is a sound one.
+   *
+   * Only what continues this log is taken: see `planRestore`, by which all logs decide. The current epoch stays the
+   * current one under its name, and its `start_seq` is from then on the last seq that was brought in: nothing was ever
+   * given in it, both houses may go on, and positions of the old one are good up to there. Where the history has that
+   * epoch itself, a new one begins at that seq.
+   *
+   * Between a part with `more` and one without, and for `IMPORT_PAUSE_MS` after the last one when none follows, `append`
+   * refuses with `log_unavailable`, on every node of a log with several. Retention holds as ever: what goes beyond it is
+   * trimmed. A log with `follow` tells of the events as of any others, without an origin, before `restore` resolves, and
+   * of an epoch only where the current one has another name then; its other nodes answer `locate` and `epochs` by the
+   * new list once they have told of the events.
+   *
+   * Rejects with `history_refused` when it does not continue this log, `log_unavailable` when it may be tried again.
+   */
+  restore?(part: HistoryPart): Promise<Restored>;
+
   /**
    * A log that others write to as well tells its one follower of everything that is stored; one without it is written
    * to by nobody else, and what `append` returns is all there is. To be called at once, before anything is appended.
    */
   follow?(follower: LogFollower): void;
+
+  /**
+   * Resolves once all that anybody had stored when it was asked has been told to the follower, and in any case within
+   * half a second: clients wait for it, whose position another node has reached and this one maybe not yet.
+   */
+  settle?(): Promise<void>;
 
   /** The events that follow a seq, oldest first, up to so many characters of JSON; at least one if there is any. */
   readAfter(seq: number, maxChars: number): Promise<{ first_seq: number; events: StoredEvent[] }>;
@@ -61,6 +90,25 @@ export interface LogSize {
   bytes: number;
   /** Events that the index of filters and search still has to take in or out. */
   index_backlog: number;
+}
+
+/** A part of the history of another log. */
+export interface HistoryPart {
+  /** All epochs of that log, oldest first. */
+  epochs: readonly Epoch[];
+  /** Of its first event; without events, of the first that is to come. */
+  first_seq: number;
+  /** Of its last event; without events, of the last that is to come, or `first_seq - 1` when none are held. */
+  last_seq: number;
+  /** Dense. Without any, and with `more`, the part only asks whether the others would be taken, and holds off appends. */
+  events: readonly StoredEvent[];
+  /** Others follow. */
+  more: boolean;
+}
+
+export interface Restored extends LogPosition {
+  /** The events that were not there yet, oldest first. */
+  stored: readonly StoredEvent[];
 }
 
 /** What became of one event of a batch, in the batch's order. */

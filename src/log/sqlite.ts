@@ -31,8 +31,8 @@ export interface SqliteLogOptions {
   maxEvents?: number;
   /** Seconds; 0 keeps events whatever their age. */
   maxAge?: number;
-  /** `normal` survives the death of the process, `full` the loss of power. */
-  durability?: "normal" | "full";
+  /** `normal` survives the death of the process, `full` the loss of power; `none` need not survive anything. */
+  durability?: "none" | "normal" | "full";
   now?: () => number;
   /** How often what is too old is looked for, and whether a full disk has room again. */
   lookMs?: number;
@@ -49,6 +49,8 @@ export interface SqliteFileOptions extends SqliteLogOptions {
   onTightened?: RetentionOptions["onTightened"];
 }
 
+/** https://www.sqlite.org/pragma.html#pragma_synchronous */
+const SYNCHRONOUS = { none: "OFF", normal: "NORMAL", full: "FULL" };
 const LOOK_MS = 1000;
 /** A log that refuses to write is tried again at most this often when only health asks. */
 const PROBE_MS = 1000;
@@ -61,6 +63,11 @@ const MAX_TRIES = 8;
 
 /** A log's file while it is sound: where it is damaged, its methods throw SQLite's own error. */
 export interface SqliteFile extends EventLog {
+  /**
+   * Stores events as they are, which have their seqs from elsewhere: one after the other, and behind all there are.
+   * What lies before them is forgotten where they do not follow it.
+   */
+  take(events: readonly StoredEvent[]): void;
   /** Ends it without another word to the file; what can be read of it is brought out. */
   abandon(): Remains;
 }
@@ -84,7 +91,7 @@ function open(options: SqliteFileOptions, remains: Remains | null, startsTight: 
   try {
     database.run("PRAGMA locking_mode = EXCLUSIVE");
     database.run("PRAGMA journal_mode = WAL");
-    database.run(`PRAGMA synchronous = ${options.durability === "full" ? "FULL" : "NORMAL"}`);
+    database.run(`PRAGMA synchronous = ${SYNCHRONOUS[options.durability ?? "normal"]}`);
     migrate(database);
     if (remains) takeOver(database, remains);
     return createLog(database, options, startsTight);
@@ -258,32 +265,15 @@ function createLog(
     return ids.candidates(id, firstSeq).find((seq) => idAt.get(seq)?.id === id) ?? null;
   }
 
-  function store(
-    { id, received_at, type, session_id, project, body }: PendingEvent,
-    seq: number,
-  ): StoredEvent {
-    const json = withSeq(body, seq);
+  function insertRow({ seq, received_at, id, type, session_id, project, json }: StoredEvent): void {
     insert.run(seq, received_at, id, type, session_id, project, json);
-    return { seq, id, received_at, type, session_id, project, json };
   }
 
-  /** All of a batch in one transaction, or, when the disk refuses, none of it. */
-  function append(batch: readonly PendingEvent[]): AppendedEvent[] {
-    let reached = lastSeq;
-    const fresh = new Map<string, number>();
-    const appended: AppendedEvent[] = [];
+  /** Everything in one transaction, or, when the disk refuses, nothing. */
+  function inOneGo(write: () => void): void {
     begin.run();
     try {
-      for (const event of batch) {
-        const before = fresh.get(event.id) ?? known(event.id);
-        if (before !== null) {
-          appended.push({ id: event.id, seq: before, stored: null });
-          continue;
-        }
-        reached += 1;
-        fresh.set(event.id, reached);
-        appended.push({ id: event.id, seq: reached, stored: store(event, reached) });
-      }
+      write();
       index.skipTrimmed(Math.min(firstSeq, lastSeq));
       commit.run();
     } catch (error) {
@@ -295,21 +285,83 @@ function createLog(
       }
       throw error;
     }
+  }
+
+  function append(batch: readonly PendingEvent[]): AppendedEvent[] {
+    let reached = lastSeq;
+    const fresh = new Map<string, number>();
+    const appended: AppendedEvent[] = [];
+    inOneGo(() => {
+      for (const { body, ...event } of batch) {
+        const before = fresh.get(event.id) ?? known(event.id);
+        if (before !== null) {
+          appended.push({ id: event.id, seq: before, stored: null });
+          continue;
+        }
+        reached += 1;
+        fresh.set(event.id, reached);
+        const stored = { seq: reached, ...event, json: withSeq(body, reached) };
+        insertRow(stored);
+        appended.push({ id: event.id, seq: reached, stored });
+      }
+    });
     lastSeq = reached;
     return appended;
   }
 
+  function take(events: readonly StoredEvent[]): void {
+    const [first] = events as [StoredEvent];
+    if (first.seq <= lastSeq)
+      throw new Error(`the log is at ${lastSeq} already, and not before ${first.seq}`);
+    inOneGo(() => {
+      for (const event of events) insertRow(event);
+    });
+    // What stands before a hole counts as trimmed.
+    if (first.seq > lastSeq + 1) firstSeq = first.seq;
+    lastSeq = events.at(-1)?.seq ?? lastSeq;
+  }
+
   /** On a full disk old events make room for new ones. */
-  function appendWithRoom(batch: readonly PendingEvent[]): AppendedEvent[] {
-    const chars = charsOf(batch);
+  function withRoom<T>(chars: number, write: () => T): T {
     limits.prepare(chars);
     for (let tries = 1; ; tries += 1) {
       try {
-        return append(batch);
+        return write();
       } catch (error) {
         if (!isFull(error) || !limits.makeRoom(chars) || tries === MAX_TRIES) throw error;
       }
     }
+  }
+
+  /** Writes, and knows from then on whether events can be stored. */
+  function attempt<T>(chars: number, write: () => T): T {
+    let written: T;
+    try {
+      written = withRoom(chars, write);
+    } catch (error) {
+      if (isDamage(error)) throw error;
+      const isNew = problem === null;
+      problem = (error as Error).message;
+      if (isNew) onHealthChange();
+      refusedChars = Math.min(MAX_PROBE_CHARS, chars);
+      throw new CodedError("log_unavailable", `The log cannot be written: ${problem}`);
+    }
+    // They are stored: what fails from here on is no reason to tell their senders otherwise.
+    if (problem !== null) {
+      problem = null;
+      onHealthChange();
+    }
+    return written;
+  }
+
+  /** What follows when events have been stored. */
+  function noteAll(events: Iterable<StoredEvent>): void {
+    for (const event of events) {
+      note(event);
+      work.stored(event.json.length);
+    }
+    trimQuietly();
+    work.schedule();
   }
 
   /** Whether as much as was refused can be written again, found out without an event. */
@@ -332,30 +384,15 @@ function createLog(
     locate: (resume) => locateIn(epochs, lastSeq, resume),
 
     async append(batch) {
-      let appended: AppendedEvent[];
-      try {
-        appended = appendWithRoom(batch);
-      } catch (error) {
-        if (isDamage(error)) throw error;
-        const isNew = problem === null;
-        problem = (error as Error).message;
-        if (isNew) onHealthChange();
-        refusedChars = Math.min(MAX_PROBE_CHARS, charsOf(batch));
-        throw new CodedError("log_unavailable", `The log cannot be written: ${problem}`);
-      }
-      // They are stored: what fails from here on is no reason to tell their senders otherwise.
-      if (problem !== null) {
-        problem = null;
-        onHealthChange();
-      }
-      for (const { stored } of appended) {
-        if (!stored) continue;
-        note(stored);
-        work.stored(stored.json.length);
-      }
-      trimQuietly();
-      work.schedule();
+      const appended = attempt(charsOf(batch), () => append(batch));
+      noteAll(appended.flatMap(({ stored }) => stored ?? []));
       return appended;
+    },
+
+    take(events) {
+      const chars = events.reduce((sum, { json }) => sum + json.length, 0);
+      attempt(chars, () => take(events));
+      noteAll(events);
     },
 
     async readAfter(seq, maxChars) {

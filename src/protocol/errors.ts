@@ -91,6 +91,16 @@ export const ERRORS = {
     "This server is a part of another program",
     "End that program, or stop the server through it",
   ],
+  invalid_history: [
+    400,
+    "This is no history that can be imported",
+    "Send what `GET /api/history/export` gives, unchanged and whole",
+  ],
+  history_refused: [
+    409,
+    "The history does not continue what this server holds",
+    "Import it into a server that has stored nothing yet: another --state-dir, or an empty Redis database",
+  ],
   not_found: [404, "There is nothing here", "GET / lists what is"],
   method_not_allowed: [405, "The method does not fit this route", "See the `Allow` header"],
   event_too_large: [

@@ -14,6 +14,12 @@ export function isIpLiteral(host: string): boolean {
   return /^\d{1,3}(\.\d{1,3}){3}$/.test(name) || /^[0-9a-f:.]*:[0-9a-f:.]*$/i.test(name);
 }
 
+/** Whether an address of IPv4 or IPv6 is one in every part, where `isIpLiteral` looks at its form alone. */
+export function isAddress(text: string): boolean {
+  const host = text.includes(":") ? `[${text}]` : text;
+  return isIpLiteral(text) && URL.canParse(`http://${host}`);
+}
+
 /** The address a server binds for a configured host: one family, knowingly. */
 export function bindAddress(host: string): string {
   return host === "localhost" ? "127.0.0.1" : unbracket(host);

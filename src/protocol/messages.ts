@@ -72,6 +72,24 @@ export interface Stats {
   /** Secrets masked since the start, by kind. */
   redacted: Record<string, number>;
   memory: { rss: number };
+  /** Of several servers that share a log: those there are. */
+  nodes?: ClusterNode[];
+  /** Of several: one at least has not answered, or nobody knows which others there are. */
+  partial?: boolean;
+}
+
+/** One of several servers that share a log. */
+export interface ClusterNode {
+  server_id: string;
+  /** Where it takes itself to be. */
+  url: string;
+  /** Its release. */
+  version: string;
+  /** Seconds. */
+  uptime: number;
+  clients: number;
+  /** `silent`: it was there within the last seconds, and does not answer; what is told of it is as of then. */
+  status: HealthStatus | "silent";
 }
 
 /** What a client asked to receive, in the names it asks with; times are ISO 8601. */
@@ -103,6 +121,8 @@ export interface ConnectedClient {
   buffered_bytes: number;
   /** Null while it gets everything. */
   filter: ClientFilter | null;
+  /** Of several servers that share a log: the one it is connected to. */
+  server_id?: string;
 }
 
 /** `GET /api/access`: what a token allows. */
@@ -120,6 +140,10 @@ export interface AccessReport {
 export interface ClientList {
   clients: ConnectedClient[];
   total: number;
+  /** Of several servers that share a log: those whose clients are missing here. */
+  silent?: Pick<ClusterNode, "server_id" | "url">[];
+  /** As in `Stats`. */
+  partial?: boolean;
 }
 
 /** Where the log stands. `first_seq` is `last_seq + 1` while it holds nothing. */

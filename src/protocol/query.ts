@@ -92,6 +92,18 @@ export function parseSessionQuery(fields: JsonObject): SessionQuery {
   return query;
 }
 
+/** Whom an answer is about: all servers that share the log, or the one that is asked. */
+export const SCOPES_OF_ANSWERS = ["cluster", "node"] as const;
+export type Scope = (typeof SCOPES_OF_ANSWERS)[number];
+
+/** Reads `scope`; throws `invalid_query`. */
+export function parseScope(fields: JsonObject): Scope {
+  const wanted = text(fields, "scope") ?? "cluster";
+  const scope = SCOPES_OF_ANSWERS.find((known) => known === wanted);
+  if (scope !== undefined) return scope;
+  throw new CodedError("invalid_query", `\`scope\` must be one of ${SCOPES_OF_ANSWERS.join(", ")}`);
+}
+
 /** Where a client was when it left: the handshake's `resume`. */
 export interface ResumePosition {
   epoch: string;

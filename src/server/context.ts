@@ -1,14 +1,17 @@
 /** What both faces of the server, HTTP and Socket.IO, answer from. */
 import type { Access } from "../auth/access.ts";
 import type { LoginCodes } from "../auth/login-codes.ts";
+import type { Cluster } from "../cluster/cluster.ts";
 import type { EventLoopDelays } from "../health/event-loop.ts";
 import type { Hub } from "../hub/hub.ts";
 import { checkCompatibility, type Compatibility, COMPATIBILITY_MATRIX } from "../protocol/compatibility.ts";
 import type {
   ClientFilter,
   ClientList,
+  ConnectedClient,
   Health,
   HealthCheck,
+  HealthStatus,
   ServerStatus,
   Stats,
   VersionInfo,
@@ -33,18 +36,22 @@ export interface ServerContext {
   loginCodes: LoginCodes | null;
   limits: Limits;
   refusals: Refusals;
-  /** The address a request comes from. */
+  /** The address a request comes from, behind a proxy that is trusted that of its client. */
   addressOf(request: Request): string;
   /** Ends the server, and the process it is all of; null where it is a part of another program. */
   shutDown: (() => void) | null;
   /** Whether the server takes traffic: false once it is stopping. */
   isReady(): boolean;
+  /** Whether it is going to stop: it still takes traffic, and wants no more of it. */
+  isDraining(): boolean;
   /** The server's checks of itself, made anew with every call. */
   checks(): HealthCheck[];
   /** What the server did by itself to get well again, and how often. */
   recoveries(): Readonly<Record<string, number>>;
   /** How late the event loop has been lately. */
   loopDelays(): EventLoopDelays;
+  /** The servers that share the log; null where this one has it to itself. */
+  cluster(): Cluster | null;
   /** When the TLS certificate expires, milliseconds since the epoch; without TLS never. */
   certificateExpiresAt(): number;
 }
@@ -52,14 +59,18 @@ export interface ServerContext {
 /** From well to bad. */
 export const SEVERITY = ["healthy", "degraded", "unhealthy"] as const;
 
+export function severityOf(checks: readonly HealthCheck[]): HealthStatus {
+  const worst = Math.max(0, ...checks.map(({ status }) => SEVERITY.indexOf(status)));
+  return SEVERITY[worst] ?? "unhealthy";
+}
+
 /** The answer to `GET /health`: as bad as the worst of its checks. */
 export function healthReport(context: ServerContext): Health {
   const { hub, host, port, serverId, startedAt } = context;
   const stats = hub.stats();
   const checks = context.checks();
-  const worst = Math.max(0, ...checks.map(({ status }) => SEVERITY.indexOf(status)));
   return {
-    status: SEVERITY[worst] ?? "unhealthy",
+    status: severityOf(checks),
     server_version: SERVER_VERSION,
     server_id: serverId,
     pid: process.pid,
@@ -94,7 +105,7 @@ export function versionInfo({ serverId }: ServerContext): VersionInfo {
   };
 }
 
-/** The answer to `GET /stats`. */
+/** What `GET /stats` tells of this server. */
 export function statsReport(context: ServerContext): Stats {
   const { hub, serverId } = context;
   const stats = hub.stats();
@@ -118,13 +129,11 @@ export function statsReport(context: ServerContext): Stats {
   };
 }
 
-/** The answer to `GET /api/clients`. */
+/** What `GET /api/clients` tells of this server. */
 export function clientList(context: ServerContext): ClientList {
-  const receivers = context.hub
+  const clients = context.hub
     .receivers()
-    .toSorted((a, b) => b.lag - a.lag || a.connectedAt - b.connectedAt);
-  const clients = receivers.map(
-    ({ id, version, clientId, transport, connectedAt, filter, lag, buffered }) => {
+    .map(({ id, version, clientId, transport, connectedAt, filter, lag, buffered }) => {
       const { client_version, compatible, warnings } = compatibilityOf(context, version);
       return {
         sid: id,
@@ -138,9 +147,15 @@ export function clientList(context: ServerContext): ClientList {
         buffered_bytes: buffered,
         filter: filterOnWire(filter),
       };
-    },
-  );
+    })
+    .toSorted(compareClients);
   return { clients, total: clients.length };
+}
+
+/** Who lags most comes first, then who has been there longest. */
+export function compareClients(a: ConnectedClient, b: ConnectedClient): number {
+  if (a.lag_events !== b.lag_events) return b.lag_events - a.lag_events;
+  return a.connected_at < b.connected_at ? -1 : Number(a.connected_at > b.connected_at);
 }
 
 /** What every client gets on connecting, and on `get_status`. */

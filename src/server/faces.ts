@@ -27,6 +27,6 @@ export function createFaces(
     ),
     logger,
     refusals: context.refusals,
-    isReady: context.isReady,
+    isStaying: () => context.isReady() && !context.isDraining(),
   };
 }

@@ -1,4 +1,5 @@
 /** The one listener: Bun.serve, the guard in front, the engine's path to Socket.IO, the rest to HTTP. */
+import type { SenderOf } from "../auth/forwarded.ts";
 import type { OriginGuard } from "../auth/origin.ts";
 import { CodedError } from "../protocol/errors.ts";
 import { SERVER_VERSION } from "../version.ts";
@@ -19,6 +20,8 @@ export interface ListenOptions {
   maxMessageBytes: number;
   /** Null is plain HTTP. */
   tls: KeyPair | null;
+  /** Who asks, where it is not who has connected. */
+  senderOf: SenderOf;
 }
 
 /** What answers requests; until it is attached every request gets 503. */
@@ -28,13 +31,14 @@ export interface Handlers {
   gateway: Gateway;
   logger: Logger;
   refusals: Refusals;
-  isReady(): boolean;
+  /** Whether connections may be kept for later requests. */
+  isStaying(): boolean;
 }
 
 export interface Listener {
   port: number;
   attach(handlers: Handlers): void;
-  /** The address a request comes from. */
+  /** The address a request comes from, behind a proxy that is trusted that of its client. */
   addressOf(request: Request): string;
   /** Sends a text to all WebSockets on a topic, uncompressed; see `BroadcastAdapterOptions.publish`. */
   publish(topic: string, text: string): number;
@@ -58,7 +62,7 @@ const MAX_LOGGED_CHARS = 100;
 const BACKPRESSURE_LIMIT_BYTES = 16 * 1024 * 1024;
 
 /** Binds the port; whoever holds it is the server. Throws Bun's listen error. */
-export function listen({ hostname, port, maxMessageBytes, tls }: ListenOptions): Listener {
+export function listen({ hostname, port, maxMessageBytes, tls, senderOf }: ListenOptions): Listener {
   let handlers: Handlers | null = null;
   const idOf = createRequestIds();
 
@@ -163,13 +167,16 @@ export function listen({ hostname, port, maxMessageBytes, tls }: ListenOptions):
     if (origin !== null) allowOrigin(headers, origin, request);
     // Bun closes the connection when asked to, but does not say so: keep-alive agents then trip over it.
     const closing =
-      isLast || request.headers.get("connection")?.toLowerCase() === "close" || handlers?.isReady() === false;
+      isLast ||
+      request.headers.get("connection")?.toLowerCase() === "close" ||
+      handlers?.isStaying() === false;
     if (closing) headers.set("Connection", "close");
     return response;
   }
 
   /** Any listener knows the requests of all. */
-  const addressOf = (request: Request) => held.servers()[0]?.requestIP(request)?.address ?? "unknown";
+  const addressOf = (request: Request) =>
+    senderOf(held.servers()[0]?.requestIP(request)?.address ?? "unknown", request.headers);
 
   return {
     port: held.number,

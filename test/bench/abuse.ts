@@ -14,7 +14,7 @@ const ATTACKER = joinPaths(import.meta.dir, "subjects", "attacker.ts");
 interface Scene {
   name: string;
   /** What `attacker.ts` does. */
-  attack?: "slow" | "idle" | "flood";
+  attack?: "slow" | "idle" | "readers" | "flood";
   settings?: string[];
 }
 
@@ -22,6 +22,8 @@ const SCENES: Scene[] = [
   { name: "undisturbed" },
   { name: "beside 500 slow handshakes", attack: "slow" },
   { name: "beside 5,000 idle connections, which wait for something else", attack: "idle" },
+  // No misuse, but what so many dashboards would cost: a million deliveries a second, read on the same machine.
+  { name: "beside 5,000 connections that get every event and read it", attack: "readers" },
   { name: "beside a client that sends 50,000 events/s", attack: "flood" },
   {
     name: "the same, max_events_per_second = 1000",

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { onEnd } from "../support/cleanup.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 import { measureDelivery } from "./delivery.ts";
-import { measureIngest } from "./ingest.ts";
+import { BATCH, EVENT, post } from "./ingest.ts";
 import { type Latency, measureLatency } from "./latency.ts";
 import { median } from "./measure.ts";
 import { privateBytes } from "./memory.ts";
@@ -21,7 +21,6 @@ const CROWDS = [
   { nodes: 1, readers: 9 },
   { nodes: 1, readers: 99 },
 ];
-const BATCH = 100;
 const MIB = 1024 * 1024;
 
 type Log = "SQLite" | "Redis";
@@ -145,9 +144,8 @@ async function benchIngest(say: (text: string) => void): Promise<ClusterFigures[
     const rates: Record<Log, number[]> = { SQLite: [], Redis: [] };
     for (let round = 0; round < ROUNDS; round += 1) {
       for (const log of ["SQLite", "Redis"] as const) {
-        rates[log].push(
-          await withNodes(log, 1, ([node]) => measureIngest(node, log, connections, perRequest)),
-        );
+        const body = perRequest === 1 ? EVENT : Array.from({ length: perRequest }, () => EVENT);
+        rates[log].push((await withNodes(log, 1, ([node]) => post(node, connections, body))).perSecond);
       }
     }
     const [sqlite, redis] = [median(rates.SQLite) * perRequest, median(rates.Redis) * perRequest];

@@ -9,15 +9,15 @@ const ROUNDS = 5;
 const SECONDS = 2;
 /** Until both are compiled. */
 const WARM_UP_SECONDS = 1;
-const BATCH = 100;
+export const BATCH = 100;
 const SUBJECTS: SubjectName[] = ["this server", "bare Bun.serve, JSON parsed"];
 
-const EVENT = JSON.stringify({
+export const EVENT = {
   type: "hook.pre_tool_use",
   session_id: "8d7c2f6e",
   cwd: "/home/me/app",
   data: { tool_name: "Bash", tool_input: { command: "ls -la" }, text: "x".repeat(70) },
-});
+};
 
 export interface IngestFigure {
   load: string;
@@ -55,32 +55,42 @@ export async function benchIngest(say: (text: string) => void): Promise<IngestFi
 async function load(name: SubjectName, connections: number, perRequest: number): Promise<number> {
   const subject = await startSubject(name);
   try {
-    return await measureIngest(subject, name, connections, perRequest);
+    const body = perRequest === 1 ? EVENT : Array.from({ length: perRequest }, () => EVENT);
+    return (await post(subject, connections, body)).perSecond;
   } finally {
     subject.stop();
   }
 }
 
-/** Requests per second that a server takes. */
-export async function measureIngest(
-  { port }: Subject,
-  name: string,
+export interface Posted {
+  requests: number;
+  perSecond: number;
+  /** Seconds of server CPU. */
+  cpu: number;
+}
+
+/** Posts a body again and again, for a while that does not count and then for one that does. */
+export async function post(
+  subject: Subject,
   connections: number,
-  perRequest: number,
-): Promise<number> {
+  body: object,
+  measuredSeconds = SECONDS,
+): Promise<Posted> {
   const script = join(temporaryDirectory(), "post.lua");
-  const body = perRequest === 1 ? EVENT : `[${Array.from({ length: perRequest }, () => EVENT).join(",")}]`;
   writeFileSync(
     script,
-    `wrk.method = "POST"\nwrk.body = [==[${body}]==]\nwrk.headers["Content-Type"] = "application/json"\n`,
+    `wrk.method = "POST"\nwrk.body = [==[${JSON.stringify(body)}]==]\nwrk.headers["Content-Type"] = "application/json"\n`,
   );
-  const url = `http://127.0.0.1:${port}/api/events`;
-  const run = async (seconds: number) => {
+  const url = `http://127.0.0.1:${subject.port}/api/events`;
+  const run = async (seconds: number): Promise<Posted> => {
     const command = ["wrk", "-t1", `-c${connections}`, `-d${seconds}`, "-s", script, url];
+    const before = subject.cpu();
     const text = await new Response(Bun.spawn(command, { stdout: "pipe" }).stdout).text();
-    if (/Non-2xx/.test(text)) throw new Error(`${name} refused events`);
-    return Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]);
+    const cpu = subject.cpu() - before;
+    if (/Non-2xx/.test(text)) throw new Error("events were refused");
+    const figure = (pattern: RegExp) => Number(pattern.exec(text)?.[1]);
+    return { requests: figure(/(\d+) requests in/), perSecond: figure(/Requests\/sec:\s+([\d.]+)/), cpu };
   };
   await run(WARM_UP_SECONDS);
-  return run(SECONDS);
+  return run(measuredSeconds);
 }

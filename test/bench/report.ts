@@ -7,6 +7,7 @@ import type { HookFigures } from "./hook.ts";
 import type { IngestFigure } from "./ingest.ts";
 import type { LatencyFigure } from "./latency.ts";
 import type { MemoryFigure } from "./memory.ts";
+import type { RedactionFigure } from "./redaction.ts";
 import type { ResumeFigure } from "./resume.ts";
 import type { StartFigures } from "./start.ts";
 
@@ -16,6 +17,7 @@ export interface Results {
   start: StartFigures;
   hook: HookFigures;
   ingest: IngestFigure[];
+  redaction: RedactionFigure[];
   delivery: DeliveryFigure[];
   latency: LatencyFigure[];
   slow: LatencyFigure[];
@@ -37,7 +39,20 @@ export function intoReadme(readme: string, results: Results): string {
 }
 
 function report({ date, machine, ...parts }: Results): string {
-  const { start, hook, ingest, delivery, latency, slow, abuse, memory, resume, growth, dashboard } = parts;
+  const {
+    start,
+    hook,
+    ingest,
+    redaction,
+    delivery,
+    latency,
+    slow,
+    abuse,
+    memory,
+    resume,
+    growth,
+    dashboard,
+  } = parts;
   const subjects = delivery.filter(({ subscribers }) => subscribers === 1000).map(({ subject }) => subject);
   const row = (name: string, valueOf: (subject: string) => string) =>
     `| ${name} | ${subjects.map(valueOf).join(" | ")} |`;
@@ -73,6 +88,13 @@ function report({ date, machine, ...parts }: Results): string {
     ...ingest.map(
       ({ load, ours, bare }) =>
         `| ${load} | ${thousands(ours)} | ${thousands(bare)} | ${(ours / bare).toFixed(2)}× |`,
+    ),
+    "",
+    "| server CPU for each event that comes in | secrets masked | `redact` false | |",
+    "| --- | --- | --- | --- |",
+    ...redaction.map(
+      ({ load, masked, plain }) =>
+        `| ${load} | ${digits(masked)} µs | ${digits(plain)} µs | ${times(plain, masked)} |`,
     ),
     "",
     "| as the log grows | 1,000 events | 1,000,000 events | |",

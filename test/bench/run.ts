@@ -17,6 +17,7 @@ import { benchHook } from "./hook.ts";
 import { benchIngest } from "./ingest.ts";
 import { benchBesideSlow, benchLatency } from "./latency.ts";
 import { benchMemory } from "./memory.ts";
+import { benchRedaction } from "./redaction.ts";
 import { intoReadme, type Results } from "./report.ts";
 import { benchResume } from "./resume.ts";
 import { benchStart } from "./start.ts";
@@ -53,6 +54,7 @@ const parts: Record<string, () => Promise<unknown>> = {
   start: () => benchStart(say),
   hook: () => benchHook(say),
   ingest: () => benchIngest(say),
+  redaction: () => benchRedaction(say),
   delivery: async () => benchDelivery(say, subjects, await frameLength()),
   latency: async () => benchLatency(say, subjects, await frameLength()),
   slow: () => benchBesideSlow(say),

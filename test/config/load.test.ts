@@ -36,14 +36,15 @@ function problemsOf(act: () => unknown): string[] {
   return [];
 }
 
-/** A value every release takes for a key; what is not built yet takes only its default. */
+/** A value that a key takes. */
 function exampleOf(key: Key): string {
   const field = fieldOf(key);
-  if (field.pending) return String(field.pending.accepts.find((value) => value !== null) ?? "");
   if (field.type === "integer" || field.type === "number") return String(Math.ceil(field.min) + 1);
   if (field.type === "boolean") return String(field.default !== true);
   if (field.type === "path" || key === "jwt_jwks_url") return "/some/where";
   if (field.type === "string" && field.choices) return field.choices[0] as string;
+  if (key === "trusted_proxies") return "10.0.0.1";
+  if (key === "redis_url") return "redis://some-host";
   return key === "min_client_version" ? "1.2.3" : "some-text";
 }
 
@@ -208,17 +209,39 @@ describe("what is wrong is said", () => {
   }
 
   test("a secret is never shown, not even when it is refused", () => {
-    const [problem] = problemsOf(() =>
-      load({ env: { CLAUDE_MPM_SOCKETIO_REDIS_URL: "redis://:hunter2@h" } }),
-    );
+    const [problem] = problemsOf(() => load({ env: { CLAUDE_MPM_SOCKETIO_REDIS_URL: "http://:hunter2@h" } }));
     expect(problem).toContain("CLAUDE_MPM_SOCKETIO_REDIS_URL: redis_url = (secret)");
+    expect(problem).toContain("allowed is redis:// or rediss://");
     expect(problem).not.toContain("hunter2");
   });
 
-  test("what this release cannot keep is refused, not ignored", () => {
-    for (const [key, raw] of [["redis_url", "redis://h"]] as const) {
-      expect(problemsOf(() => load({ flags: flag(key, raw) }))[0]).toContain("not in this release");
-    }
+  test("a Redis is one server, or the master that some sentinels name", () => {
+    const good = [
+      "redis://h",
+      "redis://127.0.0.1:6379/2",
+      "rediss://me:a%40b:c@[::1]:6380/0",
+      "redis://:only-a-password@h/",
+      "redis-sentinel://a:26379,b:26379,c/my-master",
+      "redis-sentinel://me:secret@10.0.0.1:1,[fe80::1]:2/my.master/15",
+    ];
+    for (const raw of good) expect(load({ flags: flag("redis_url", raw) }).values.redis_url).toBe(raw);
+    const bad = [
+      "h:6379",
+      "http://h",
+      "redis://",
+      "redis://h:0",
+      "redis://h:65536",
+      "redis://h/name",
+      "redis://h/0?family=6",
+      "redis://a,b",
+      "redis://me:a@b@h",
+      "redis-sentinel://a:1,b:2",
+      "redis-sentinel://a:1,,b:2/master",
+      "redis-sentinel://a:1/master/x",
+      "redis://h ",
+    ];
+    for (const raw of bad)
+      expect([raw, problemsOf(() => load({ flags: flag("redis_url", raw) })).length]).toEqual([raw, 1]);
   });
 
   test("limits for clients are off on loopback, and on beyond it unless they are set", () => {
@@ -360,6 +383,28 @@ test("a host that nothing can be bound to, and allowed hosts that no Host header
   expect(
     load({ flags: flag("allowed_hosts", "box.lan,claude_mpm,[fe80::1]") }).values.allowed_hosts,
   ).toHaveLength(3);
+});
+
+test("proxies that are trusted are addresses and networks, and nothing else", () => {
+  const given = "10.0.0.1,10.0.0.0/8,::1,fd00::/8,::ffff:10.0.0.1";
+  expect(load({ flags: flag("trusted_proxies", given) }).values.trusted_proxies).toHaveLength(5);
+  for (const wrong of [
+    "proxy.lan",
+    "10.0.0",
+    "10.0.0.0/33",
+    "fd00::/129",
+    "10.0.0.0/",
+    "*",
+    "fe80::1%eth0",
+  ]) {
+    const problems = problemsOf(() => load({ flags: flag("trusted_proxies", `10.0.0.1,${wrong}`) }));
+    expect(problems.join()).toContain("allowed is addresses of proxies");
+  }
+  // Of the right form, and no address.
+  for (const wrong of ["1:2:3", "::1::2/64"])
+    expect(problemsOf(() => load({ flags: flag("trusted_proxies", wrong) })).join()).toContain(
+      "is no address",
+    );
 });
 
 describe("jwt_jwks_url", () => {

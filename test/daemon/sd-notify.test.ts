@@ -43,7 +43,7 @@ test.skipIf(skipped).each([path, `@cms-test-${process.pid}`])(
     expect(heard).toEqual([]);
     manager?.ready();
     await eventually(() => heard.length >= 5);
-    manager?.stopping();
+    manager?.stopping(0);
     await eventually(() => heard.at(-1) === "STOPPING=1");
     expect([...new Set(heard)]).toEqual(["READY=1", "WATCHDOG=1", "STOPPING=1"]);
   },
@@ -54,9 +54,16 @@ test.skipIf(skipped)("another process's watchdog is not fed (needs python3)", as
   const manager = serviceManager({ NOTIFY_SOCKET: `${path}-2`, WATCHDOG_USEC: "1000", WATCHDOG_PID: "1" });
   manager?.ready();
   await Bun.sleep(50);
-  manager?.stopping();
+  manager?.stopping(0);
   await eventually(() => heard.length >= 2);
   expect(heard).toEqual(["READY=1", "STOPPING=1"]);
+});
+
+test.skipIf(skipped)("a stop that takes longer says so (needs python3)", async () => {
+  const heard = await listen(`${path}-3`);
+  serviceManager({ NOTIFY_SOCKET: `${path}-3` })?.stopping(60);
+  await eventually(() => heard.length >= 2);
+  expect(heard).toEqual(["STOPPING=1", "EXTEND_TIMEOUT_USEC=75000000"]);
 });
 
 test("without a service manager there is nobody to tell, and a socket that is gone hurts nobody", () => {

@@ -68,6 +68,18 @@ describe("events a second", () => {
     ]);
   });
 
+  test("behind a proxy that is trusted each client has its own, and behind any other they share one", async () => {
+    const batch = Array.from({ length: 500 }, (_, n) => ({ n }));
+    const statuses = async (settings: Parameters<typeof startTestServer>[0]) => {
+      const { post } = await startTestServer({ max_events_per_second: "5", ...settings });
+      const send = (client: string) =>
+        post("/api/events", batch, { headers: { "X-Forwarded-For": `192.0.2.77, ${client}` } });
+      return [(await send("198.51.100.1")).status, (await send("198.51.100.2")).status];
+    };
+    expect(await statuses({ trusted_proxies: "127.0.0.0/8" })).toEqual([200, 200]);
+    expect(await statuses({})).toEqual([200, 429]);
+  });
+
   test("there is none on loopback", async () => {
     const { post } = await startTestServer();
     for (let n = 0; n < 3; n += 1) {

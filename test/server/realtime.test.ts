@@ -9,6 +9,16 @@ beforeAll(async () => {
 });
 
 describe("on connect", () => {
+  test("a session that polls has an id that begins with the server's, by which a load balancer finds it", async () => {
+    const client = connectLater(server.url, {}, { transports: ["polling", "websocket"] });
+    const sid = await new Promise<string>((resolve) => {
+      client.socket.io.engine.once("handshake", ({ sid: told }: { sid: string }) => resolve(told));
+    });
+    expect(sid).toMatch(new RegExp(`^${server.serverId}~[\\w-]{20}$`));
+    await client.next("server_status");
+    client.socket.disconnect();
+  });
+
   test("connection_ack comes first, then server_status, and nothing else", async () => {
     const client = await connect(server.url, { claude_mpm_version: "4.1.0rc1", client_id: "c-1" });
     expect(client.received.map(({ name }) => name)).toEqual(["connection_ack", "server_status"]);

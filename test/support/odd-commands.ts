@@ -35,7 +35,6 @@ export const ODD_MODEL: CliModel = {
       defaultText: "one",
       allowed: ODD_TEXT,
       variable: "ODD",
-      pending: null,
     },
   ],
 };

@@ -178,6 +178,7 @@ export function startFeed(): Feed {
             isGreeted = true;
             void greeted(ack);
           },
+          onEpoch: (ack) => position.renamed(ack),
           onEvent: take,
           onGap,
           onLost(_reason, refusal) {

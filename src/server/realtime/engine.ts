@@ -5,10 +5,13 @@ import { SERVER_VERSION } from "../../version.ts";
 import { errorResponse } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import { createLightener, type Session } from "./lean.ts";
+import { NamedSessions } from "./named-sessions.ts";
 
 export type { WebSocketData };
 
 export interface EngineOptions {
+  /** Of the server: sessions that are asked for by their id are named after it. */
+  name: string;
   /** Milliseconds. */
   pingInterval: number;
   /** Milliseconds. */
@@ -73,6 +76,7 @@ interface EngineSocket extends Session {
 }
 
 export function createEngine({
+  name,
   pingInterval,
   pingTimeout,
   maxMessageBytes,
@@ -87,21 +91,23 @@ export function createEngine({
     // The answer to an upgrade is made inside the engine, so the header has to be set there.
     editResponseHeaders: (headers) => headers.set("X-Server-Version", SERVER_VERSION),
   });
-  const { clients } = io as unknown as { clients?: unknown };
-  /** By id; the engine's own map, where it has one. */
-  const sessions = clients instanceof Map ? (clients as Map<string, EngineSocket>) : new Map();
+  const own = io as unknown as { clients?: unknown };
+  /** By id; in the place of the engine's own map, where it has one. */
+  const sessions = new NamedSessions<EngineSocket>(name);
+  const isOwn = own.clients instanceof Map;
+  if (isOwn) own.clients = sessions;
   function forget(this: { id: string }): void {
     if (sessions.delete(this.id)) limits.closed();
   }
   const lighten = createLightener(forget);
   io.on("connection", (connected, request) => {
     const session = connected as unknown as EngineSocket;
-    sessions.set(session.id, session);
+    if (!isOwn) sessions.set(session.id, session);
     limits.opened();
     onSession?.(session, request);
     // The engine's listener does the same to its map, but is a closure that keeps the `Request`, its URL and two
     // `Headers` for as long as the session lives: 1.5 KB.
-    if (sessions === clients) session.off("close");
+    if (isOwn) session.off("close");
     session.on("close", forget);
     session.flush = limitedFlush;
     session.schedulePing = schedulePingOnce;

@@ -1,12 +1,8 @@
 /** Socket.IO on the engine: connections in, the hub's events out. This folder alone imports socket.io. */
 import { Server } from "socket.io";
-import type { ClientIdentity } from "../../hub/clients.ts";
-import type { Channel, Subscriber } from "../../hub/delivery.ts";
 import { CodedError } from "../../protocol/errors.ts";
-import type { StoredEvent } from "../../protocol/event.ts";
-import type { ConnectionAck, HistoryGap } from "../../protocol/messages.ts";
 import type { Logger } from "../../logging.ts";
-import { compatibilityOf, isoTime, type ServerContext, serverStatus } from "../context.ts";
+import { compatibilityOf, type ServerContext, serverStatus } from "../context.ts";
 import {
   type BroadcastAdapter,
   type BroadcastAdapterOptions,
@@ -15,10 +11,10 @@ import {
 import { serveBundle } from "./bundle.ts";
 import { createEngine, ENGINE_PATH, type EngineOptions, type WebSocketData } from "./engine.ts";
 import { createAdmission } from "./admission.ts";
-import { bufferedBy, connectionOf, drop } from "./connection.ts";
 import { tolerantParser } from "./parser.ts";
 import { type ClientSocket, createRequestListener } from "./handlers.ts";
-import { identityAuth, readHandshake, readIdentity } from "./handshake.ts";
+import { identityAuth, readHandshake } from "./handshake.ts";
+import { createChannel, type Drains, SocketSubscriber } from "./subscriber.ts";
 import { createTurns } from "./turns.ts";
 
 export interface Gateway {
@@ -38,7 +34,7 @@ export interface Gateway {
   close(): void;
 }
 
-export type GatewayOptions = Omit<EngineOptions, "limits" | "onSession"> & BroadcastAdapterOptions;
+export type GatewayOptions = Omit<EngineOptions, "name" | "limits" | "onSession"> & BroadcastAdapterOptions;
 
 const GOING_AWAY = 1001;
 /** A session that nobody joins by then is closed. */
@@ -57,6 +53,7 @@ export function createGateway(
   const admission = createAdmission(context);
   const engine = createEngine({
     ...options,
+    name: context.serverId,
     limits: context.limits,
     ...(admission && { onSession: admission.onSession }),
   });
@@ -68,8 +65,18 @@ export function createGateway(
   });
   io.bind(engine.io);
   if (admission) io.use(admission.check);
+  const { reach } = context.hub;
+  if (reach) {
+    // The client may come from a node that is a little ahead: it would be told that what it has is lost.
+    io.use(({ handshake }, next) => {
+      const { resume } = readHandshake(handshake.auth);
+      const reached = resume && reach(resume);
+      if (reached) void reached.finally(next);
+      else next();
+    });
+  }
   const drains: Drains = new WeakMap();
-  const channel = createChannel(io.of("/").adapter as BroadcastAdapter, createPacketWriter());
+  const channel = createChannel(context, io.of("/").adapter as BroadcastAdapter);
   const listeners = createListeners(context, logger);
   io.on("connection", (socket: ClientSocket) => {
     const subscriber = new SocketSubscriber(socket, channel, drains);
@@ -149,21 +156,14 @@ function connect(
   logger: Logger,
 ): void {
   const { socket } = subscriber;
-  const { hub, serverId } = context;
+  const { hub } = context;
   const { version, filter, resume, problems } = readHandshake(socket.handshake.auth);
   socket.handshake.auth = identityAuth(socket.handshake.auth);
   const compatibility = compatibilityOf(context, version);
   hub.clients.add({ sid: socket.id, version: compatibility.client_version });
   logger.debug("client connected", { sid: socket.id, version: compatibility.client_version });
 
-  const acknowledgement: ConnectionAck = {
-    server_version: compatibility.server_version,
-    server_id: serverId,
-    compatibility,
-    timestamp: isoTime(Date.now()),
-    ...hub.position(),
-  };
-  socket.emit("connection_ack", acknowledgement);
+  subscriber.acknowledge(compatibility, hub.position());
   socket.emit("server_status", serverStatus(context));
   if (!compatibility.compatible) socket.emit("compatibility_warning", compatibility);
   for (const problem of problems) socket.emit("event_error", problem.toBody());
@@ -189,124 +189,4 @@ function refusalOf(message: string | Buffer): string | null {
   const [, id] = (typeof message === "string" && EVENT.exec(message)) || [];
   if (id === undefined) return null;
   return id === "" ? `42["event_error",${REFUSED}]` : `43${id}[{"ok":false,"error":${REFUSED}}]`;
-}
-
-type PacketWriter = (event: StoredEvent) => string;
-
-/**
- * Makes Socket.IO packets (protocol revision 5: type 2, the default namespace unnamed) around the stored text,
- * so that an event is serialised once however many clients get it. They all get it in one go: remembering the
- * newest packet is enough.
- */
-function createPacketWriter(): PacketWriter {
-  let newest: { event: StoredEvent; packet: string } | null = null;
-  return (event) => {
-    if (newest?.event !== event) newest = { event, packet: `2["claude_event",${event.json}]` };
-    return newest.packet;
-  };
-}
-
-/** Who waits for a WebSocket to drain. */
-type Drains = WeakMap<Bun.ServerWebSocket<WebSocketData>, () => void>;
-
-/** `drain` tells of progress on a WebSocket; a polling client takes what it can whenever it asks. */
-const LOOK_AGAIN_MS = 50;
-
-/** The room of all who are live and want everything. */
-const LIVE = "live";
-/** After so much more has been published, somebody may have fallen behind without the publish telling. */
-const LOOK_AFTER_CHARS = 256 * 1024;
-/** While somebody is slow every publish tells of it; looking at all each time would make everybody slow. */
-const LOOK_AGAIN_CHARS = 32 * 1024;
-
-interface SocketChannel extends Channel {
-  packetOf: PacketWriter;
-}
-
-function createChannel(adapter: BroadcastAdapter, packetOf: PacketWriter): SocketChannel {
-  let unseen = 0;
-  return {
-    packetOf,
-    join: (id) => adapter.addAll(id, new Set([LIVE])),
-    leave: (id) => adapter.del(id, LIVE),
-    has: (id) => adapter.sids.get(id)?.has(LIVE) ?? false,
-    publish(event, exceptId) {
-      const packet = packetOf(event);
-      const result = adapter.publishText(
-        LIVE,
-        packet,
-        exceptId === undefined ? undefined : new Set([exceptId]),
-      );
-      unseen += packet.length;
-      if (unseen < (result > 0 ? LOOK_AFTER_CHARS : LOOK_AGAIN_CHARS)) return false;
-      unseen = 0;
-      return true;
-    },
-  };
-}
-
-class SocketSubscriber implements Subscriber {
-  readonly socket: ClientSocket;
-  readonly channel: SocketChannel;
-  readonly #drains: Drains;
-
-  constructor(socket: ClientSocket, channel: SocketChannel, drains: Drains) {
-    this.socket = socket;
-    this.channel = channel;
-    this.#drains = drains;
-  }
-
-  get id(): string {
-    return this.socket.id;
-  }
-
-  identify(): ClientIdentity {
-    const { data, handshake } = this.socket;
-    return {
-      ...readIdentity(handshake.auth),
-      transport: this.transport(),
-      connectedAt: data.connectedAt,
-    };
-  }
-
-  transport(): ClientIdentity["transport"] {
-    return connectionOf(this.socket).transport.name;
-  }
-
-  onEvent(event: StoredEvent): void {
-    const conn = connectionOf(this.socket);
-    if (conn.readyState === "open") conn.write(this.channel.packetOf(event));
-  }
-
-  onGap(gap: HistoryGap): void {
-    this.socket.emit("history_gap", gap);
-  }
-
-  /** A "disconnect": the client does not come again by itself. */
-  dismiss(reason: CodedError): void {
-    this.socket.emit("event_error", reason.toBody());
-    this.socket.disconnect(true);
-  }
-
-  /** A lost transport, not a "disconnect": the client comes again and resumes. */
-  onFailure(): void {
-    drop(connectionOf(this.socket));
-  }
-
-  buffered(): number {
-    return bufferedBy(connectionOf(this.socket));
-  }
-
-  drained(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, LOOK_AGAIN_MS);
-      const ws = connectionOf(this.socket).transport.socket;
-      if (!ws) return;
-      this.#drains.set(ws, () => {
-        clearTimeout(timer);
-        this.#drains.delete(ws);
-        resolve();
-      });
-    });
-  }
 }

@@ -1,6 +1,6 @@
 /** What a connected client can ask, one entry per event. */
 import type { DefaultEventsMap, Socket } from "socket.io";
-import type { Subscription } from "../../hub/delivery.ts";
+import type { Subscription } from "../../hub/subscriber.ts";
 import type { Grant } from "../../auth/access.ts";
 import type { Bucket } from "../../auth/rate-limit.ts";
 import { allows } from "../../auth/scopes.ts";

@@ -5,7 +5,7 @@ const [kind = "", port = ""] = process.argv.slice(2);
 
 /** Unfinished handshakes, a byte of a header at a time. */
 const SLOW = { connections: 500, everyMs: 1000 };
-const IDLE = { connections: 5000, atOnce: 100 };
+const MANY = { connections: 5000, atOnce: 100 };
 const FLOOD = { perSecond: 50_000, everyMs: 2, maxUnsent: 4 * 1024 * 1024 };
 
 const HANDSHAKE = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1\r\n";
@@ -19,6 +19,10 @@ function frame(text: string): Buffer {
   const head = length < 126 ? [0x81, 0x80 | length] : [0x81, 0x80 | 126, length >> 8, length & 0xff];
   return Buffer.concat([Buffer.from([...head, 0, 0, 0, 0]), payload]);
 }
+
+/** The server's ping as a frame. No text of ours has these bytes, so it may stand anywhere in what is read at once. */
+const PING = Buffer.from([0x81, 1, 0x32]);
+const PONG = frame("3");
 
 /** A connection over which nobody reads what comes. */
 function open(onOpen: (socket: Socket) => void, onEnd: () => void): Socket {
@@ -43,8 +47,11 @@ function trickle(): void {
   );
 }
 
-/** Joins, answers pings, and does nothing; it waits for what does not come. */
-function join(): Promise<Socket> {
+/** What does not come. */
+const NEVER = { subscribe: { types: ["never"] } };
+
+/** Joins, reads what comes, and answers pings. */
+function join(auth: object): Promise<Socket> {
   return new Promise((resolve) => {
     const socket = open(
       () => socket.write(HANDSHAKE + UPGRADE),
@@ -56,17 +63,23 @@ function join(): Promise<Socket> {
       if (!seen.includes("0{")) return;
       socket.off("data", onGreeting);
       socket.on("data", (next: Buffer) => {
-        if (next.length === 3 && next[2] === 0x32) socket.write(frame("3"));
+        if (next.includes(PING)) socket.write(PONG);
       });
-      socket.write(frame('40{"subscribe":{"types":["never"]}}'));
+      socket.write(frame(`40${JSON.stringify(auth)}`));
       resolve(socket);
     };
     socket.on("data", onGreeting);
   });
 }
 
+async function joinMany(auth: object): Promise<void> {
+  for (let n = 0; n < MANY.connections; n += MANY.atOnce) {
+    await Promise.all(Array.from({ length: MANY.atOnce }, () => join(auth)));
+  }
+}
+
 async function flood(): Promise<void> {
-  const socket = await join();
+  const socket = await join(NEVER);
   const event = { type: "flood", session_id: "flood", text: "x".repeat(150) };
   const one = frame(`427${JSON.stringify(["claude_event", event])}`);
   const some = Buffer.concat(Array.from({ length: 100 }, () => one));
@@ -79,9 +92,7 @@ async function flood(): Promise<void> {
 }
 
 if (kind === "slow") for (let n = 0; n < SLOW.connections; n += 1) trickle();
-else if (kind === "idle") {
-  for (let n = 0; n < IDLE.connections; n += IDLE.atOnce) {
-    await Promise.all(Array.from({ length: IDLE.atOnce }, join));
-  }
-} else await flood();
+else if (kind === "idle") await joinMany(NEVER);
+else if (kind === "readers") await joinMany({});
+else await flood();
 process.stdout.write("ready\n");

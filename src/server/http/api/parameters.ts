@@ -1,7 +1,7 @@
 /** What can be asked for in a URL, with the ranges that are held to. */
 import { MAX_TYPE_LENGTH } from "../../../protocol/event.ts";
 import { SESSION_STATES } from "../../../protocol/messages.ts";
-import { DEFAULT_LIMIT, MAX_LIMIT, MAX_TEXT, MAX_TYPES } from "../../../protocol/query.ts";
+import { DEFAULT_LIMIT, MAX_LIMIT, MAX_TEXT, MAX_TYPES, SCOPES_OF_ANSWERS } from "../../../protocol/query.ts";
 import type { Parameter } from "../route.ts";
 
 const query = (name: string, description: string, schema: object, example?: string | number): Parameter => ({
@@ -49,6 +49,12 @@ export const SESSION_PARAMETERS: readonly Parameter[] = [
   query("project", "Only those in this directory: its path, or its last part", { type: "string" }),
   query("limit", "How many at most", LIMIT),
 ];
+
+export const SCOPE: Parameter = query(
+  "scope",
+  "Of servers that share a log: all of them, or the one that is asked",
+  { enum: SCOPES_OF_ANSWERS, default: "cluster" },
+);
 
 export const inPath = (name: string, description: string): Parameter => ({
   name,

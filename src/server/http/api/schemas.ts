@@ -7,6 +7,7 @@ import {
   type AccessReport,
   type ClientFilter,
   type ClientList,
+  type ClusterNode,
   type ConnectedClient,
   type Health,
   type HealthCheck,
@@ -76,6 +77,9 @@ const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` })
 const refOrNull = (name: string): Schema => ({ anyOf: [ref(name), { type: "null" }] });
 
 const STATUSES = ["healthy", "degraded", "unhealthy"];
+
+const PARTIAL =
+  "Of servers that share a log: one has not answered, or Redis is away and nobody knows which others there are";
 
 /** Where the log stands. */
 const POSITION: Fields<LogPosition> = {
@@ -250,22 +254,36 @@ export const SCHEMAS = {
   }),
   SessionFile: object<SessionFile>({ path: text(), reads: count(), edits: count() }),
 
-  ClientList: object<ClientList>({
-    clients: list(ref("ConnectedClient"), "Who lags most comes first, then who has been there longest"),
-    total: count(),
-  }),
-  ConnectedClient: object<ConnectedClient>({
-    sid: text("Its Socket.IO session id; the reader of a stream gets one as well"),
-    client_id: orNull(text("As the handshake gave it")),
-    version: text("The claude-mpm version it named, or `unknown`"),
-    compatible: flag(),
-    warnings: list(text(), "Why it is not compatible"),
-    transport: oneOf(["websocket", "polling", "stream"]),
-    connected_at: time(),
-    lag_events: count("How far behind the live feed it is; 0 while it is live"),
-    buffered_bytes: count("Given to its connection and not taken yet"),
-    filter: refOrNull("ClientFilter"),
-  }),
+  ClientList: object<ClientList>(
+    {
+      clients: list(ref("ConnectedClient"), "Who lags most comes first, then who has been there longest"),
+      total: count(),
+      silent: list(
+        object<NonNullable<ClientList["silent"]>[number]>({ server_id: text(), url: text() }),
+        "Of servers that share a log: those that have not answered, and whose clients are missing",
+      ),
+      partial: flag(PARTIAL),
+    },
+    undefined,
+    ["silent", "partial"],
+  ),
+  ConnectedClient: object<ConnectedClient>(
+    {
+      sid: text("Its Socket.IO session id; the reader of a stream gets one as well"),
+      client_id: orNull(text("As the handshake gave it")),
+      version: text("The claude-mpm version it named, or `unknown`"),
+      compatible: flag(),
+      warnings: list(text(), "Why it is not compatible"),
+      transport: oneOf(["websocket", "polling", "stream"]),
+      connected_at: time(),
+      lag_events: count("How far behind the live feed it is; 0 while it is live"),
+      buffered_bytes: count("Given to its connection and not taken yet"),
+      filter: refOrNull("ClientFilter"),
+      server_id: text("Of servers that share a log: the one it is connected to"),
+    },
+    undefined,
+    ["server_id"],
+  ),
   ClientFilter: object<ClientFilter>(
     {
       session_id: text(),
@@ -329,31 +347,45 @@ export const SCHEMAS = {
     supported_features: list(text()),
     requirements: object<Compatibility["requirements"]>({ min_python: text(), socketio_min: text() }),
   }),
-  Stats: object<Stats>({
-    server_info: object<Stats["server_info"]>({ version: text(), id: text(), uptime: number("Seconds") }),
-    connections: object<Stats["connections"]>({
-      current_clients: count("Over Socket.IO"),
-      total_served: count("Since the start"),
-      client_versions: mapOf(text()),
-    }),
-    events: object<Stats["events"]>({
-      total_processed: count("New events since the start"),
-      history_size: count("Events the log holds"),
-      last_activity: orNull(time()),
-    }),
-    errors: count("Since the start"),
-    log: object<Stats["log"]>({
-      ...POSITION,
-      bytes: count("With its index"),
-      index_backlog: count("Events that filters and search still have to take in"),
-    }),
-    delivery: object<Stats["delivery"]>({
-      lagging_clients: count("Clients that are behind, and fed from the log"),
-      catch_ups: count("Times a client was, since the start"),
-      dropped: count("Events that clients did not get"),
-    }),
-    redacted: mapOf(count(), "Secrets masked since the start, by kind"),
-    memory: object<Stats["memory"]>({ rss: count("Bytes") }),
+  Stats: object<Stats>(
+    {
+      server_info: object<Stats["server_info"]>({ version: text(), id: text(), uptime: number("Seconds") }),
+      connections: object<Stats["connections"]>({
+        current_clients: count("Over Socket.IO"),
+        total_served: count("Since the start"),
+        client_versions: mapOf(text()),
+      }),
+      events: object<Stats["events"]>({
+        total_processed: count("New events since the start"),
+        history_size: count("Events the log holds"),
+        last_activity: orNull(time()),
+      }),
+      errors: count("Since the start"),
+      log: object<Stats["log"]>({
+        ...POSITION,
+        bytes: count("With its index"),
+        index_backlog: count("Events that filters and search still have to take in"),
+      }),
+      delivery: object<Stats["delivery"]>({
+        lagging_clients: count("Clients that are behind, and fed from the log"),
+        catch_ups: count("Times a client was, since the start"),
+        dropped: count("Events that clients did not get"),
+      }),
+      redacted: mapOf(count(), "Secrets masked since the start, by kind"),
+      memory: object<Stats["memory"]>({ rss: count("Bytes") }),
+      nodes: list(ref("ClusterNode"), "Of servers that share a log: those there are"),
+      partial: flag(PARTIAL),
+    },
+    undefined,
+    ["nodes", "partial"],
+  ),
+  ClusterNode: object<ClusterNode>({
+    server_id: text(),
+    url: text("Where it takes itself to be"),
+    version: text("Its release"),
+    uptime: number("Seconds"),
+    clients: count("Over Socket.IO"),
+    status: oneOf([...STATUSES, "silent"], "`silent`: it was there within 5 seconds, and does not answer"),
   }),
 } as const satisfies Record<string, Schema>;
 

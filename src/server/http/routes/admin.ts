@@ -1,5 +1,6 @@
 import { CodedError } from "../../../protocol/errors.ts";
 import type { ServerContext } from "../../context.ts";
+import { dismissAnywhere } from "../../whole.ts";
 import { inPath } from "../api/parameters.ts";
 import { jsonAnswer, type Route } from "../route.ts";
 
@@ -33,10 +34,9 @@ export function adminRoutes(context: ServerContext): Route[] {
         answers: { 200: jsonAnswer("It is gone.", "Disconnected") },
         errors: ["client_not_found"],
       },
-      handle(c) {
+      async handle(c) {
         const sid = c.req.param("sid") ?? "";
-        const reason = new CodedError("dismissed");
-        if (!context.hub.dismiss(sid, reason)) throw new CodedError("client_not_found");
+        await dismissAnywhere(context, sid);
         return c.json({ disconnected: sid });
       },
     },

@@ -66,7 +66,7 @@ export function healthRoutes(context: ServerContext): Route[] {
         errors: ["not_ready"],
       },
       handle(c) {
-        if (!context.isReady()) throw new CodedError("not_ready");
+        if (!context.isReady() || context.isDraining()) throw new CodedError("not_ready");
         return c.json({ ready: true });
       },
     },

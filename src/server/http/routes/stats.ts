@@ -1,4 +1,7 @@
-import { type ServerContext, statsReport } from "../../context.ts";
+import { parseScope } from "../../../protocol/query.ts";
+import type { ServerContext } from "../../context.ts";
+import { wholeStats } from "../../whole.ts";
+import { SCOPE } from "../api/parameters.ts";
 import { jsonAnswer, type Route } from "../route.ts";
 
 export function statsRoutes(context: ServerContext): Route[] {
@@ -10,9 +13,13 @@ export function statsRoutes(context: ServerContext): Route[] {
       doc: {
         group: "Server",
         summary: "Tell the server's figures",
+        description:
+          "Of servers that share a log, the figures of all together; `server_info` and `log` are those of the one that is asked.",
+        parameters: [SCOPE],
         answers: { 200: jsonAnswer("The figures.", "Stats") },
+        errors: ["invalid_query"],
       },
-      handle: (c) => c.json(statsReport(context)),
+      handle: async (c) => c.json(await wholeStats(context, parseScope(c.req.query()))),
     },
   ];
 }

@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import { EVERYTHING, type Grant } from "../../../auth/access.ts";
-import type { Subscriber } from "../../../hub/delivery.ts";
+import type { Subscriber } from "../../../hub/subscriber.ts";
 import { CodedError } from "../../../protocol/errors.ts";
 import { parseHistoryQuery, type ResumePosition } from "../../../protocol/query.ts";
 import type { ServerContext } from "../../context.ts";
@@ -44,12 +44,15 @@ const FOLLOW: RouteDoc = {
  * Each event is an unnamed message whose id is `epoch:seq`; with it in `Last-Event-ID` the stream goes on from there.
  */
 export function streamRoutes({ hub, access, limits }: ServerContext): Route[] {
-  function stream(c: Context, grant: Grant): Response {
+  async function stream(c: Context, grant: Grant): Promise<Response> {
     const { filter, after } = parseHistoryQuery({ ...c.req.query(), type: c.req.queries("type") });
-    const { epoch } = hub.position();
     const resume =
-      parseLastEventId(c.req.header("last-event-id")) ?? (after === undefined ? null : { epoch, seq: after });
+      parseLastEventId(c.req.header("last-event-id")) ??
+      (after === undefined ? null : { epoch: hub.position().epoch, seq: after });
     limits.admit();
+    const reached = resume && hub.reach?.(resume);
+    if (reached) await reached;
+    let { epoch } = hub.position();
     const connectedAt = Date.now();
     const encoder = new TextEncoder();
     let end = () => {};
@@ -64,6 +67,7 @@ export function streamRoutes({ hub, access, limits }: ServerContext): Route[] {
             identify: () => ({ version: undefined, clientId: undefined, transport: "stream", connectedAt }),
             transport: () => "stream",
             onEvent: ({ seq, json }) => write(`id: ${epoch}:${seq}\ndata: ${json}\n\n`),
+            onEpoch: (begun) => void (epoch = begun),
             onGap: (gap) => write(`event: history_gap\ndata: ${JSON.stringify(gap)}\n\n`),
             onFailure: () => end(),
             dismiss: () => end(),
@@ -103,7 +107,9 @@ export function streamRoutes({ hub, access, limits }: ServerContext): Route[] {
       },
       new ByteLengthQueuingStrategy({ highWaterMark: QUEUE_BYTES }),
     );
-    c.req.raw.signal.addEventListener("abort", () => end());
+    const { signal } = c.req.raw;
+    signal.addEventListener("abort", () => end());
+    if (signal.aborted) end();
     return c.body(body, 200, {
       "Content-Type": "text/event-stream",
       "Cache-Control": "no-store",
