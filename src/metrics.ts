@@ -61,6 +61,19 @@ export const METRICS = {
   log_bytes: { type: "gauge", help: "Size of the log with its index" },
   log_index_backlog_events: { type: "gauge", help: "Events that filters and search still have to take in" },
 
+  redis_up: {
+    type: "gauge",
+    help: "Whether Redis can be used, by what it is used for; nothing without `redis_url`",
+    label: "use",
+  },
+  cluster_nodes: { type: "gauge", help: "Servers that share the log, this one too" },
+  log_append_retries_total: {
+    type: "counter",
+    help: "Times a batch was sent to Redis once more, as no answer had come",
+  },
+  log_epochs_total: { type: "counter", help: "Epochs that have begun on Redis while the server ran" },
+  log_tail_lag_events: { type: "gauge", help: "Events on Redis that the server has not read yet" },
+
   event_loop_delay_seconds: {
     type: "gauge",
     help: "How late the event loop was in the last 10 to 20 seconds",

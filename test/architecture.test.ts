@@ -46,6 +46,11 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
   },
   { room: "log", may: ["protocol"], because: "a log stores events; it knows nothing of who asks" },
   {
+    room: "log/redis",
+    may: ["log", "protocol", "redis"],
+    because: "the log on Redis is the only one that needs a network",
+  },
+  {
     room: "auth",
     may: ["protocol"],
     because: "a guard judges requests; it must be usable in front of any surface",

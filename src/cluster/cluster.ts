@@ -1,8 +1,9 @@
 /** The other servers that share the log: which there are, and what they answer. */
+import { isObject } from "../protocol/event.ts";
 import type { HealthCheck } from "../protocol/messages.ts";
 import { channelPrefix, connectRedis, type Redis } from "../redis/connection.ts";
 import { createMembership } from "./membership.ts";
-import type { NodeAbout } from "./node.ts";
+import { asNode, type NodeAbout } from "./node.ts";
 import { createQuestions } from "./questions.ts";
 
 export type { NodeAbout } from "./node.ts";
@@ -25,6 +26,7 @@ export interface AskOptions {
 }
 
 export interface Asked {
+  /** With what each node is as of its answer. */
   answers: { node: NodeAbout; answer: unknown }[];
   /** Those that are there and have not answered in time. */
   silent: NodeAbout[];
@@ -66,7 +68,17 @@ export async function openCluster({
   const subscriber = connect("questions");
   const prefix = channelPrefix(url);
   const membership = createMembership(redis, instance);
-  const questions = createQuestions({ redis, subscriber, prefix, instance, answer, onError });
+  const questions = createQuestions({
+    redis,
+    subscriber,
+    prefix,
+    instance,
+    onError,
+    answer(topic, payload) {
+      const own = answer(topic, payload);
+      return own === undefined ? undefined : { node: about(), answer: own };
+    },
+  });
   let nodes = 1;
   let up = false;
   let beating: Promise<void> | null = null;
@@ -101,12 +113,10 @@ export async function openCluster({
         const ids = others.map((node) => node.instance);
         const answers = await questions.ask(ids, topic, payload, {
           timeoutMs,
-          ...(until === undefined ? {} : { until }),
+          ...(until === undefined ? {} : { until: (one) => until(readAnswer(one)?.answer) }),
         });
         return {
-          answers: others.flatMap((node) =>
-            answers.has(node.instance) ? [{ node, answer: answers.get(node.instance) }] : [],
-          ),
+          answers: [...answers.values()].map(readAnswer).filter((one) => one !== null),
           silent: others.filter((node) => !answers.has(node.instance)),
           reachable: true,
         };
@@ -134,6 +144,12 @@ export async function openCluster({
       subscriber.disconnect();
     },
   };
+}
+
+function readAnswer(payload: unknown): Asked["answers"][number] | null {
+  if (!isObject(payload)) return null;
+  const node = asNode(payload.node);
+  return node === null ? null : { node, answer: payload.answer };
 }
 
 function anewIfSilent(redis: Redis, error: unknown): void {

@@ -19,12 +19,14 @@ export interface NodeAbout {
 
 /** Reads what another node has written down, maybe of another release; null where it cannot be used. */
 export function readNode(text: string): NodeAbout | null {
-  let value: unknown;
   try {
-    value = JSON.parse(text);
+    return asNode(JSON.parse(text));
   } catch {
     return null;
   }
+}
+
+export function asNode(value: unknown): NodeAbout | null {
   if (!isObject(value)) return null;
   const { instance, server_id, url, version, uptime, clients, status } = value;
   const named = [instance, server_id, url, version].every((one) => typeof one === "string");

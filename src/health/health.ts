@@ -18,6 +18,8 @@ export const RECOVERIES = [
   "retention_tightened",
   "log_file_reopened",
   "port_taken_anew",
+  "redis_rejoined",
+  "events_restored",
 ] as const;
 export type Recovery = (typeof RECOVERIES)[number];
 

@@ -1,5 +1,5 @@
 /** The middle of the house: events in, stored, out again. One file per verb beside this one. */
-import type { AppendedEvent, EventLog, LogSize } from "../log/log.ts";
+import type { AppendedEvent, EventLog, LogSize, RemoteFigures } from "../log/log.ts";
 import type { HealthCheck, LogPosition } from "../protocol/messages.ts";
 import type { HistoryQuery, ResumePosition } from "../protocol/query.ts";
 import { type Clients, createClients } from "./clients.ts";
@@ -68,6 +68,8 @@ export interface HubStats {
   /** Milliseconds since the epoch; null before the first event. */
   last_activity: number | null;
   log: LogSize;
+  /** Null for a log on this machine. */
+  remote: RemoteFigures | null;
   delivery: ReturnType<Delivery["stats"]>;
   /** Secrets masked, by kind. */
   redacted: Record<string, number>;
@@ -178,6 +180,7 @@ export function createHub({
       errors,
       last_activity: lastActivity,
       log: log.size(),
+      remote: log.remote?.() ?? null,
       delivery: delivery.stats(),
       redacted: redaction?.counts() ?? {},
     }),

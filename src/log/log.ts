@@ -62,6 +62,9 @@ export interface EventLog {
   /** Answers a question about the past; its cost may grow with what matches. */
   query(query: HistoryQuery): Promise<LogPage>;
 
+  /** How a log on another server gets on with that; one on this machine has nothing to tell. */
+  remote?(): RemoteFigures;
+
   size(): LogSize;
   check(): HealthCheck;
   close(): Promise<void>;
@@ -83,6 +86,18 @@ export interface LogFollower {
    * those seqs come again with other events; else every position stays good, and only its name is another.
    */
   onEpoch(epoch: Epoch): void;
+}
+
+/** Counted since it was opened. */
+export interface RemoteFigures {
+  /** Whether it takes events. */
+  up: boolean;
+  /** Times a batch was sent once more, as no answer had come. */
+  append_retries: number;
+  /** Epochs that have begun meanwhile, whoever began them. */
+  epochs: number;
+  /** Events that are stored there and have not been read here, as of the last look. */
+  tail_lag: number;
 }
 
 export interface LogSize {

@@ -2,6 +2,7 @@
 import { type DurableLogOptions, openSqliteLog } from "./durable.ts";
 import type { EventLog } from "./log.ts";
 import { createMemoryLog } from "./memory.ts";
+import type { RedisLogOptions } from "./redis/log.ts";
 
 export interface LogSettings {
   redis_url: string | null;
@@ -11,10 +12,8 @@ export interface LogSettings {
   durability: "normal" | "full";
 }
 
-export interface OpenLogOptions extends Pick<
-  DurableLogOptions,
-  "path" | "onHealthChange" | "onRecovery" | "warn"
-> {
+export interface OpenLogOptions extends Pick<DurableLogOptions, "path" | "onHealthChange" | "warn"> {
+  onRecovery: NonNullable<DurableLogOptions["onRecovery"] & RedisLogOptions["onRecovery"]>;
   /** Where a log on Redis keeps its copy while it is open. */
   mirror: string;
   /** Names this run of the server among all that ever write to the same Redis. */

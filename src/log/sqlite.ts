@@ -310,14 +310,13 @@ function createLog(
   }
 
   function take(events: readonly StoredEvent[]): void {
-    const [first] = events as [StoredEvent];
-    if (first.seq <= lastSeq)
-      throw new Error(`the log is at ${lastSeq} already, and not before ${first.seq}`);
+    const seq = events[0]?.seq ?? lastSeq + 1;
+    if (seq <= lastSeq) throw new Error(`the log is at ${lastSeq} already, and not before ${seq}`);
     inOneGo(() => {
       for (const event of events) insertRow(event);
     });
     // What stands before a hole counts as trimmed.
-    if (first.seq > lastSeq + 1) firstSeq = first.seq;
+    if (seq > lastSeq + 1) firstSeq = seq;
     lastSeq = events.at(-1)?.seq ?? lastSeq;
   }
 

@@ -12,10 +12,11 @@ const MS_PER_SECOND = 1000;
 
 export function figuresOf(context: ServerContext): Figures {
   const { hub, startedAt } = context;
-  const { errors, redacted, log, delivery } = hub.stats();
+  const { errors, redacted, log, remote, delivery } = hub.stats();
   const { measures } = hub;
   const { transports, maxLag } = hub.census();
   const health = healthReport(context);
+  const cluster = context.cluster()?.figures() ?? null;
   const refused = context.refusals.counts();
   const loop = context.loopDelays();
   const cpu = process.cpuUsage();
@@ -64,6 +65,15 @@ export function figuresOf(context: ServerContext): Figures {
     log_events: log.events,
     log_bytes: log.bytes,
     log_index_backlog_events: log.index_backlog,
+
+    redis_up: {
+      ...(remote && { log: Number(remote.up) }),
+      ...(cluster && { cluster: Number(cluster.up) }),
+    },
+    cluster_nodes: cluster?.nodes ?? 1,
+    log_append_retries_total: remote?.append_retries ?? 0,
+    log_epochs_total: remote?.epochs ?? 0,
+    log_tail_lag_events: remote?.tail_lag ?? 0,
 
     event_loop_delay_seconds: {
       p50: loop.p50 / MS_PER_SECOND,

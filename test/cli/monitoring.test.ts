@@ -4,6 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { alertRules } from "../../src/cli/monitoring/alerts.ts";
 import { grafanaDashboard } from "../../src/cli/monitoring/dashboard.ts";
+import { metricName } from "../../src/metrics.ts";
 import { onEnd } from "../support/cleanup.ts";
 import { connect } from "../support/clients.ts";
 import { eventually } from "../support/eventually.ts";
@@ -52,7 +53,8 @@ describe("the queries", () => {
     const names = [...drawn, ...asked, ...rules.map(({ expr }) => expr)].flatMap(
       (expr) => expr.match(/claude_mpm_socketio_\w+/g) ?? [],
     );
-    const known = new Set(samples.map(({ name }) => name));
+    // Without Redis it has no value.
+    const known = new Set([...samples.map(({ name }) => name), metricName("redis_up")]);
     expect(names.length).toBeGreaterThan(60);
     expect([...new Set(names)].filter((name) => !known.has(name))).toEqual([]);
   });
@@ -61,7 +63,7 @@ describe("the queries", () => {
     const known = (label: string) =>
       new Set(samples.flatMap(({ labels }) => (labels[label] === undefined ? [] : [labels[label]])));
     const strange = [...drawn, ...rules.map(({ expr }) => expr)].flatMap((expr) =>
-      [...expr.matchAll(/\b(check|stat|reason|way|transport)=~?"([^"]*)"/g)].flatMap(
+      [...expr.matchAll(/\b(check|stat|reason|way|transport|use)=~?"([^"]*)"/g)].flatMap(
         ([, label = "", values = ""]) => values.split("|").filter((value) => !known(label).has(value)),
       ),
     );
@@ -153,6 +155,12 @@ const SCENES: [name: string, series: Record<string, string>, fires: string[]][] 
     },
     ["CommitsSlow"],
   ],
+  [
+    "a Redis that is away for a while, and one that stays so",
+    { 'redis_up{use="cluster"}': "1x10 0x1 1x19", 'redis_up{use="log"}': "1x20 0x10" },
+    ["RedisAway"],
+  ],
+  ["a server that is too slow", { "log_tail_lag_events{}": "0+500x30" }, ["BehindRedis"]],
   ["guessing", { "auth_failures_total{}": "0+60x30" }, ["AuthFailures"]],
   [
     "a certificate near its end",
@@ -241,8 +249,8 @@ scrape_configs:
       expect([expr, status, error]).toEqual([expr, "success", undefined]);
       if (data.result.length === 0) silent.push(expr);
     }
-    // This server has no certificate.
-    expect(silent).toEqual(drawn.filter((expr) => expr.includes("tls_certificate")));
+    // This server has no certificate, and no Redis.
+    expect(silent).toEqual(drawn.filter((expr) => /tls_certificate|redis_up/.test(expr)));
 
     // Whether one fires is up to the machine.
     await eventually(async () => {

@@ -66,6 +66,22 @@ const RULES: Rule[] = [
     description: `Look at the disk first. ${HEALTH}`,
   },
   {
+    alert: "RedisAway",
+    expr: `${metric("redis_up")} == 0`,
+    for: "1m",
+    severity: "critical",
+    summary: "Redis cannot be used for the {{ $labels.use }}",
+    description: `New events are refused meanwhile, and senders keep them; reading goes on. Look at Redis first. ${HEALTH}`,
+  },
+  {
+    alert: "BehindRedis",
+    expr: `${metric("log_tail_lag_events")} > 1000`,
+    for: "5m",
+    severity: "warning",
+    summary: "The server has {{ $value }} events of the others still to read",
+    description: "It is too slow for what all servers together take, or its way to Redis is.",
+  },
+  {
     alert: "RefusingEvents",
     expr: `sum by (server_id, instance, reason) (${rate("refused_total", `reason=~"${SERVER_REFUSALS.join("|")}"`)}) > 0`,
     for: "2m",

@@ -128,6 +128,29 @@ const SECTIONS: { title: string; panels: Panel[] }[] = [
     ],
   },
   {
+    title: "Several servers",
+    panels: [
+      stat("Servers", "none", `max(${metric("cluster_nodes")})`),
+      {
+        ...lines("Redis", "none", one(metric("redis_up"), `{{use}} ${SERVER}`), "1 while it can be used."),
+        width: 5,
+      },
+      lines(
+        "Events not read from Redis yet",
+        "short",
+        one(metric("log_tail_lag_events"), SERVER),
+        "Written by any server, as of the last look.",
+      ),
+      {
+        ...lines("Appends tried again, epochs begun", "cps", [
+          { expr: by("instance", rate("log_append_retries_total")), legend: `appends ${SERVER}` },
+          { expr: by("instance", rate("log_epochs_total")), legend: `epochs ${SERVER}` },
+        ]),
+        width: 7,
+      },
+    ],
+  },
+  {
     title: "Process",
     panels: [
       lines("Processor", "percentunit", one(rate("cpu_seconds_total"), SERVER)),

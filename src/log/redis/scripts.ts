@@ -1,0 +1,121 @@
+/**
+ * What is done in Redis in one go, as Lua (https://redis.io/docs/latest/develop/programmability/eval-intro/). Every
+ * script that writes is fenced: it says which epoch it believes in, and on which process of Redis, and does nothing
+ * when it is wrong.
+ */
+
+/** Of one log; the braces keep them in one slot. */
+export const KEYS = {
+  /** The stream. Its ids are `<ms>-<seq>`: those of a later epoch have a greater `ms`, so that every reader gets to them. */
+  log: "{claude-mpm-socketio}:log",
+  /** A hash: `epoch`, `run_id` of the Redis in which it began, `last` seq, `epochs` as JSON. */
+  meta: "{claude-mpm-socketio}:meta",
+  /** A sorted set: the id of each event held, by its seq. */
+  ids: "{claude-mpm-socketio}:ids",
+  /** Written now and then, to see whether it can be. */
+  probe: "{claude-mpm-socketio}:probe",
+} as const;
+
+/** Fields of an entry of the stream, in the order in which the scripts take their values. */
+export const ENTRY_FIELDS = ["i", "t", "y", "s", "p", "o", "b"] as const;
+
+const LUA_ENTRY = ENTRY_FIELDS.map((name, index) => `'${name}', ARGV[at + ${index}]`).join(", ");
+const FIELDS = ENTRY_FIELDS.length;
+
+/** Lua writes large numbers as 1e+14 unless it is told otherwise. */
+const HEAD = `
+local log, meta, ids = KEYS[1], KEYS[2], KEYS[3]
+local function text(n) return string.format('%.0f', n) end
+local known = redis.call('HMGET', meta, 'epoch', 'run_id', 'last')
+local epoch, run_id, last = known[1] or '', known[2] or '', tonumber(known[3] or '0')
+`;
+
+/** ARGV: epoch, run_id, ms of the epoch, events held at most, then the events. Answers with their seqs, negative for those that were there. */
+export const APPEND = `${HEAD}
+if epoch ~= ARGV[1] or run_id ~= ARGV[2] then return redis.error_reply('FENCED the log is in the epoch ' .. epoch) end
+local seqs = {}
+local new = 0
+for at = 5, #ARGV, ${FIELDS} do
+  local before = redis.call('ZSCORE', ids, ARGV[at])
+  if before then
+    seqs[#seqs + 1] = -tonumber(before)
+  else
+    last = last + 1
+    new = new + 1
+    redis.call('XADD', log, ARGV[3] .. '-' .. text(last), ${LUA_ENTRY})
+    redis.call('ZADD', ids, text(last), ARGV[at])
+    seqs[#seqs + 1] = last
+  end
+end
+if new > 0 then
+  redis.call('HSET', meta, 'last', text(last))
+  redis.call('XTRIM', log, 'MAXLEN', ARGV[4])
+  redis.call('ZREMRANGEBYSCORE', ids, '-inf', text(last - tonumber(ARGV[4])))
+end
+return seqs
+`;
+
+/**
+ * Puts back what is missing at the end, with the seqs it had. ARGV: epoch and run_id as they are found, ms, seq of the
+ * first event, then the events. What is there already is left. Where there would be a hole, all that is there is older
+ * than what is kept, and goes. Answers with the last seq.
+ */
+export const RESTORE = `${HEAD}
+if epoch ~= ARGV[1] or run_id ~= ARGV[2] then return redis.error_reply('FENCED the log is in the epoch ' .. epoch) end
+local seq = tonumber(ARGV[4])
+if seq > last + 1 then
+  redis.call('XTRIM', log, 'MAXLEN', 0)
+  redis.call('DEL', ids)
+  last = seq - 1
+end
+for at = 5, #ARGV, ${FIELDS} do
+  if seq == last + 1 then
+    last = seq
+    redis.call('XADD', log, ARGV[3] .. '-' .. text(seq), ${LUA_ENTRY})
+    redis.call('ZADD', ids, text(seq), ARGV[at])
+  end
+  seq = seq + 1
+end
+redis.call('HSET', meta, 'last', text(last))
+return text(last)
+`;
+
+/** ARGV: epoch and run_id as they are found, the last seq, then the new epoch, run_id and list of epochs. Answers 1 when it has begun. */
+export const BEGIN = `${HEAD}
+if epoch ~= ARGV[1] or run_id ~= ARGV[2] or (known[3] and last ~= tonumber(ARGV[3])) then return 0 end
+redis.call('HSET', meta, 'epoch', ARGV[4], 'run_id', ARGV[5], 'last', ARGV[3], 'epochs', ARGV[6])
+return 1
+`;
+
+/** ARGV: the time before which events are too old, milliseconds since the epoch. Answers how many were removed. */
+export const TRIM = `
+local log, ids = KEYS[1], KEYS[3]
+local removed = 0
+repeat
+  local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 100)
+  local keep = nil
+  for _, entry in ipairs(oldest) do
+    if tonumber(entry[2][4]) >= tonumber(ARGV[1]) then keep = entry[1] break end
+  end
+  local n = 0
+  if keep then
+    n = redis.call('XTRIM', log, 'MINID', keep)
+    local seq = tonumber(string.match(keep, '%-(%d+)$'))
+    redis.call('ZREMRANGEBYSCORE', ids, '-inf', string.format('(%.0f', seq))
+  elseif #oldest > 0 then
+    n = redis.call('XTRIM', log, 'MAXLEN', redis.call('XLEN', log) - #oldest)
+    local seq = tonumber(string.match(oldest[#oldest][1], '%-(%d+)$'))
+    redis.call('ZREMRANGEBYSCORE', ids, '-inf', string.format('%.0f', seq))
+  end
+  removed = removed + n
+until n == 0 or keep
+return removed
+`;
+
+/** Several keys in one go, so that they fit together: epoch, run_id, last, epochs, first entry's id, bytes. */
+export const STATE = `
+local values = redis.call('HMGET', KEYS[2], 'epoch', 'run_id', 'last', 'epochs')
+local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
+return {values[1] or '', values[2] or '', values[3] or '', values[4] or '', oldest[1] and oldest[1][1] or '',
+  redis.call('MEMORY', 'USAGE', KEYS[1]) or 0}
+`;

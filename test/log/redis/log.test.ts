@@ -1,0 +1,171 @@
+/** The log on Redis: what it promises while all goes well. */
+import { describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { eventually } from "../../support/eventually.ts";
+import { startRedis } from "../../support/redis.ts";
+import { openNode, pending } from "../../support/redis-log.ts";
+import { temporaryDirectory } from "../../support/temporary.ts";
+
+const ids = (node: { told: { id: string }[] }) => node.told.map(({ id }) => id);
+const seqs = (node: { told: { seq: number }[] }) => node.told.map(({ seq }) => seq);
+
+describe("two nodes on one Redis", () => {
+  test("give every event its seq once, and tell of all in one order, whoever stored them", async () => {
+    const { url } = await startRedis();
+    const [a, b] = await Promise.all([openNode(url), openNode(url)]);
+    expect(a.log.position().epoch).toBe(b.log.position().epoch);
+    await Promise.all(
+      Array.from({ length: 50 }, (_, index) => (index % 2 ? a : b).add(`x${index}`, `y${index}`)),
+    );
+    await eventually(() => a.told.length === 100 && b.told.length === 100);
+    expect(seqs(a)).toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
+    expect(ids(a)).toEqual(ids(b));
+    expect(JSON.parse(a.events[41]?.json ?? "")).toMatchObject({ seq: 42, type: "test", id: a.told[41]?.id });
+    expect(a.events).toEqual(b.events);
+  });
+
+  test("bring an event's origin back to the node it came from alone", async () => {
+    const { url } = await startRedis();
+    const [a, b] = [await openNode(url), await openNode(url)];
+    await a.add("one");
+    await eventually(() => b.told.length === 1);
+    expect(a.told).toEqual([{ seq: 1, id: "one", origin: "from-one" }]);
+    expect(b.told).toEqual([{ seq: 1, id: "one", origin: undefined }]);
+  });
+
+  test("know an id wherever it was stored, also twice in one batch", async () => {
+    const { url } = await startRedis();
+    const [a, b] = [await openNode(url), await openNode(url)];
+    expect(await a.add("one", "two", "one")).toEqual([1, 2, -1]);
+    expect(await b.add("two", "three")).toEqual([-2, 3]);
+    const both = await Promise.all([a.add("same"), b.add("same")]);
+    expect(both.flat().toSorted((x, y) => x - y)).toEqual([-4, 4]);
+  });
+
+  test("an event is told of, and can be read, before its sender learns that it is stored", async () => {
+    const { url } = await startRedis();
+    const a = await openNode(url);
+    for (let n = 1; n <= 20; n += 1) {
+      await a.add(`e${n}`);
+      expect(a.told).toHaveLength(n);
+      expect((await a.log.readAfter(n - 1, 1e6)).events.map(({ id }) => id)).toEqual([`e${n}`]);
+    }
+  });
+
+  test("answer everything about the past, with what was stored before they were started", async () => {
+    const { url } = await startRedis();
+    const a = await openNode(url);
+    await a.log.append([
+      { ...pending("first", { text: "a needle in it" }), session_id: "s1", type: "hook.stop", project: "/p" },
+      { ...pending("second"), received_at: 5 },
+    ]);
+    const b = await openNode(url);
+    expect(b.told).toEqual([]);
+    expect(b.log.position()).toEqual(a.log.position());
+    const [all, some, found] = await Promise.all([
+      b.log.query({ filter: {}, limit: 10 }),
+      b.log.query({ filter: { session_id: "s1", types: ["hook.*"], project: "p" }, limit: 10 }),
+      b.log.query({ filter: { q: "needle" }, limit: 10 }),
+    ]);
+    expect(all.events).toEqual(a.events);
+    expect(all.events[1]).toMatchObject({ received_at: 5, session_id: null, project: null });
+    expect([some, found].map(({ events }) => events.map(({ id }) => id))).toEqual([["first"], ["first"]]);
+    expect(all.epoch).toBe(a.log.position().epoch);
+  });
+
+  test("settle waits for what another node has stored", async () => {
+    const { url } = await startRedis();
+    const [a, b] = [await openNode(url), await openNode(url)];
+    for (let n = 1; n <= 20; n += 1) {
+      await a.add(`e${n}`);
+      await b.log.settle?.();
+      expect(b.told).toHaveLength(n);
+    }
+  });
+
+  test("a large batch goes in whole and in order", async () => {
+    const { url } = await startRedis();
+    const [a, b] = [await openNode(url, { maxEvents: 20_000 }), await openNode(url, { maxEvents: 20_000 })];
+    const batch = Array.from({ length: 10_000 }, (_, index) => `e${index}`);
+    expect(await a.add(...batch)).toEqual(batch.map((_, index) => index + 1));
+    await eventually(() => b.told.length === 10_000);
+    expect(ids(b)).toEqual(batch);
+    const large = "x".repeat(900_000);
+    await a.log.append([pending("large", { large }), pending("larger", { large: large + large })]);
+    await eventually(() => b.told.length === 10_002);
+    expect(b.events.at(-1)?.json).toHaveLength(a.events.at(-1)?.json.length ?? 0);
+  });
+});
+
+describe("retention", () => {
+  test("holds as many events as it may, here and in Redis, and knows the ids of those alone", async () => {
+    const redis = await startRedis();
+    const a = await openNode(redis.url, { maxEvents: 10 });
+    for (let n = 1; n <= 30; n += 1) await a.add(`e${n}`);
+    expect(a.log.position()).toMatchObject({ first_seq: 21, last_seq: 30 });
+    expect(await redis.cli("XLEN", "{claude-mpm-socketio}:log")).toBe("10");
+    expect(await redis.cli("ZCARD", "{claude-mpm-socketio}:ids")).toBe("10");
+    expect(await a.add("e25", "e1")).toEqual([-25, 31]);
+    const b = await openNode(redis.url, { maxEvents: 10 });
+    expect(b.log.position()).toEqual(a.log.position());
+    expect((await b.log.query({ filter: {}, limit: 100 })).events.map(({ seq }) => seq)).toEqual([
+      22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
+    ]);
+  });
+
+  test("forgets what is too old", async () => {
+    const redis = await startRedis();
+    const a = await openNode(redis.url, { maxAge: 60 });
+    const old = Date.now() - 120_000;
+    const batch = Array.from({ length: 250 }, (_, index) => ({ ...pending(`e${index}`), received_at: old }));
+    await a.log.append(batch);
+    await a.add("young");
+    await eventually(async () => (await redis.cli("XLEN", "{claude-mpm-socketio}:log")) === "1");
+    expect(await redis.cli("ZCARD", "{claude-mpm-socketio}:ids")).toBe("1");
+    expect(a.log.position()).toMatchObject({ first_seq: 251, last_seq: 251 });
+    await a.log.append([{ ...pending("old again"), received_at: old }]);
+    const b = await openNode(redis.url, { maxAge: 60 });
+    expect(b.log.position().last_seq).toBe(252);
+  });
+});
+
+test("the copy is gone when the log is closed, and one left by a crash is replaced", async () => {
+  const { url } = await startRedis();
+  const path = join(temporaryDirectory(), "mirror.db");
+  const a = await openNode(url, { path });
+  await a.add("one");
+  expect(existsSync(path)).toBe(true);
+  await a.log.close();
+  for (const suffix of ["", "-wal", "-shm", ".reserve"]) expect(existsSync(path + suffix)).toBe(false);
+  await Bun.write(path, "left by a crash");
+  const b = await openNode(url, { path });
+  expect(b.log.position().last_seq).toBe(1);
+});
+
+describe("a Redis that cannot be used", () => {
+  const open = (url: string) => openNode(url, { startMs: 1500 });
+
+  test("nobody there: said, with the next step", async () => {
+    await expect(open("redis://me:secret@127.0.0.1:1")).rejects.toMatchObject({
+      message: expect.stringMatching(/^Redis at redis:\/\/127\.0\.0\.1:1: .*ECONNREFUSED/),
+      hint: expect.stringContaining("redis_url"),
+    });
+  });
+
+  test("a password that is wrong or missing", async () => {
+    const { port, cli } = await startRedis();
+    await cli("CONFIG", "SET", "requirepass", "right");
+    for (const user of ["", ":wrong@"]) {
+      await expect(open(`redis://${user}127.0.0.1:${port}`)).rejects.toThrow(/NOAUTH|WRONGPASS/);
+    }
+    const node = await openNode(`redis://:right@127.0.0.1:${port}/3`);
+    expect(await node.add("one")).toEqual([1]);
+  });
+
+  test("another program's key in the place of the log", async () => {
+    const redis = await startRedis();
+    await redis.cli("SET", "{claude-mpm-socketio}:log", "something else");
+    await expect(open(redis.url)).rejects.toThrow(/WRONGTYPE/);
+  });
+});
