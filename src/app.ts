@@ -169,6 +169,7 @@ async function assemble(
     port: listener.port,
     startedAt,
     maxEventBytes: config.max_http_buffer_size,
+    maxHistorySize: config.max_history_size,
     minClientVersion: () => live.min_client_version,
     access,
     loginCodes: guarding.loginCodes,

@@ -210,6 +210,14 @@ export interface IngestResult {
   last_seq: number | null;
 }
 
+/** The answer to `POST /api/history/import`: where the log stands then. */
+export interface ImportResult extends LogPosition {
+  /** Events of the part that were not there yet. */
+  stored: number;
+  /** Events the log keeps at most. */
+  max_history_size: number;
+}
+
 export function isHealthStatus(value: unknown): value is HealthStatus {
   return value === "healthy" || value === "degraded" || value === "unhealthy";
 }

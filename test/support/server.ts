@@ -29,7 +29,7 @@ export async function startTestServer(settings: Partial<Record<Key, string>> = {
   const call = async (path: string, init?: RequestInit) => {
     const response = await fetch(new URL(path, app.url), init);
     const text = await response.text();
-    const json = response.headers.get("content-type")?.includes("json") ?? false;
+    const json = response.headers.get("content-type")?.startsWith("application/json") ?? false;
     return {
       status: response.status,
       headers: response.headers,
