@@ -29,8 +29,14 @@ export interface LogConnection {
   state(): Promise<LogState>;
   /** Seqs, negative for events that were there already. */
   append(fence: Fence, ms: number, maxEvents: number, values: string[]): Promise<number[]>;
-  /** The last seq. */
-  restore(fence: Fence, ms: number, firstSeq: number, values: string[]): Promise<number>;
+  /** The last seq. `epochs` are those that the log had when it held these events. */
+  restore(
+    fence: Fence,
+    epochs: readonly Epoch[],
+    ms: number,
+    firstSeq: number,
+    values: string[],
+  ): Promise<number>;
   /** Whether it has begun. */
   begin(fence: Fence, last: number, next: Fence & { epochs: readonly Epoch[] }): Promise<boolean>;
   trimBefore(time: number): Promise<void>;
@@ -118,8 +124,10 @@ function createConnection(writer: Redis, reader: Redis, runId: string, close: ()
     append: ({ epoch, runId: process }, ms, maxEvents, values) =>
       script(APPEND, [epoch, process, ms, maxEvents, ...values]),
 
-    restore: async ({ epoch, runId: process }, ms, firstSeq, values) =>
-      Number(await script(RESTORE, [epoch, process, ms, firstSeq, ...values])),
+    restore: async ({ epoch, runId: process }, epochs, ms, firstSeq, values) => {
+      const then = [epochs.at(-1)?.epoch ?? "", JSON.stringify(epochs)];
+      return Number(await script(RESTORE, [epoch, process, ...then, ms, firstSeq, ...values]));
+    },
 
     begin: async ({ epoch, runId: process }, last, next) =>
       (await script(BEGIN, [epoch, process, last, next.epoch, next.runId, JSON.stringify(next.epochs)])) ===

@@ -43,7 +43,7 @@ export interface RedisLogOptions {
 const START_MS = 10_000;
 /** How long events wait for a Redis that has just gone away; later ones are refused at once. */
 const PATIENCE_MS = 2000;
-/** How long an event that is stored waits to be read again by this very node, before its sender is told. */
+/** How long an event that is stored waits to be read by this very node before its sender is told. */
 const READ_BACK_MS = 1000;
 /** See `EventLog.settle`. */
 const SETTLE_MS = 500;
@@ -134,7 +134,7 @@ function createRedisLog({
   let rebuild = true;
   let filled = Promise.withResolvers<void>();
   const counted = { append_retries: 0, epochs: 0, tail_lag: 0 };
-  let waiting: { seq: number; resolve: () => void }[] = [];
+  let waiting: { seq: number; resolve: (isRead: boolean) => void }[] = [];
   let onLive = Promise.withResolvers<void>();
   const pause = createPause();
 
@@ -208,6 +208,8 @@ function createRedisLog({
     if (live === null) return;
     live = null;
     awaySince = performance.now();
+    for (const { resolve } of waiting) resolve(false);
+    waiting = [];
     onLive = Promise.withResolvers();
   }
 
@@ -307,7 +309,7 @@ function createRedisLog({
     const reached = waiting.filter(({ seq }) => seq <= told);
     if (reached.length === 0) return;
     waiting = waiting.filter(({ seq }) => seq > told);
-    for (const { resolve } of reached) resolve();
+    for (const { resolve } of reached) resolve(true);
   }
 
   function ownOrigin(origin: string): string | undefined {
@@ -353,14 +355,22 @@ function createRedisLog({
   }
 
   /**
-   * Appends, and where the answer is lost once more: what was stored the first time is known by its id.
+   * Appends, and waits until this node has read what is stored: then it can put it back, should Redis lose it. Where
+   * Redis goes away before, it is appended once more; what was stored the first time is known by its id.
    */
   async function store(values: string[]): Promise<number[]> {
     const deadline = performance.now() + PATIENCE_MS;
+    const earlier = new Set<number>();
     for (;;) {
-      const { connection, fence, ms, fail } = await whenLive(deadline);
+      const now = await whenLive(deadline);
+      const { connection, fence, ms, fail } = now;
       try {
-        return await connection.append(fence, ms, maxEvents, values);
+        const seqs = await connection.append(fence, ms, maxEvents, values);
+        const own = seqs.map((seq) => (earlier.has(-seq) ? -seq : seq));
+        if (await readBack(Math.max(...seqs.map(Math.abs)), now)) {
+          return own;
+        }
+        for (const seq of own) earlier.add(seq);
       } catch (error) {
         if (isOutOfMemory(error)) {
           refuse((error as Error).message);
@@ -380,14 +390,19 @@ function createRedisLog({
     return `Redis at ${target.shown} is out of memory (\`maxmemory\`)`;
   }
 
-  /** Until this node has read an event that it has stored, or for a while. */
-  async function readBack(seq: number): Promise<void> {
-    if (seq <= told) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, READ_BACK_MS);
+  /**
+   * Waits until this node has told of a seq; false when Redis has gone away before. It is no reason to refuse anything
+   * that it takes very long.
+   */
+  async function readBack(seq: number, now: Live): Promise<boolean> {
+    if (live !== now) return false;
+    if (seq <= told) return true;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const timer = setTimeout(resolve, READ_BACK_MS, true);
     waiting.push({ seq, resolve });
-    await promise;
+    const isRead = await promise;
     clearTimeout(timer);
+    return isRead;
   }
 
   const log: EventLog = {
@@ -405,11 +420,12 @@ function createRedisLog({
     },
 
     async settle() {
-      const asked = live?.connection.state();
+      const now = live;
+      const asked = now?.connection.state().then(({ last }) => readBack(last, now));
       const late = Promise.withResolvers<void>();
       const timer = setTimeout(late.resolve, SETTLE_MS);
       // What cannot be asked now is no reason to keep anybody waiting.
-      await Promise.race([asked?.then(({ last }) => readBack(last)).catch(() => {}), late.promise]);
+      await Promise.race([asked?.catch(() => {}), late.promise]);
       clearTimeout(timer);
     },
 
@@ -421,7 +437,6 @@ function createRedisLog({
           .flatMap((event, index) => encodeEvent(event, originOf(origins[from + index])));
         seqs.push(...(await store(values)));
       }
-      await readBack(Math.max(...seqs));
       return batch.map((event, index) => toAppended(event, seqs[index] ?? 0));
     },
 

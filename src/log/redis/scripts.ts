@@ -56,27 +56,27 @@ return seqs
 `;
 
 /**
- * Puts back what is missing at the end, with the seqs it had. ARGV: epoch and run_id as they are found, ms, seq of the
- * first event, then the events. What is there already is left. Where there would be a hole, all that is there is older
+ * Puts back what is missing at the end, with the seqs it had. ARGV: epoch and run_id as they are found, the epoch and
+ * the list of epochs that the log had by then, ms, seq of the first event, then the events. What is there already is left. Where there would be a hole, all that is there is older
  * than what is kept, and goes. Answers with the last seq.
  */
 export const RESTORE = `${HEAD}
 if epoch ~= ARGV[1] or run_id ~= ARGV[2] then return redis.error_reply('FENCED the log is in the epoch ' .. epoch) end
-local seq = tonumber(ARGV[4])
+local seq = tonumber(ARGV[6])
 if seq > last + 1 then
   redis.call('XTRIM', log, 'MAXLEN', 0)
   redis.call('DEL', ids)
   last = seq - 1
 end
-for at = 5, #ARGV, ${FIELDS} do
+for at = 7, #ARGV, ${FIELDS} do
   if seq == last + 1 then
     last = seq
-    redis.call('XADD', log, ARGV[3] .. '-' .. text(seq), ${LUA_ENTRY})
+    redis.call('XADD', log, ARGV[5] .. '-' .. text(seq), ${LUA_ENTRY})
     redis.call('ZADD', ids, text(seq), ARGV[at])
   end
   seq = seq + 1
 end
-redis.call('HSET', meta, 'last', text(last))
+redis.call('HSET', meta, 'last', text(last), 'epoch', ARGV[3], 'epochs', ARGV[4])
 return text(last)
 `;
 
