@@ -8,6 +8,9 @@ import { eventually } from "./eventually.ts";
 import { freePort } from "./ports.ts";
 import { temporaryDirectory } from "./temporary.ts";
 
+/** What tests with a Redis need: for `testWith`. */
+export const REDIS = ["redis-server", "redis-cli"];
+
 export interface RedisOptions {
   /** Whether it keeps an append-only file, written to disk every second. */
   aof?: boolean;
