@@ -19,7 +19,7 @@ export interface JoinOptions {
 /** Characters of JSON put back in one go. */
 const RESTORE_CHARS = 512 * 1024;
 /** Before a new epoch begins: other nodes may hold more than this one, and put it back meanwhile. */
-const GRACE_MS = 300;
+const GRACE_MS = 500;
 
 /**
  * Where the log is in an epoch that began in this very process of Redis, that is all. Else its end may be lost: what

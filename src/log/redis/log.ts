@@ -45,8 +45,11 @@ export interface RedisLogOptions {
 const START_MS = 10_000;
 /** How long events wait for a Redis that has just gone away; later ones are refused at once. */
 const PATIENCE_MS = 2000;
-/** How long an event that is stored waits to be read by this very node before its sender is told. */
-const READ_BACK_MS = 1000;
+/**
+ * How long an event that is stored waits to be read by this very node before its sender is told: longer than it takes to
+ * notice that Redis was emptied meanwhile.
+ */
+const READ_BACK_MS = 3000;
 /** See `EventLog.settle`. */
 const SETTLE_MS = 500;
 const LOOK_MS = 1000;
