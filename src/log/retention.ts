@@ -47,8 +47,6 @@ const MARGIN_BYTES = 256 * 1024;
 /** Looks after which the reserve is taken, and between two attempts. */
 const FIRST_LOOKS = 2;
 const LOOKS = 60;
-/** What is written before a removal frees any: some nodes of the index for search. */
-const REMOVAL_PAGES = 64;
 /** As many as SQLite can have. */
 const MAX_PAGES = 4_294_967_294;
 
@@ -94,12 +92,6 @@ export function createRetention(options: RetentionOptions): Retention {
     database.run(`PRAGMA max_page_count = ${Math.max(pages, mostPages)}`);
   }
 
-  /** A little into the place that `holdSize` keeps. */
-  function growBy(more: number): void {
-    const { pages } = size.get() as { pages: number };
-    database.run(`PRAGMA max_page_count = ${pages + more}`);
-  }
-
   function tighten(): void {
     const before = held();
     limit = Math.max(FLOOR, Math.floor(before * (1 - SHARE)));
@@ -115,11 +107,14 @@ export function createRetention(options: RetentionOptions): Retention {
       if (remove() > 0) continue;
       if (held() > FLOOR) tighten();
       else if (isSearchEmptied) return;
-      else {
-        isSearchEmptied = true;
-        emptySearch();
-      }
+      else forgetSearch();
     }
+  }
+
+  /** Frees more than it takes, even where no page is free. */
+  function forgetSearch(): void {
+    isSearchEmptied = true;
+    emptySearch();
   }
 
   /** After something did not fit, though there seemed to be enough, twice as much is wanted. */
@@ -138,9 +133,9 @@ export function createRetention(options: RetentionOptions): Retention {
     try {
       freeBytes(wanted);
     } catch {
-      // Where no page is free not even the index for search can be told of a removal.
-      growBy(REMOVAL_PAGES);
+      // The index for search is told of a removal, and may join its parts then: hundreds of pages before it frees any.
       try {
+        forgetSearch();
         freeBytes(wanted);
       } catch {
         // There is no room at all.

@@ -116,6 +116,26 @@ describe.skipIf(disk === null)("a disk that is full (needs root)", () => {
     await end();
   });
 
+  test("while the index for search has much to join", async () => {
+    const first = await openThere();
+    const spoken = (from: number, count: number) =>
+      Array.from({ length: count }, (_, n) => spokenEvent(from + n, 3000));
+    for (let next = 1; next <= 1000; next += BATCH) await first.log.append(spoken(next, BATCH));
+    await eventually(() => first.log.size().index_backlog === 0, { limitMs: 30_000 });
+    await first.log.close();
+    const log = openSqliteLog({ path: first.path, maxEvents: 1_000_000, lookMs: 50 });
+    fill(join(first.directory, "filler"));
+    for (let next = 1001; next <= 1500; next += 100) {
+      expect((await log.append(spoken(next, 100))).at(-1)?.seq).toBe(next + 99);
+      await Bun.sleep(0);
+    }
+    expect(log.size().events).toBeGreaterThan(500);
+    const { total_available } = await log.query({ filter: { q: '"e1500"' }, before: 1501, limit: 10 });
+    expect(total_available).toBe(1);
+    await log.close();
+    rmSync(first.directory, { recursive: true });
+  });
+
   test("a log that is damaged there goes on with as much as finds room", async () => {
     const { log, path, directory, append, recoveries, end } = await openThere();
     await append(2000);
