@@ -153,7 +153,10 @@ export interface LogPosition {
   last_seq: number;
 }
 
-/** First message of every connection. */
+/**
+ * First message of every connection. A later one on the same connection tells of the log's next epoch: all that came so
+ * far is good in it, up to `last_seq`.
+ */
 export interface ConnectionAck extends LogPosition {
   server_version: string;
   server_id: string;

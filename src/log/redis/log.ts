@@ -9,9 +9,11 @@ import { type PendingEvent, type StoredEvent, withSeq } from "../../protocol/eve
 import type { HealthCheck } from "../../protocol/messages.ts";
 import { parseRedisUrl } from "../../protocol/redis-url.ts";
 import { type AppendedEvent, type Epoch, type EventLog, locateIn, type LogFollower } from "../log.ts";
+import { importing } from "../restore.ts";
 import type { SqliteFileOptions } from "../sqlite.ts";
 import { connectLog, type Fence, isFenced, type LogConnection, type LogState } from "./connection.ts";
-import { decodeEntry, encodeEvent, encodeStored, type Entry, type RawEntry } from "./entry.ts";
+import { decodeEntry, encodeEvent, encodeStored, type Entry, IMPORTED, type RawEntry } from "./entry.ts";
+import { importPart } from "./import.ts";
 import { joinLog } from "./join.ts";
 import { commonWith, msOf } from "./lineage.ts";
 import { openMirror } from "./mirror.ts";
@@ -43,13 +45,17 @@ export interface RedisLogOptions {
 const START_MS = 10_000;
 /** How long events wait for a Redis that has just gone away; later ones are refused at once. */
 const PATIENCE_MS = 2000;
-/** How long an event that is stored waits to be read again by this very node, before its sender is told. */
-const READ_BACK_MS = 1000;
+/**
+ * How long an event that is stored waits to be read by this very node before its sender is told: longer than it takes to
+ * notice that Redis was emptied meanwhile.
+ */
+const READ_BACK_MS = 3000;
 /** See `EventLog.settle`. */
 const SETTLE_MS = 500;
 const LOOK_MS = 1000;
 const RETRY = { firstMs: 100, mostMs: 2000 };
-const READ_BATCH = 1000;
+/** What is read in one go, about. */
+const READ = { events: 250, chars: 4 * 1024 * 1024 };
 /** Of one call to Redis, where others wait meanwhile. */
 const APPEND = { events: 1000, chars: 4 * 1024 * 1024 };
 const ORPHAN_CHARS = 16 * 1024 * 1024;
@@ -130,11 +136,17 @@ function createRedisLog({
   let cursor = BEGINNING;
   /** How far the follower has been told. */
   let told = 0;
+  let batchSize = 16;
   /** Whether the mirror has to be filled again from the beginning. */
   let rebuild = true;
   let filled = Promise.withResolvers<void>();
+  /**
+   * Events that this node has told of and the log goes on without, as no node could put them back before its new epoch
+   * began. They are appended once more, where they are not known.
+   */
+  let orphans: StoredEvent[] = [];
   const counted = { append_retries: 0, epochs: 0, tail_lag: 0 };
-  let waiting: { seq: number; resolve: () => void }[] = [];
+  let waiting: { seq: number; resolve: (isRead: boolean) => void }[] = [];
   let onLive = Promise.withResolvers<void>();
   const pause = createPause();
 
@@ -151,7 +163,8 @@ function createRedisLog({
           await pause.wait(RETRY.firstMs / 2);
           continue;
         }
-        reason = explain(error as Error, target);
+        // Of the copy, where the disk is full.
+        reason = error instanceof CodedError ? error : explain(error as Error, target);
         if (tries === 0) onHealthChange();
         tries += 1;
         isLost = true;
@@ -177,9 +190,11 @@ function createRedisLog({
             to_seq: to,
           });
         },
-        onBegun: ({ epoch: name, start_seq }) => warn("a new epoch begins", { epoch: name, start_seq }),
+        onBegun({ epoch: name, start_seq }) {
+          if (start_seq > 0) warn("Redis has been away: a new epoch begins", { epoch: name, start_seq });
+        },
       });
-      const orphans = await take(state);
+      await take(state);
       await readToEnd(connection);
       const fence = { epoch: state.epoch, runId: connection.runId };
       const now: Live = {
@@ -191,9 +206,7 @@ function createRedisLog({
           ended.reject(error);
         },
       };
-      for (const [from, to] of chunksOf(orphans.map(({ json }) => json.length))) {
-        await connection.append(fence, now.ms, maxEvents, orphans.slice(from, to).flatMap(encodeStored));
-      }
+      await storeOrphans(now);
       hints = await connection.warnings();
       comeBack(now, state);
       onServing();
@@ -208,6 +221,8 @@ function createRedisLog({
     if (live === null) return;
     live = null;
     awaySince = performance.now();
+    for (const { resolve } of waiting) resolve(false);
+    waiting = [];
     onLive = Promise.withResolvers();
   }
 
@@ -227,17 +242,13 @@ function createRedisLog({
     onHealthChange();
   }
 
-  /**
-   * Takes up what the log says of itself. Returns events that this node has told of and the log goes on without, as no
-   * node could put them back before its new epoch began: they are appended once more, where they are not known.
-   */
-  async function take(state: LogState): Promise<readonly StoredEvent[]> {
+  /** Takes up what the log says of itself. */
+  async function take(state: LogState): Promise<void> {
     const mine = epoch();
-    let orphans: readonly StoredEvent[] = [];
     if (mine !== "" && state.epoch !== mine) {
       const common = commonWith(state.epochs, mine);
       if (common < mirror.lastSeq()) {
-        if (common > 0) orphans = await eventsAfter(common);
+        if (common > 0) orphans.push(...(await eventsAfter(common)));
         rebuild = true;
       }
       if (common < told) told = common;
@@ -246,13 +257,23 @@ function createRedisLog({
       follower?.onEpoch({ epoch: state.epoch, start_seq: Math.min(common, state.last) });
     }
     epochs = state.epochs;
-    if (!rebuild) return orphans;
+    if (!rebuild) return;
     rebuild = false;
     filled = Promise.withResolvers();
     mirror.clear((state.first ?? state.last + 1) - 1);
     if (mine === "") told = mirror.lastSeq();
+    else if (state.first === null && state.last > told) {
+      told = state.last;
+      follower?.onSkipped(told);
+    }
     cursor = BEGINNING;
-    return orphans;
+  }
+
+  async function storeOrphans({ connection, fence, ms }: Live): Promise<void> {
+    for (const [from, to] of chunksOf(orphans.map(({ json }) => json.length))) {
+      await connection.append(fence, ms, maxEvents, orphans.slice(from, to).flatMap(encodeStored));
+    }
+    orphans = [];
   }
 
   /** No more than one page: it is what came in the moments in which Redis was lost. */
@@ -263,14 +284,22 @@ function createRedisLog({
 
   async function readToEnd(connection: LogConnection): Promise<void> {
     for (;;) {
-      const entries = await connection.read(cursor, READ_BATCH);
+      const asked = batchSize;
+      const entries = await connection.read(cursor, asked);
       await advance(entries, connection);
-      if (entries.length < READ_BATCH) return;
+      if (entries.length < asked) return;
     }
   }
 
   async function tail(connection: LogConnection): Promise<never> {
-    for (;;) await advance(await connection.follow(cursor, READ_BATCH), connection);
+    for (;;) await advance(await connection.follow(cursor, batchSize), connection);
+  }
+
+  /** Redis counts entries, not bytes: after large events fewer are asked for, so that memory stays bounded. */
+  function adjustBatch(entries: readonly Entry[]): void {
+    const chars = entries.reduce((sum, { event }) => sum + event.json.length, 0);
+    const fits = Math.floor((READ.chars * entries.length) / chars);
+    batchSize = Math.max(1, Math.min(READ.events, 2 * batchSize, fits));
   }
 
   /** Takes entries into the mirror, and tells of them. */
@@ -278,6 +307,7 @@ function createRedisLog({
     const entries = raw.map(decodeEntry);
     const newest = entries.at(-1);
     if (newest === undefined) return;
+    adjustBatch(entries);
     if (entries.some(({ ms }) => ms > msOf(epoch()))) throw new Rejoin();
     const fresh = entries.filter(({ event }) => event.seq > mirror.lastSeq());
     const [first] = fresh;
@@ -286,6 +316,8 @@ function createRedisLog({
       cursor = BEGINNING;
       return readToEnd(connection);
     }
+    // Their epochs came with them; the name of the one the log is in may be the same.
+    if (fresh.some(({ origin }) => origin === IMPORTED)) ({ epochs } = await connection.state());
     if (first) {
       mirror.take(fresh.map(({ event }) => event));
       tell(fresh);
@@ -307,7 +339,7 @@ function createRedisLog({
     const reached = waiting.filter(({ seq }) => seq <= told);
     if (reached.length === 0) return;
     waiting = waiting.filter(({ seq }) => seq > told);
-    for (const { resolve } of reached) resolve();
+    for (const { resolve } of reached) resolve(true);
   }
 
   function ownOrigin(origin: string): string | undefined {
@@ -321,7 +353,12 @@ function createRedisLog({
       if (maxAge > 0) await connection.trimBefore(Date.now() - maxAge * 1000);
       const state = await connection.state();
       if (state.epoch !== fence.epoch || state.beganIn !== fence.runId) throw new Rejoin();
-      ({ bytes } = state);
+      // A history of which nothing is left has been brought in.
+      if (state.first === null && state.last > told) {
+        rebuild = true;
+        throw new Rejoin();
+      }
+      ({ bytes, epochs } = state);
       counted.tail_lag = Math.max(0, state.last - told);
       try {
         await connection.probe();
@@ -353,15 +390,24 @@ function createRedisLog({
   }
 
   /**
-   * Appends, and where the answer is lost once more: what was stored the first time is known by its id.
+   * Appends, and waits until this node has read what is stored: then it can put it back, should Redis lose it. Where
+   * Redis goes away before, it is appended once more; what was stored the first time is known by its id.
    */
   async function store(values: string[]): Promise<number[]> {
     const deadline = performance.now() + PATIENCE_MS;
+    const earlier = new Set<number>();
     for (;;) {
-      const { connection, fence, ms, fail } = await whenLive(deadline);
+      const now = await whenLive(deadline);
+      const { connection, fence, ms, fail } = now;
       try {
-        return await connection.append(fence, ms, maxEvents, values);
+        const seqs = await connection.append(fence, ms, maxEvents, values);
+        const own = seqs.map((seq) => (earlier.has(-seq) ? -seq : seq));
+        if (await readBack(Math.max(...seqs.map(Math.abs)), now)) {
+          return own;
+        }
+        for (const seq of own) earlier.add(seq);
       } catch (error) {
+        if (isImporting(error)) throw importing();
         if (isOutOfMemory(error)) {
           refuse((error as Error).message);
           throw unavailable(outOfMemory());
@@ -380,14 +426,19 @@ function createRedisLog({
     return `Redis at ${target.shown} is out of memory (\`maxmemory\`)`;
   }
 
-  /** Until this node has read an event that it has stored, or for a while. */
-  async function readBack(seq: number): Promise<void> {
-    if (seq <= told) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, READ_BACK_MS);
+  /**
+   * Waits until this node has told of a seq; false when Redis has gone away before. It is no reason to refuse anything
+   * that it takes very long.
+   */
+  async function readBack(seq: number, now: Live): Promise<boolean> {
+    if (live !== now) return false;
+    if (seq <= told) return true;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const timer = setTimeout(resolve, READ_BACK_MS, true);
     waiting.push({ seq, resolve });
-    await promise;
+    const isRead = await promise;
     clearTimeout(timer);
+    return isRead;
   }
 
   const log: EventLog = {
@@ -395,8 +446,23 @@ function createRedisLog({
     epochs: () => epochs,
     locate: (resume) => locateIn(epochs, mirror.lastSeq(), resume),
 
-    async restore() {
-      throw unavailable("a history cannot be brought into Redis yet");
+    async restore(part) {
+      const now = await whenLive(performance.now() + PATIENCE_MS);
+      try {
+        const plan = await importPart(part, {
+          ...now,
+          mirror,
+          maxEvents,
+          isCurrent: (seq) => readBack(seq, now),
+        });
+        // In an epoch of another name the log is joined anew.
+        await readBack(plan.last_seq, await whenLive(performance.now() + PATIENCE_MS));
+        return { ...log.position(), stored: plan.events };
+      } catch (error) {
+        if (error instanceof CodedError) throw error;
+        now.fail(new Rejoin());
+        throw unavailable((error as Error).message);
+      }
     },
 
     follow(next) {
@@ -405,11 +471,12 @@ function createRedisLog({
     },
 
     async settle() {
-      const asked = live?.connection.state();
+      const now = live;
+      const asked = now?.connection.state().then(({ last }) => readBack(last, now));
       const late = Promise.withResolvers<void>();
       const timer = setTimeout(late.resolve, SETTLE_MS);
       // What cannot be asked now is no reason to keep anybody waiting.
-      await Promise.race([asked?.then(({ last }) => readBack(last)).catch(() => {}), late.promise]);
+      await Promise.race([asked?.catch(() => {}), late.promise]);
       clearTimeout(timer);
     },
 
@@ -421,7 +488,6 @@ function createRedisLog({
           .flatMap((event, index) => encodeEvent(event, originOf(origins[from + index])));
         seqs.push(...(await store(values)));
       }
-      await readBack(Math.max(...seqs));
       return batch.map((event, index) => toAppended(event, seqs[index] ?? 0));
     },
 
@@ -498,6 +564,7 @@ function* chunksOf(lengths: readonly number[]): Iterable<[from: number, to: numb
   if (from < lengths.length) yield [from, lengths.length];
 }
 
+const isImporting = (error: unknown) => (error as Error).message.includes("IMPORTING");
 const isOutOfMemory = (error: unknown) => (error as Error).message.includes("OOM ");
 
 /** Pauses that end early when everything ends. */
