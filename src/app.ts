@@ -13,6 +13,7 @@ import { createHealth } from "./health/health.ts";
 import { openSpool, spoolStatus } from "./hooks/spool.ts";
 import { createHub } from "./hub/hub.ts";
 import { createRedaction } from "./hub/redaction.ts";
+import type { EventLog } from "./log/log.ts";
 import { openLog } from "./log/open.ts";
 import { createLogging, type Logger } from "./logging.ts";
 import { redactText } from "./protocol/redact.ts";
@@ -34,6 +35,8 @@ export interface AppOptions {
   stderr: boolean;
   /** Ends the server and its process; null where it is a part of another program. */
   shutDown?: (() => void) | null;
+  /** In place of the one that the configuration has. */
+  log?: EventLog;
   /** What whoever runs it adds to the server's checks of itself, by name. */
   checks?: Readonly<Record<string, () => HealthCheck>>;
 }
@@ -88,7 +91,7 @@ export async function createApp(options: AppOptions): Promise<App> {
 
 /** Puts a server together behind a listener that is bound and a directory that is locked. */
 async function assemble(
-  { config, stderr, shutDown: end = null, checks = {} }: AppOptions,
+  { config, stderr, shutDown: end = null, log, checks = {} }: AppOptions,
   listener: Listener,
   tls: Tls | null,
   state: StateDir,
@@ -125,14 +128,16 @@ async function assemble(
   undo.defer(() => access.close());
   const redaction = createRedaction(config);
   const hub = createHub({
-    log: await openLog(config, {
-      path: paths.events,
-      mirror: paths.mirror,
-      instance,
-      onHealthChange: health.report,
-      onRecovery: health.recovered,
-      warn: logger.warn,
-    }),
+    log:
+      log ??
+      (await openLog(config, {
+        path: paths.events,
+        mirror: paths.mirror,
+        instance,
+        onHealthChange: health.report,
+        onRecovery: health.recovered,
+        warn: logger.warn,
+      })),
     serverId,
     maxEventBytes: config.max_http_buffer_size,
     redaction,
@@ -169,6 +174,7 @@ async function assemble(
     port: listener.port,
     startedAt,
     maxEventBytes: config.max_http_buffer_size,
+    maxHistorySize: config.max_history_size,
     minClientVersion: () => live.min_client_version,
     access,
     loginCodes: guarding.loginCodes,

@@ -44,6 +44,11 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
     may: ["protocol"],
     because: "every part is configured, so configuration is below every part",
   },
+  {
+    room: "log/redis",
+    may: ["log", "protocol", "redis"],
+    because: "one kind of log is kept elsewhere",
+  },
   { room: "log", may: ["protocol"], because: "a log stores events; it knows nothing of who asks" },
   {
     room: "log/redis",

@@ -41,6 +41,8 @@ export interface CommandModel {
   operands: readonly OperandModel[];
   /** A command of the user's follows `--`. */
   takesCommand: boolean;
+  /** Its name alone does something: it is not only the beginning of others. */
+  runs: boolean;
   commands: readonly CommandModel[];
 }
 
@@ -100,10 +102,13 @@ export function withSubCommands(command: CommandModel): CommandModel[] {
 async function readEntry(path: readonly string[], entry: Lazy | Group): Promise<CommandModel> {
   const { description: summary } = entry;
   const common = { path, summary, description: summary, details: null, flags: [HELP], operands: [] };
-  if ("commands" in entry) {
-    const below = Object.entries(entry.commands).map(([name, next]) => readEntry([...path, name], next));
-    return { ...common, takesCommand: false, commands: await Promise.all(below) };
-  }
+  const commands =
+    "commands" in entry
+      ? await Promise.all(
+          Object.entries(entry.commands).map(([name, next]) => readEntry([...path, name], next)),
+        )
+      : [];
+  if (!entry.load) return { ...common, takesCommand: false, runs: false, commands };
   const { default: command } = await entry.load();
   const args = command.args ?? {};
   return {
@@ -113,7 +118,8 @@ async function readEntry(path: readonly string[], entry: Lazy | Group): Promise<
     flags: [...flagsOf(args), HELP],
     operands: operandsOf(args),
     takesCommand: command.takesCommand ?? false,
-    commands: [],
+    runs: true,
+    commands,
   };
 }
 

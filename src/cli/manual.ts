@@ -29,9 +29,7 @@ const STATE_DIR = "~/.claude-mpm/socketio";
 /** The text of `claude-mpm-socketio(1)`. */
 export function manualPage({ model, version, date }: ManualOptions): string {
   const { program, root, settings } = model;
-  const commands = withSubCommands(root).filter(
-    ({ path, commands: below }) => path.length > 0 && below.length === 0,
-  );
+  const commands = withSubCommands(root).filter(({ path, runs }) => path.length > 0 && runs);
   const common = commonFlags(commands);
   const paths = serverPaths(STATE_DIR, 8765);
 

@@ -25,7 +25,10 @@ async function dispatch(argv: string[], wantsHelp: boolean): Promise<number> {
   let rest = argv;
   while ("commands" in entry) {
     const [name, ...after]: string[] = rest;
-    if (name === undefined || name.startsWith("-")) return showGroup(path, entry, name, wantsHelp);
+    if (name === undefined || name.startsWith("-")) {
+      if (entry.load) return runCommand(entry.load, path, rest, { wantsHelp, below: entry.commands });
+      return showGroup(path, entry, name, wantsHelp);
+    }
     const next: Lazy | Group | undefined = Object.hasOwn(entry.commands, name)
       ? entry.commands[name]
       : undefined;
@@ -33,9 +36,20 @@ async function dispatch(argv: string[], wantsHelp: boolean): Promise<number> {
     path.push(name);
     [entry, rest] = [next, after];
   }
-  const { default: command } = await entry.load();
+  return runCommand(entry.load, path, rest, { wantsHelp, below: {} });
+}
+
+/** @param below the commands that begin with its name */
+async function runCommand(
+  load: Lazy["load"],
+  path: string[],
+  rest: string[],
+  { wantsHelp, below }: { wantsHelp: boolean; below: Group["commands"] },
+): Promise<number> {
+  const { default: command } = await load();
   if (wantsHelp) {
-    const usage = plain(await renderUsage(cittyDefinition(command, path), { meta: { name: NAME } }));
+    const definition = { ...cittyDefinition(command, path), ...subCommandsOf(below) };
+    const usage = plain(await renderUsage(definition, { meta: { name: NAME } }));
     // Citty knows nothing of what comes behind `--`.
     print(command.takesCommand ? usage.replace("[OPTIONS]", "[OPTIONS] -- COMMAND") : usage);
     if (command.details !== undefined) print(command.details);
@@ -75,14 +89,19 @@ async function showGroup(
       EXIT.usage,
     );
   }
-  const subCommands = Object.fromEntries(
-    Object.entries(group.commands).map(([name, { description }]) => [name, { meta: { name, description } }]),
-  );
   const name = [NAME, ...path].join(" ");
-  const usage = plain(await renderUsage({ meta: { name, description: group.description }, subCommands }));
+  const meta = { name, description: group.description };
+  const usage = plain(await renderUsage({ meta, ...subCommandsOf(group.commands) }));
   if (wantsHelp) print(usage);
   else printError(usage);
   return wantsHelp ? EXIT.done : EXIT.usage;
+}
+
+function subCommandsOf(commands: Group["commands"]): Pick<CommandDef, "subCommands"> {
+  const entries = Object.entries(commands).map(([name, { description }]) => {
+    return [name, { meta: { name, description } }] as const;
+  });
+  return entries.length === 0 ? {} : { subCommands: Object.fromEntries(entries) };
 }
 
 function cittyDefinition({ description, args = {} }: Command, path: string[]): CommandDef {

@@ -30,6 +30,8 @@ export interface CommandContext {
 export interface Group {
   description: string;
   commands: Record<string, Lazy | Group>;
+  /** What its name alone does, where that is something. */
+  load?: Lazy["load"];
 }
 
 export interface Lazy {
@@ -49,7 +51,16 @@ const commands: Record<string, Lazy | Group> = {
   logs: lazy("Show the server's log", () => import("./commands/logs.ts")),
   open: lazy("Open the dashboard in the browser", () => import("./commands/open.ts")),
   tail: lazy("Show events as they come", () => import("./commands/tail.ts")),
-  history: lazy("Show stored events", () => import("./commands/history.ts")),
+  history: {
+    ...lazy("Show stored events", () => import("./commands/history.ts")),
+    commands: {
+      export: lazy("Write the whole history into a file", () => import("./commands/history-export.ts")),
+      import: lazy(
+        "Bring the history of another server into this one",
+        () => import("./commands/history-import.ts"),
+      ),
+    },
+  },
   emit: lazy("Send one event", () => import("./commands/emit.ts")),
   run: lazy("Run a command, and report its start and its end", () => import("./commands/run.ts")),
   hook: lazy("Deliver a Claude Code hook, given on standard input", () => import("./commands/hook.ts")),

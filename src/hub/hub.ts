@@ -1,11 +1,12 @@
 /** The middle of the house: events in, stored, out again. One file per verb beside this one. */
-import type { AppendedEvent, EventLog, LogSize, RemoteFigures } from "../log/log.ts";
+import type { AppendedEvent, EventLog, HistoryPart, LogSize, RemoteFigures, Restored } from "../log/log.ts";
 import type { HealthCheck, LogPosition } from "../protocol/messages.ts";
 import type { HistoryQuery, ResumePosition } from "../protocol/query.ts";
 import { type Clients, createClients } from "./clients.ts";
 import { createDelivery, type Delivery } from "./delivery.ts";
 import { type HistoryPage, readHistory } from "./history.ts";
 import { createIngest } from "./ingest.ts";
+import { restorePart, type Snapshot, takeSnapshot } from "./moving.ts";
 import { createMeasures, type Measures, type Way } from "./measures.ts";
 import { createStamp, stampBatch } from "./publish.ts";
 import type { Redaction } from "./redaction.ts";
@@ -39,6 +40,10 @@ export interface Hub {
   /** Stores a batch, all of it or, with `invalid_events`, nothing. */
   publishBatch(inputs: readonly unknown[], way?: Way): Promise<AppendedEvent[]>;
   history(query: HistoryQuery): Promise<HistoryPage>;
+  /** All that is held at this moment. */
+  snapshot(): Promise<Snapshot>;
+  /** Stores a part of another log's history, as `EventLog.restore` does, and sends it on. */
+  restore(part: HistoryPart): Promise<Restored>;
   /**
    * Waits for a position that a client has got from another node, which this one may not have reached yet; null where
    * there is nothing to wait for. The whole is null where a log is nobody else's.
@@ -158,6 +163,12 @@ export function createHub({
       const events = stampBatch(inputs, stamp);
       return events.length === 0 ? [] : ingest.enqueue(events, undefined, way);
     },
+
+    async snapshot() {
+      await log.settle?.();
+      return takeSnapshot(log, delivery.deliveredSeq());
+    },
+    restore: (part) => ingest.alone(() => restorePart(log, delivery, part)),
 
     pending: ingest.pending,
     async history(query) {

@@ -16,6 +16,8 @@ export interface IngestOptions {
 export interface Ingest {
   /** @param origin the subscriber that sent these events, and so does not get them back */
   enqueue(events: PendingEvent[], origin: string | undefined, way?: Way): Promise<AppendedEvent[]>;
+  /** Does something to the log while no batch is on its way into it, or out of it. */
+  alone<T>(act: () => Promise<T>): Promise<T>;
   /** How many wait for the next commit. */
   pending(): number;
   /** Takes nothing more; resolves once everything enqueued so far is stored. */
@@ -46,6 +48,14 @@ export function createIngest({
   let pending = 0;
   let closed = false;
   let running: Promise<void> | null = null;
+  /** Ends with what has the log at the moment. */
+  let turn: Promise<unknown> = Promise.resolve();
+
+  function inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const done = turn.then(act);
+    turn = done.catch(() => {});
+    return done;
+  }
 
   async function run(): Promise<void> {
     while (queue.length > 0) {
@@ -53,7 +63,7 @@ export function createIngest({
       const group = queue;
       queue = [];
       pending = 0;
-      await commit(group);
+      await inTurn(() => commit(group));
     }
     running = null;
   }
@@ -114,11 +124,13 @@ export function createIngest({
       });
     },
 
+    alone: (act) => (closed ? Promise.reject(new CodedError("not_ready")) : inTurn(act)),
     pending: () => pending,
 
     async close() {
       closed = true;
       while (running) await running;
+      await turn;
     },
   };
 }

@@ -3,7 +3,7 @@ import { Database } from "bun:sqlite";
 import { existsSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { StoredEvent } from "../protocol/event.ts";
-import { newEpoch } from "./epochs.ts";
+import { newEpoch, writeEpochs } from "./epochs.ts";
 import type { Epoch } from "./log.ts";
 
 /** What a new file goes on with in the place of a damaged one. */
@@ -105,10 +105,9 @@ export function readRemains(path: string, now: number): Remains | null {
 export function takeOver(database: Database, { epochs, lastSeq, events }: Remains): void {
   // On a full disk it may have been done before opening the file went wrong.
   if (database.query("SELECT 1 FROM epochs").get()) return;
-  const addEpoch = database.query("INSERT INTO epochs (epoch, start_seq) VALUES (?, ?)");
   const insert = database.query("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)");
   database.transaction(() => {
-    for (const { epoch, start_seq } of epochs) addEpoch.run(epoch, start_seq);
+    writeEpochs(database, epochs);
     database.query("INSERT INTO meta VALUES ('given_seq', ?)").run(`${lastSeq}`);
     for (const { seq, received_at, id, type, session_id, project, json } of events) {
       insert.run(seq, received_at, id, type, session_id, project, json);

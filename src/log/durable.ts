@@ -3,6 +3,7 @@ import { CodedError } from "../protocol/errors.ts";
 import { isDamage, isFull, putBack, readRemains, type Remains, removeLog, setAside } from "./damage.ts";
 import { type EventLog, locateIn } from "./log.ts";
 import { NewerLogError } from "./migrations.ts";
+import { createImportGate } from "./restore.ts";
 import { openSqliteFile, type SqliteFile, type SqliteLogOptions } from "./sqlite.ts";
 
 export interface DurableLogOptions extends SqliteLogOptions {
@@ -42,6 +43,7 @@ export function openSqliteLog(options: DurableLogOptions): EventLog {
       onHealthChange();
     },
   };
+  const gate = createImportGate(now);
   let triedAt = Number.NEGATIVE_INFINITY;
   let log: SqliteFile = open();
 
@@ -128,6 +130,8 @@ export function openSqliteLog(options: DurableLogOptions): EventLog {
       position: () => ({ epoch: epochs.at(-1)?.epoch ?? "", first_seq: lastSeq + 1, last_seq: lastSeq }),
       locate: (resume) => locateIn(epochs, lastSeq, resume),
       append: (batch) => (retry() ? log.append(batch) : refuse()),
+      epochs: () => epochs,
+      restore: (part) => (retry() ? log.restore(part) : refuse()),
       take() {
         throw refusal();
       },
@@ -170,7 +174,16 @@ export function openSqliteLog(options: DurableLogOptions): EventLog {
   return {
     position: () => log.position(),
     locate: (resume) => log.locate(resume),
-    append: (batch) => ask((file) => file.append(batch)),
+    epochs: () => log.epochs(),
+    async append(batch) {
+      gate.pass();
+      return ask((file) => file.append(batch));
+    },
+    async restore(part) {
+      const restored = await ask((file) => file.restore(part));
+      gate.taken(part);
+      return restored;
+    },
     readAfter: (seq, maxChars) => ask((file) => file.readAfter(seq, maxChars)),
     query: (query) => ask((file) => file.query(query)),
     size: () => askNow((file) => file.size()),

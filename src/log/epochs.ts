@@ -50,6 +50,13 @@ export function openEpoch(
   return list();
 }
 
+/** Puts other epochs in the place of those there are. */
+export function writeEpochs(database: Database, epochs: readonly Epoch[]): void {
+  const add = database.query("INSERT INTO epochs (epoch, start_seq) VALUES (?, ?)");
+  database.run("DELETE FROM epochs");
+  for (const { epoch, start_seq } of epochs) add.run(epoch, start_seq);
+}
+
 /** Clocks may stand still or go back; an epoch never comes again. */
 export function newEpoch(now: number): string {
   return `${now}-${randomBytes(3).toString("hex")}`;

@@ -22,7 +22,7 @@ export interface EventLog {
   append(batch: readonly PendingEvent[], origins?: readonly (string | undefined)[]): Promise<AppendedEvent[]>;
 
   /** All epochs of the log, oldest first; the last is the one of `position`. */
-  epochs?(): readonly Epoch[];
+  epochs(): readonly Epoch[];
 
   /**
    * Stores a part of what another log held, every event as it was there: its seq, its id, its text. Part follows part;
@@ -34,7 +34,7 @@ export interface EventLog {
    * given in it, both houses may go on, and positions of the old one are good up to there. Where the history has that
    * epoch itself, a new one begins at that seq.
    *
-   * Between a part with `more` and one without, and for `IMPORT_PAUSE_MS` after the last one when none follows, `append`
+   * Between a part with events and `more` and one without, and for `IMPORT_PAUSE_MS` after the last one when none follows, `append`
    * refuses with `log_unavailable`, on every node of a log with several. Retention holds as ever: what goes beyond it is
    * trimmed. A log with `follow` tells of the events as of any others, without an origin, before `restore` resolves, and
    * of an epoch only where the current one has another name then; its other nodes answer `locate` and `epochs` by the
@@ -42,7 +42,7 @@ export interface EventLog {
    *
    * Rejects with `history_refused` when it does not continue this log, `log_unavailable` when it may be tried again.
    */
-  restore?(part: HistoryPart): Promise<Restored>;
+  restore(part: HistoryPart): Promise<Restored>;
 
   /**
    * A log that others write to as well tells its one follower of everything that is stored; one without it is written
@@ -115,7 +115,7 @@ export interface HistoryPart {
   first_seq: number;
   /** Of its last event; without events, of the last that is to come, or `first_seq - 1` when none are held. */
   last_seq: number;
-  /** Dense. Without any, and with `more`, the part only asks whether the others would be taken, and holds off appends. */
+  /** Dense. Without any, and with `more`, the part only asks whether the others would be taken. */
   events: readonly StoredEvent[];
   /** Others follow. */
   more: boolean;

@@ -1,15 +1,17 @@
 /** The event log kept in memory: everything a log promises, but for the end of the process. */
-import { randomBytes } from "node:crypto";
 import { type PendingEvent, type StoredEvent, withSeq } from "../protocol/event.ts";
 import { type HistoryQuery, matchesFilter } from "../protocol/query.ts";
+import { newEpoch } from "./epochs.ts";
 import {
   type AppendedEvent,
+  type Epoch,
   type EventLog,
   locateIn,
   type LogPage,
   MAX_PAGE_CHARS,
   withinChars,
 } from "./log.ts";
+import { createImportGate, planRestore } from "./restore.ts";
 
 export interface MemoryLogOptions {
   /** Oldest events beyond this many are forgotten. */
@@ -35,7 +37,8 @@ export function createMemoryLog({
   now = Date.now,
 }: MemoryLogOptions = {}): EventLog {
   // As on disk, an epoch never comes again.
-  const epoch = `${now()}-${randomBytes(3).toString("hex")}`;
+  let epochs: readonly Epoch[] = [{ epoch: newEpoch(now()), start_seq: 0 }];
+  const gate = createImportGate(now);
   const seqById = new Map<string, number>();
   // A queue: `events[start]` is the oldest; the dead front is cut off once it outweighs the rest.
   let events: StoredEvent[] = [];
@@ -44,9 +47,19 @@ export function createMemoryLog({
   let bytes = 0;
 
   const firstSeq = () => lastSeq - (events.length - start) + 1;
-  const position = () => ({ epoch, first_seq: firstSeq(), last_seq: lastSeq });
+  const position = () => ({
+    epoch: (epochs.at(-1) as Epoch).epoch,
+    first_seq: firstSeq(),
+    last_seq: lastSeq,
+  });
   /** Where the event with this seq, or the first one after it, stands in `events`. */
   const indexOf = (seq: number) => Math.max(start, start + seq - firstSeq());
+
+  function hold(event: StoredEvent): void {
+    events.push(event);
+    seqById.set(event.id, event.seq);
+    bytes += event.json.length;
+  }
 
   function store(pending: PendingEvent): AppendedEvent {
     const { id, body, ...index } = pending;
@@ -54,9 +67,7 @@ export function createMemoryLog({
     if (known !== undefined) return { id, seq: known, stored: null };
     lastSeq += 1;
     const stored: StoredEvent = { seq: lastSeq, id, ...index, json: withSeq(body, lastSeq) };
-    events.push(stored);
-    seqById.set(id, lastSeq);
-    bytes += stored.json.length;
+    hold(stored);
     return { id, seq: lastSeq, stored };
   }
 
@@ -82,12 +93,25 @@ export function createMemoryLog({
       return position();
     },
 
-    locate: (resume) => locateIn([{ epoch, start_seq: 0 }], lastSeq, resume),
+    epochs: () => epochs,
+    locate: (resume) => locateIn(epochs, lastSeq, resume),
 
     async append(batch) {
+      gate.pass();
       const appended = batch.map(store);
       trim();
       return appended;
+    },
+
+    async restore(part) {
+      const idAt = (seq: number) => events[indexOf(seq)]?.id;
+      const plan = planRestore(part, { epochs, first_seq: firstSeq(), last_seq: lastSeq, idAt }, now());
+      for (const event of plan.events) hold(event);
+      lastSeq = plan.last_seq;
+      ({ epochs } = plan);
+      gate.taken(part);
+      trim();
+      return { ...position(), stored: plan.events };
     },
 
     async readAfter(seq, maxChars) {

@@ -89,8 +89,8 @@ function refused(part: HistoryPart, held: Held, why: string): CodedError {
 export interface ImportGate {
   /** Throws `log_unavailable` while it is closed. */
   pass(): void;
-  /** A part has been stored. */
-  taken(part: Pick<HistoryPart, "more">): void;
+  /** A part has been stored; one without events that others are to follow has only asked. */
+  taken(part: Pick<HistoryPart, "events" | "more">): void;
 }
 
 export function createImportGate(now: () => number = Date.now): ImportGate {
@@ -101,7 +101,8 @@ export function createImportGate(now: () => number = Date.now): ImportGate {
       if (now() < closedUntil) throw importing();
       closedUntil = 0;
     },
-    taken({ more }) {
+    taken({ events, more }) {
+      if (more && events.length === 0) return;
       closedUntil = more ? now() + IMPORT_PAUSE_MS : 0;
     },
   };

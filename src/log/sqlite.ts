@@ -3,7 +3,7 @@ import { Database } from "bun:sqlite";
 import { existsSync } from "node:fs";
 import { CodedError } from "../protocol/errors.ts";
 import { type PendingEvent, type StoredEvent, withSeq } from "../protocol/event.ts";
-import type { HealthCheck } from "../protocol/messages.ts";
+import type { HealthCheck, LogPosition } from "../protocol/messages.ts";
 import type { EventFilter, HistoryQuery } from "../protocol/query.ts";
 import {
   closeQuietly,
@@ -14,12 +14,13 @@ import {
   rescueEvents,
   takeOver,
 } from "./damage.ts";
-import { openEpoch } from "./epochs.ts";
+import { openEpoch, writeEpochs } from "./epochs.ts";
 import type { PageRequest, Range } from "./filtered.ts";
 import { createFilterIndex } from "./filter-index.ts";
 import { createIdIndex } from "./id-index.ts";
 import { createIndexWork } from "./index-work.ts";
 import { type AppendedEvent, type Epoch, type EventLog, locateIn, type LogPage, withinChars } from "./log.ts";
+import { planRestore, type RestorePlan } from "./restore.ts";
 import { createRetention, type RetentionOptions } from "./retention.ts";
 import { releaseReserve } from "./reserve.ts";
 import { migrate } from "./migrations.ts";
@@ -144,10 +145,10 @@ function createLog(
   const { first, last } = readRange(database);
   let lastSeq = last;
   let firstSeq = first;
-  const epochs = openEpoch(database, lastSeq, { durability, warn, now });
+  let epochs: readonly Epoch[] = openEpoch(database, lastSeq, { durability, warn, now });
   // The mark of an open log has to outlive a loss of power that takes the WAL with it: that is what it tells of.
   unlessFull(() => database.run("PRAGMA wal_checkpoint(TRUNCATE)"));
-  const { epoch } = epochs.at(-1) as Epoch;
+  const currentEpoch = () => (epochs.at(-1) as Epoch).epoch;
   const ids = createIdIndex(() => firstSeq);
   const index = createFilterIndex(database);
   const limits = createRetention({
@@ -202,6 +203,10 @@ function createLog(
     closed = true;
     clearInterval(retention);
     work.stop();
+  }
+
+  function position(): LogPosition {
+    return { epoch: currentEpoch(), first_seq: firstSeq, last_seq: lastSeq };
   }
 
   function isInOrderOfTime(): boolean {
@@ -320,6 +325,19 @@ function createLog(
     lastSeq = events.at(-1)?.seq ?? lastSeq;
   }
 
+  /** As `planRestore` says; `epochs` and events in one transaction. */
+  function restore(plan: RestorePlan): void {
+    const [oldest] = plan.events;
+    inOneGo(() => {
+      for (const event of plan.events) insertRow(event);
+      if (!oldest) setMeta.run("given_seq", `${plan.last_seq}`);
+      writeEpochs(database, plan.epochs);
+    });
+    if (firstSeq > lastSeq) firstSeq = oldest?.seq ?? plan.last_seq + 1;
+    lastSeq = plan.last_seq;
+    ({ epochs } = plan);
+  }
+
   /** On a full disk old events make room for new ones. */
   function withRoom<T>(chars: number, write: () => T): T {
     limits.prepare(chars);
@@ -379,7 +397,8 @@ function createLog(
   }
 
   return {
-    position: () => ({ epoch, first_seq: firstSeq, last_seq: lastSeq }),
+    position,
+    epochs: () => epochs,
     locate: (resume) => locateIn(epochs, lastSeq, resume),
 
     async append(batch) {
@@ -389,9 +408,23 @@ function createLog(
     },
 
     take(events) {
-      const chars = events.reduce((sum, { json }) => sum + json.length, 0);
-      attempt(chars, () => take(events));
+      attempt(jsonChars(events), () => take(events));
       noteAll(events);
+    },
+
+    async restore(part) {
+      const held = {
+        epochs,
+        first_seq: firstSeq,
+        last_seq: lastSeq,
+        idAt: (seq: number) => idAt.get(seq)?.id,
+      };
+      const plan = planRestore(part, held, now());
+      if (plan.epochs !== epochs) {
+        attempt(jsonChars(plan.events), () => restore(plan));
+        noteAll(plan.events);
+      }
+      return { ...position(), stored: plan.events };
     },
 
     async readAfter(seq, maxChars) {
@@ -416,7 +449,7 @@ function createLog(
       // What came meanwhile has not been looked at, and of what was trimmed meanwhile some may be missing.
       const held = events.filter(({ seq }) => seq >= firstSeq);
       return {
-        epoch,
+        epoch: currentEpoch(),
         first_seq: firstSeq,
         last_seq,
         events: newest ? held.toReversed() : held,
@@ -477,6 +510,10 @@ function unlessFull(act: () => void): void {
   } catch (error) {
     if (!isFull(error)) throw error;
   }
+}
+
+function jsonChars(events: readonly StoredEvent[]): number {
+  return events.reduce((sum, { json }) => sum + json.length, 0);
 }
 
 function charsOf(batch: readonly PendingEvent[]): number {

@@ -132,7 +132,9 @@ const isTime = (value: unknown): value is string | number =>
   isText(value) || typeof value === "number" || isRawJson(value);
 
 /** A lone surrogate would come back from the log as another character. */
-const isId = (id: string) => id !== "" && id.length <= MAX_ID_LENGTH && id.isWellFormed();
+export function isId(id: string): boolean {
+  return id !== "" && id.length <= MAX_ID_LENGTH && id.isWellFormed();
+}
 
 function findField<T>(
   event: JsonObject,

@@ -153,7 +153,10 @@ export interface LogPosition {
   last_seq: number;
 }
 
-/** First message of every connection. */
+/**
+ * First message of every connection. A later one on the same connection tells of the log's next epoch: all that came so
+ * far is good in it, up to `last_seq`.
+ */
 export interface ConnectionAck extends LogPosition {
   server_version: string;
   server_id: string;
@@ -208,6 +211,14 @@ export interface IngestResult {
   duplicates: number;
   first_seq: number | null;
   last_seq: number | null;
+}
+
+/** The answer to `POST /api/history/import`: where the log stands then. */
+export interface ImportResult extends LogPosition {
+  /** Events of the part that were not there yet. */
+  stored: number;
+  /** Events the log keeps at most. */
+  max_history_size: number;
 }
 
 export function isHealthStatus(value: unknown): value is HealthStatus {

@@ -30,6 +30,8 @@ export interface ServerContext {
   startedAt: number;
   /** Bytes of one event's JSON at most. */
   maxEventBytes: number;
+  /** Events the log keeps at most. */
+  maxHistorySize: number;
   minClientVersion(): string;
   access: Access;
   /** Null where no tokens are asked for. */

@@ -25,7 +25,7 @@ export async function benchDelivery(
 ): Promise<DeliveryFigure[]> {
   const figures: DeliveryFigure[] = [];
   for (const subscribers of [10, 100, 1000]) {
-    const runs = new Map<SubjectName, Run[]>(subjects.map((name) => [name, []]));
+    const runs = new Map<SubjectName, DeliveryRun[]>(subjects.map((name) => [name, []]));
     for (let round = 0; round < ROUNDS; round += 1) {
       for (const name of subjects) runs.get(name)?.push(await measure(name, subscribers, frameLength));
     }
@@ -43,31 +43,45 @@ export async function benchDelivery(
   return figures;
 }
 
-type Run = Pick<DeliveryFigure, "microseconds" | "perSecond">;
+export type DeliveryRun = Pick<DeliveryFigure, "microseconds" | "perSecond">;
 
-async function measure(name: SubjectName, subscribers: number, frameLength: number): Promise<Run> {
+async function measure(name: SubjectName, subscribers: number, frameLength: number): Promise<DeliveryRun> {
   const subject = await startSubject(name, { frameLength });
   try {
-    const events = Math.ceil(DELIVERIES / subscribers / (SLOW.has(name) ? 30 : 1));
-    const count = { received: 0 };
-    const onFrame = () => {
-      count.received += 1;
-    };
-    const clients = await Promise.all(Array.from({ length: subscribers }, () => join(subject, onFrame)));
-    const producer = await join(subject, () => {});
-    await send(producer, Math.ceil(events / 10));
-    await until(() => count.received >= Math.ceil(events / 10) * subscribers);
-    count.received = 0;
-    const [start, before] = [performance.now(), subject.cpu()];
-    await send(producer, events);
-    await until(() => count.received >= events * subscribers);
-    const [seconds, spent] = [(performance.now() - start) / 1000, subject.cpu() - before];
-    for (const client of [...clients, producer]) client.ws.close();
-    const deliveries = events * subscribers;
-    return { microseconds: (spent / deliveries) * 1e6, perSecond: deliveries / seconds };
+    return await measureDelivery(
+      subject,
+      subscribers,
+      Math.ceil(DELIVERIES / subscribers / (SLOW.has(name) ? 30 : 1)),
+    );
   } finally {
     subject.stop();
   }
+}
+
+/** @param onMeasured is told when the warm-up is over and what counts begins */
+export async function measureDelivery(
+  subject: Subject,
+  subscribers: number,
+  events: number,
+  onMeasured: () => unknown = () => {},
+): Promise<DeliveryRun> {
+  const count = { received: 0 };
+  const onFrame = () => {
+    count.received += 1;
+  };
+  const clients = await Promise.all(Array.from({ length: subscribers }, () => join(subject, onFrame)));
+  const producer = await join(subject, () => {});
+  await send(producer, Math.ceil(events / 10));
+  await until(() => count.received >= Math.ceil(events / 10) * subscribers);
+  count.received = 0;
+  await onMeasured();
+  const [start, before] = [performance.now(), subject.cpu()];
+  await send(producer, events);
+  await until(() => count.received >= events * subscribers);
+  const [seconds, spent] = [(performance.now() - start) / 1000, subject.cpu() - before];
+  for (const client of [...clients, producer]) client.ws.close();
+  const deliveries = events * subscribers;
+  return { microseconds: (spent / deliveries) * 1e6, perSecond: deliveries / seconds };
 }
 
 export interface Client {

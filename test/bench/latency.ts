@@ -30,7 +30,7 @@ export async function benchLatency(
     for (const name of subjects) {
       const subject = await startSubject(name, { frameLength });
       try {
-        measured.get(name)?.push(await measure(subject, SUBSCRIBERS, SMALL));
+        measured.get(name)?.push(await measureLatency(subject, SUBSCRIBERS, SMALL));
       } finally {
         subject.stop();
       }
@@ -48,7 +48,7 @@ export async function benchBesideSlow(say: (text: string) => void): Promise<Late
       const subject = await startSubject("this server");
       const slow = await Promise.all(Array.from({ length: count }, () => joinWithoutReading(subject)));
       try {
-        measured.get(count)?.push(await measure(subject, 1, LARGE));
+        measured.get(count)?.push(await measureLatency(subject, 1, LARGE));
         if (count > 0) await expectLagging(subject, count);
       } finally {
         for (const socket of slow) socket.destroy();
@@ -59,12 +59,12 @@ export async function benchBesideSlow(say: (text: string) => void): Promise<Late
   return [...measured].map(([count, runs]) => report(say, `beside ${count} that do not read`, runs));
 }
 
-interface Load {
+export interface Load {
   perSecond: number;
   text: string;
 }
 
-interface Latency {
+export interface Latency {
   p50: number;
   p99: number;
 }
@@ -75,7 +75,13 @@ function report(say: (text: string) => void, subject: string, runs: Latency[]): 
   return { subject, p50, p99 };
 }
 
-async function measure(subject: Subject, subscribers: number, { perSecond, text }: Load): Promise<Latency> {
+/** @param from where the events are sent to, when that is another server */
+export async function measureLatency(
+  subject: Subject,
+  subscribers: number,
+  { perSecond, text }: Load,
+  from: Subject = subject,
+): Promise<Latency> {
   const warmUp = perSecond;
   const total = warmUp + perSecond * SECONDS;
   const sentAt = new Float64Array(total);
@@ -92,7 +98,7 @@ async function measure(subject: Subject, subscribers: number, { perSecond, text 
       });
     }),
   );
-  const producer = await join(subject, () => {});
+  const producer = await join(from, () => {});
   const start = performance.now();
   for (let n = 0; n < total; n += 1) {
     // A late timer sends what is due, and the wait for it counts.

@@ -121,7 +121,7 @@ async function settledBytes({ pid }: Subject): Promise<number> {
 }
 
 /** proc(5): pages shared with other processes, such as the runtime's code, are not counted. */
-function privateBytes(pid: number): number {
+export function privateBytes(pid: number): number {
   const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
   let sum = 0;
   for (const [, kilobytes] of rollup.matchAll(/^Private_(?:Clean|Dirty):\s+(\d+) kB$/gm)) {

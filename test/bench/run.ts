@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { cleanUp } from "../support/cleanup.ts";
 import { benchAbuse } from "./abuse.ts";
+import { benchCluster } from "./cluster.ts";
 import { benchDashboard } from "./dashboard.ts";
 import { benchDelivery, lengthOfFrame } from "./delivery.ts";
 import { benchGrowth } from "./growth.ts";
@@ -63,6 +64,7 @@ const parts: Record<string, () => Promise<unknown>> = {
   growth: () => benchGrowth(say),
   dashboard: () => benchDashboard(say),
   upgrade: () => benchUpgrade(say),
+  cluster: () => benchCluster(say),
 };
 
 try {

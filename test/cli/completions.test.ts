@@ -45,6 +45,9 @@ const CASES: [typed: string, offered: readonly string[]][] = [
   ["run --no", ["--no-monitor"]],
   ["emit build.done --se", ["--server-id", "--session", "--set"]],
   ["emit build.done ", []],
+  ["history ", ["export", "import"]],
+  ["history --search x --lim", ["--limit"]],
+  ["history import --tr", ["--trim"]],
 ];
 
 /** Where a file or a folder belongs. */
@@ -54,22 +57,26 @@ const FILES: [typed: string, offered: readonly string[]][] = [
   ["start --tls-cert m", ["my file.json"]],
   ["start --state-dir ", ["a folder"]],
   ["run -- cat m", ["my file.json"]],
+  ["history import m", ["my file.json"]],
 ];
 
 test("the model has every command and flag of the tree that is not hidden", async () => {
   const found: (readonly string[])[][] = [];
   const read = async (path: string[], entry: Group | Lazy): Promise<void> => {
     if ("commands" in entry) {
-      for (const [name, next] of Object.entries(entry.commands)) await read([...path, name], next);
-      return;
-    }
-    const args: Args = (await entry.load()).default.args ?? {};
+      const below = Object.entries(entry.commands);
+      if (entry.load) await readFlags(path, entry.load);
+      for (const [name, next] of below) await read([...path, name], next);
+    } else await readFlags(path, entry.load);
+  };
+  const readFlags = async (path: string[], load: Lazy["load"]): Promise<void> => {
+    const args: Args = (await load()).default.args ?? {};
     const names = Object.entries(args).filter(([, { type, hidden }]) => type !== "positional" && !hidden);
     found.push([path, names.map(([name]) => name)]);
   };
   await read([], TREE);
   const known = commands
-    .filter(({ commands: below }) => below.length === 0)
+    .filter(({ runs }) => runs)
     .map(({ path, flags }) => [
       path,
       flags.map(({ name }) => name).filter((name) => name !== "help" && !name.startsWith("no-")),

@@ -6,6 +6,7 @@ import { freePort } from "../support/ports.ts";
 import { pythonTest, runPython } from "../support/python.ts";
 import type { Script } from "../support/script.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
+import { createSharedLog } from "../support/shared-log.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
 const ISO_TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
@@ -364,6 +365,24 @@ for (const kind of CLIENTS) {
       expect(javascript.events()).toEqual([{ type: "well.formed", ...STAMPS, seq }]);
       expect((await server.get("/stats")).body.errors).toBe(before.errors + 2 * malformed.length);
       expect(await python.state()).toMatchObject({ connected: true, sid: python.sid });
+      await python.finish();
+    });
+
+    pythonTest("is told of another epoch, and comes again when what it was given is lost", async () => {
+      const shared = createSharedLog();
+      const own = await startTestServer({}, { log: shared.node() });
+      const python = await connectPython(kind, own.url);
+      await python.idle();
+      shared.beginEpoch();
+      const [first, second] = [await python.next("connection_ack"), await python.next("connection_ack", 1)];
+      expect(second.epoch).not.toBe(first.epoch);
+      await own.post("/api/events", [{}, {}]);
+      await python.next("claude_event", 1);
+      await python.idle();
+      shared.rewindTo(1);
+      await python.next("server_status", 1);
+      await own.post("/api/events", { type: "later" });
+      expect(await python.next("claude_event", 2)).toMatchObject({ type: "later", seq: 2 });
       await python.finish();
     });
 

@@ -213,6 +213,19 @@ describe("resume", () => {
     }
   });
 
+  test("a log that cannot be read is nothing to who has gone meanwhile", async () => {
+    const read = Promise.withResolvers<never>();
+    const log = createMemoryLog();
+    const hub = hubOn({ ...log, readAfter: () => read.promise });
+    await hub.publish({});
+    let failures = 0;
+    const gone = { ...receiver("a"), onFailure: () => (failures += 1) };
+    hub.subscribe(gone, { resume: { epoch: log.position().epoch, seq: 0 } }).close();
+    read.reject(new Error("disk gone"));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(failures).toBe(0);
+  });
+
   test("an unknown epoch is said, and the whole of this one follows", async () => {
     const hub = hubOn(createMemoryLog());
     await hub.publishBatch([{}, {}]);

@@ -47,6 +47,9 @@ const ROUTES: Record<string, Entrance> = {
   "GET /api/sessions": { access: "subscribe", good: 200 },
   "GET /api/sessions/:id": { access: "subscribe", path: `/api/sessions/${SESSION}`, good: 200 },
   "POST /api/events": { access: "publish", body: { type: "t", session_id: SESSION }, good: 200 },
+  "GET /api/history/export": { access: "subscribe", good: 200 },
+  // Nobody's history.
+  "POST /api/history/import": { access: "admin", body: {}, good: 400 },
   "POST /api/hooks/claude": {
     access: "publish",
     body: { hook_event_name: "Stop", session_id: SESSION },
@@ -129,7 +132,7 @@ async function ask(
   const isStream = response.headers.get("content-type") === "text/event-stream";
   const text = isStream ? "" : await response.text();
   if (isStream) controller.abort();
-  const isJson = response.headers.get("content-type")?.includes("json") === true && text !== "";
+  const isJson = response.headers.get("content-type")?.startsWith("application/json") === true && text !== "";
   const code = isJson ? (JSON.parse(text).error?.code ?? null) : null;
   return { status: response.status, code, headers: response.headers, text };
 }

@@ -21,6 +21,7 @@ const command: CommandModel = {
   flags: [flag],
   operands: [],
   takesCommand: false,
+  runs: true,
   commands: [],
 };
 

@@ -8,7 +8,7 @@ import { temporaryDirectory } from "./temporary.ts";
 
 export interface Node {
   log: EventLog;
-  /** Seqs and ids as they were told, oldest first. */
+  /** Seqs and ids as they were told and are good, oldest first. */
   told: { seq: number; id: string; origin: string | undefined }[];
   events: StoredEvent[];
   epochs: Epoch[];
@@ -55,7 +55,13 @@ export async function openNode(url: string, options: Partial<RedisLogOptions> = 
       }
     },
     onSkipped: (seq) => node.skipped.push(seq),
-    onEpoch: (epoch) => node.epochs.push(epoch),
+    onEpoch(epoch) {
+      node.epochs.push(epoch);
+      // What came after it was known to no node that was in time to put it back: clients are told, and get others.
+      const kept = node.told.filter(({ seq }) => seq <= epoch.start_seq).length;
+      node.told.length = kept;
+      node.events.length = kept;
+    },
   });
   return node;
 }

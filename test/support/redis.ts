@@ -8,6 +8,9 @@ import { eventually } from "./eventually.ts";
 import { freePort } from "./ports.ts";
 import { temporaryDirectory } from "./temporary.ts";
 
+/** What tests with a Redis need: for `testWith`. */
+export const REDIS = ["redis-server", "redis-cli"];
+
 export interface RedisOptions {
   /** Whether it keeps an append-only file, written to disk every second. */
   aof?: boolean;
@@ -68,6 +71,7 @@ export async function startRedis({
 /** A replica of another one, which follows it from now on. */
 export async function startReplica(of: RedisServer, options: RedisOptions = {}): Promise<RedisServer> {
   const follows = ["--replicaof", "127.0.0.1", `${of.port}`];
+  await of.cli("CONFIG", "SET", "repl-diskless-sync-delay", "0");
   const replica = await startRedis({ ...options, args: [...follows, ...(options.args ?? [])] });
   await eventually(async () => (await replica.cli("INFO", "replication")).includes("master_link_status:up"), {
     limitMs: LOADING_LIMIT_MS,

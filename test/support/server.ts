@@ -2,6 +2,7 @@
 import { type App, createApp } from "../../src/app.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import type { Config, Key } from "../../src/config/schema.ts";
+import type { EventLog } from "../../src/log/log.ts";
 import { onEnd } from "./cleanup.ts";
 import { temporaryDirectory } from "./temporary.ts";
 
@@ -16,20 +17,23 @@ export interface TestServer extends App {
   ): Promise<{ status: number; headers: Headers; body: any }>;
 }
 
-export async function startTestServer(settings: Partial<Record<Key, string>> = {}): Promise<TestServer> {
+export async function startTestServer(
+  settings: Partial<Record<Key, string>> = {},
+  { log }: { log?: EventLog } = {},
+): Promise<TestServer> {
   const directory = temporaryDirectory();
   const given = { port: "0", state_dir: directory, log_level: "ERROR", ...settings };
   const flags = Object.fromEntries(
     Object.entries(given).map(([key, raw]) => [key, { raw, flag: `--set ${key}` }]),
   );
   const { values } = loadConfig({ flags, compiled: true, env: { HOME: directory }, dockerFile: false });
-  const app = await createApp({ config: values, stderr: false });
+  const app = await createApp({ config: values, stderr: false, ...(log && { log }) });
   onEnd(() => app.stop());
 
   const call = async (path: string, init?: RequestInit) => {
     const response = await fetch(new URL(path, app.url), init);
     const text = await response.text();
-    const json = response.headers.get("content-type")?.includes("json") ?? false;
+    const json = response.headers.get("content-type")?.startsWith("application/json") ?? false;
     return {
       status: response.status,
       headers: response.headers,

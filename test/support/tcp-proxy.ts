@@ -12,11 +12,14 @@ export interface TcpProxy {
   halfOpen(): void;
   /** New connections pass again, and so does what was held. */
   heal(): void;
+  /** Connections go to another server from now on; those there are end. */
+  to(port: number): void;
 }
 
 type State = "passing" | "held" | "reset" | "half open";
 
-export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
+export async function startTcpProxy(firstPort: number): Promise<TcpProxy> {
+  let targetPort = firstPort;
   let state: State = "passing";
   const pairs = new Set<[Socket, Socket]>();
 
@@ -69,6 +72,10 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
         client.pause();
         upstream.destroy();
       }
+    },
+    to(next) {
+      targetPort = next;
+      for (const [client] of pairs) client.destroy();
     },
     heal() {
       const held = state === "held";

@@ -61,15 +61,19 @@ ${lines.join("\n")}
 `;
 }
 
-function linesOf({ path, commands, flags, operands, takesCommand }: CommandModel, name: string): string[] {
+function linesOf(command: CommandModel, name: string): string[] {
+  const { path, commands, flags, operands, takesCommand, runs } = command;
   const words = path.map((word) => ` ${word}`).join("");
   const at = `-n '${name}_at${words}'`;
   const lines = commands.map(({ path: next, summary }) => `${at} -a ${next.at(-1)} -d ${quote(summary)}`);
-  // The flags of a group stand before the command in it.
-  const inside =
-    commands.length > 0
-      ? at
-      : `-n '${name}_in${words}${takesCommand ? `; and not ${name}_after_dashes` : ""}'`;
+  const elsewhere = [
+    ...commands.map(({ path: next }) => `${name}_in ${next.join(" ")}`),
+    ...(takesCommand ? [`${name}_after_dashes`] : []),
+  ];
+  // The flags of a group that does nothing by itself stand before the command in it.
+  const inside = runs
+    ? `-n '${[`${name}_in${words}`, ...elsewhere.map((other) => `not ${other}`)].join("; and ")}'`
+    : at;
   lines.push(...flags.map((flag) => `${inside} ${flagText(flag, name)}`));
   if (takesCommand) {
     lines.push(`${inside} -a --`);
@@ -78,6 +82,7 @@ function linesOf({ path, commands, flags, operands, takesCommand }: CommandModel
   // fish counts no operands: the values of the first are what it offers.
   const [first] = operands;
   if (first?.value.kind === "choice") lines.push(`${at} ${valueText(first.value, name).replace("-x ", "")}`);
+  if (first?.value.kind === "file") lines.push(`${at} -F`);
   return lines;
 }
 

@@ -3,7 +3,7 @@ import { explain, openRedis, type Redis, RedisError } from "../../redis/connecti
 import { parseRedisUrl } from "../../protocol/redis-url.ts";
 import type { Epoch } from "../log.ts";
 import type { RawEntry } from "./entry.ts";
-import { APPEND, BEGIN, KEYS, RESTORE, STATE, TRIM } from "./scripts.ts";
+import { APPEND, BEGIN, IMPORT, KEYS, RESTORE, STATE, TRIM } from "./scripts.ts";
 
 /** What the log says of itself; all but `runId` are empty where there is none yet. */
 export interface LogState {
@@ -23,14 +23,34 @@ export interface Fence {
   runId: string;
 }
 
+export interface ImportedPart {
+  /** Of the log when it is done, and where it ends then. */
+  epochs: readonly Epoch[];
+  last: number;
+  ms: number;
+  firstSeq: number;
+  values: string[];
+  maxEvents: number;
+  /** Milliseconds for which nothing else is stored; 0 when no other part follows. */
+  holdMs: number;
+}
+
 export interface LogConnection {
   /** Of the process of Redis at the other end. */
   runId: string;
   state(): Promise<LogState>;
   /** Seqs, negative for events that were there already. */
   append(fence: Fence, ms: number, maxEvents: number, values: string[]): Promise<number[]>;
-  /** The last seq. */
-  restore(fence: Fence, ms: number, firstSeq: number, values: string[]): Promise<number>;
+  /** The last seq. `epochs` are those that the log had when it held these events. */
+  restore(
+    fence: Fence,
+    epochs: readonly Epoch[],
+    ms: number,
+    firstSeq: number,
+    values: string[],
+  ): Promise<number>;
+  /** Stores a part of another log's history, where the log still ends at `last`; else it is fenced. */
+  import(fence: Fence, last: number, part: ImportedPart): Promise<void>;
   /** Whether it has begun. */
   begin(fence: Fence, last: number, next: Fence & { epochs: readonly Epoch[] }): Promise<boolean>;
   trimBefore(time: number): Promise<void>;
@@ -95,7 +115,7 @@ export async function connectLog(url: string, name: string): Promise<LogConnecti
 }
 
 function createConnection(writer: Redis, reader: Redis, runId: string, close: () => void): LogConnection {
-  const keys = [KEYS.log, KEYS.meta, KEYS.ids];
+  const keys = [KEYS.log, KEYS.meta, KEYS.ids, KEYS.gate];
   const script = async <T>(lua: string, args: (string | number)[] = []) =>
     (await evaluate(writer, lua, keys, args)) as T;
   return {
@@ -118,8 +138,16 @@ function createConnection(writer: Redis, reader: Redis, runId: string, close: ()
     append: ({ epoch, runId: process }, ms, maxEvents, values) =>
       script(APPEND, [epoch, process, ms, maxEvents, ...values]),
 
-    restore: async ({ epoch, runId: process }, ms, firstSeq, values) =>
-      Number(await script(RESTORE, [epoch, process, ms, firstSeq, ...values])),
+    restore: async ({ epoch, runId: process }, epochs, ms, firstSeq, values) => {
+      const then = [epochs.at(-1)?.epoch ?? "", JSON.stringify(epochs)];
+      return Number(await script(RESTORE, [epoch, process, ...then, ms, firstSeq, ...values]));
+    },
+
+    import: async ({ epoch, runId: process }, last, part) => {
+      const then = [part.epochs.at(-1)?.epoch ?? "", JSON.stringify(part.epochs), part.ms, part.last];
+      const how = [part.maxEvents, part.holdMs, part.firstSeq];
+      await script(IMPORT, [epoch, process, last, ...then, ...how, ...part.values]);
+    },
 
     begin: async ({ epoch, runId: process }, last, next) =>
       (await script(BEGIN, [epoch, process, last, next.epoch, next.runId, JSON.stringify(next.epochs)])) ===

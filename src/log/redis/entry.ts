@@ -21,9 +21,21 @@ export function encodeEvent(event: PendingEvent, origin: string): string[] {
   return [id, `${received_at}`, mark(type), mark(session_id), mark(project), origin, body];
 }
 
+/** The origin of what was brought in from another log. */
+export const IMPORTED = "*";
+
 /** For an event that has been stored before. */
-export function encodeStored({ seq, json, ...event }: StoredEvent): string[] {
-  return encodeEvent({ ...event, body: `{${json.slice(withSeq("{", seq).length)}` }, "");
+export function encodeStored(event: StoredEvent): string[] {
+  return encodeAgain(event, "");
+}
+
+/** For an event of another log. */
+export function encodeImported(event: StoredEvent): string[] {
+  return encodeAgain(event, IMPORTED);
+}
+
+function encodeAgain({ seq, json, ...event }: StoredEvent, origin: string): string[] {
+  return encodeEvent({ ...event, body: `{${json.slice(withSeq("{", seq).length)}` }, origin);
 }
 
 export function decodeEntry([streamId, fields]: RawEntry): Entry {

@@ -2,7 +2,7 @@
 import type { Epoch } from "../log.ts";
 import { isFenced, type LogConnection, type LogState } from "./connection.ts";
 import { encodeStored } from "./entry.ts";
-import { isBehind, joinEpochs, nextEpoch, withEpoch } from "./lineage.ts";
+import { isBehind, nextEpoch, withEpoch } from "./lineage.ts";
 import type { Mirror } from "./mirror.ts";
 
 export interface JoinOptions {
@@ -19,7 +19,7 @@ export interface JoinOptions {
 /** Characters of JSON put back in one go. */
 const RESTORE_CHARS = 512 * 1024;
 /** Before a new epoch begins: other nodes may hold more than this one, and put it back meanwhile. */
-const GRACE_MS = 300;
+const GRACE_MS = 500;
 
 /**
  * Where the log is in an epoch that began in this very process of Redis, that is all. Else its end may be lost: what
@@ -29,39 +29,40 @@ export async function joinLog(options: JoinOptions): Promise<LogState> {
   const { connection, mirror, epochs, onBegun } = options;
   for (;;) {
     const found = await connection.state();
-    const { epoch, beganIn } = found;
-    if (epoch !== "" && beganIn === connection.runId) return found;
-    const fence = { epoch, runId: beganIn };
-    const behind = isBehind(epochs, epoch, found.last);
-    if (behind) await restore(options, found);
-    if (epochs.length > 0 || epoch !== "") await Bun.sleep(GRACE_MS);
-    const now = await connection.state();
-    if (now.epoch !== epoch || now.beganIn !== beganIn) continue;
+    if (found.epoch !== "" && found.beganIn === connection.runId) return found;
+    const behind = isBehind(epochs, found.epoch, found.last);
+    if (behind) await restore(options, found).catch(unlessFenced);
+    if (epochs.length > 0 || found.epoch !== "") await Bun.sleep(GRACE_MS);
+    const { epoch, beganIn, ...now } = await connection.state();
+    if (epoch !== "" && beganIn === connection.runId) continue;
     const last = Math.max(now.last, behind ? mirror.lastSeq() : 0);
-    const before = joinEpochs(epochs, now.epochs, behind);
-    const next = { epoch: nextEpoch([...before, ...epochs], Date.now()), start_seq: last };
-    const begun = await connection.begin(fence, last, {
+    const next = { epoch: nextEpoch([...now.epochs, ...epochs], Date.now()), start_seq: last };
+    const begun = await connection.begin({ epoch, runId: beganIn }, last, {
       epoch: next.epoch,
       runId: connection.runId,
-      epochs: withEpoch(before, next),
+      epochs: withEpoch(now.epochs, next),
     });
     if (begun) onBegun(next);
   }
 }
 
-async function restore({ connection, mirror, ms, onRestored }: JoinOptions, found: LogState): Promise<void> {
-  const fence = { epoch: found.epoch, runId: found.beganIn };
-  let last = found.last;
-  while (last < mirror.lastSeq()) {
+async function restore(
+  { connection, mirror, epochs, ms, onRestored }: JoinOptions,
+  { epoch, beganIn: runId, last: found }: LogState,
+): Promise<void> {
+  let last = found;
+  for (let fence = { epoch, runId }; ; fence = { epoch: epochs.at(-1)?.epoch ?? "", runId }) {
     const { events } = await mirror.ask((file) => file.readAfter(last, RESTORE_CHARS));
-    const [first] = events;
-    if (first === undefined) return;
-    const reached = await connection
-      .restore(fence, ms, first.seq, events.flatMap(encodeStored))
-      // Another node has begun the new epoch.
-      .catch((error: unknown) => (isFenced(error) ? last : Promise.reject(error)));
-    if (reached <= last) return;
+    const from = events[0]?.seq ?? last + 1;
+    // Also without any event it takes up the epochs that Redis has forgotten.
+    const reached = await connection.restore(fence, epochs, ms, from, events.flatMap(encodeStored));
+    if (events.length === 0 || reached <= last) break;
     last = reached;
   }
-  if (last > found.last) onRestored(found.last + 1, last);
+  if (last > found) onRestored(found + 1, last);
+}
+
+/** Another node has begun the new epoch. */
+function unlessFenced(error: unknown): void {
+  if (!isFenced(error)) throw error;
 }

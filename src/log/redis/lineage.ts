@@ -35,11 +35,6 @@ export function isBehind(mine: readonly Epoch[], found: string, last: number): b
   return index !== -1 && (mine[index + 1]?.start_seq ?? Infinity) >= last;
 }
 
-/** Of the epochs that a node and Redis know, those which belong to the log that goes on. */
-export function joinEpochs(mine: readonly Epoch[], theirs: readonly Epoch[], behind: boolean): Epoch[] {
-  return [...(behind && mine.length > theirs.length ? mine : theirs)];
-}
-
 /** Up to where a log with these epochs is the one that was in `epoch`; 0 where they have nothing in common. */
 export function commonWith(epochs: readonly Epoch[], epoch: string): number {
   const index = epochs.findIndex((one) => one.epoch === epoch);

@@ -9,9 +9,11 @@ import { type PendingEvent, type StoredEvent, withSeq } from "../../protocol/eve
 import type { HealthCheck } from "../../protocol/messages.ts";
 import { parseRedisUrl } from "../../protocol/redis-url.ts";
 import { type AppendedEvent, type Epoch, type EventLog, locateIn, type LogFollower } from "../log.ts";
+import { importing } from "../restore.ts";
 import type { SqliteFileOptions } from "../sqlite.ts";
 import { connectLog, type Fence, isFenced, type LogConnection, type LogState } from "./connection.ts";
-import { decodeEntry, encodeEvent, encodeStored, type Entry, type RawEntry } from "./entry.ts";
+import { decodeEntry, encodeEvent, encodeStored, type Entry, IMPORTED, type RawEntry } from "./entry.ts";
+import { importPart } from "./import.ts";
 import { joinLog } from "./join.ts";
 import { commonWith, msOf } from "./lineage.ts";
 import { openMirror } from "./mirror.ts";
@@ -43,8 +45,11 @@ export interface RedisLogOptions {
 const START_MS = 10_000;
 /** How long events wait for a Redis that has just gone away; later ones are refused at once. */
 const PATIENCE_MS = 2000;
-/** How long an event that is stored waits to be read again by this very node, before its sender is told. */
-const READ_BACK_MS = 1000;
+/**
+ * How long an event that is stored waits to be read by this very node before its sender is told: longer than it takes to
+ * notice that Redis was emptied meanwhile.
+ */
+const READ_BACK_MS = 3000;
 /** See `EventLog.settle`. */
 const SETTLE_MS = 500;
 const LOOK_MS = 1000;
@@ -134,7 +139,7 @@ function createRedisLog({
   let rebuild = true;
   let filled = Promise.withResolvers<void>();
   const counted = { append_retries: 0, epochs: 0, tail_lag: 0 };
-  let waiting: { seq: number; resolve: () => void }[] = [];
+  let waiting: { seq: number; resolve: (isRead: boolean) => void }[] = [];
   let onLive = Promise.withResolvers<void>();
   const pause = createPause();
 
@@ -208,6 +213,8 @@ function createRedisLog({
     if (live === null) return;
     live = null;
     awaySince = performance.now();
+    for (const { resolve } of waiting) resolve(false);
+    waiting = [];
     onLive = Promise.withResolvers();
   }
 
@@ -251,6 +258,10 @@ function createRedisLog({
     filled = Promise.withResolvers();
     mirror.clear((state.first ?? state.last + 1) - 1);
     if (mine === "") told = mirror.lastSeq();
+    else if (state.first === null && state.last > told) {
+      told = state.last;
+      follower?.onSkipped(told);
+    }
     cursor = BEGINNING;
     return orphans;
   }
@@ -286,6 +297,8 @@ function createRedisLog({
       cursor = BEGINNING;
       return readToEnd(connection);
     }
+    // Their epochs came with them; the name of the one the log is in may be the same.
+    if (fresh.some(({ origin }) => origin === IMPORTED)) ({ epochs } = await connection.state());
     if (first) {
       mirror.take(fresh.map(({ event }) => event));
       tell(fresh);
@@ -307,7 +320,7 @@ function createRedisLog({
     const reached = waiting.filter(({ seq }) => seq <= told);
     if (reached.length === 0) return;
     waiting = waiting.filter(({ seq }) => seq > told);
-    for (const { resolve } of reached) resolve();
+    for (const { resolve } of reached) resolve(true);
   }
 
   function ownOrigin(origin: string): string | undefined {
@@ -321,7 +334,12 @@ function createRedisLog({
       if (maxAge > 0) await connection.trimBefore(Date.now() - maxAge * 1000);
       const state = await connection.state();
       if (state.epoch !== fence.epoch || state.beganIn !== fence.runId) throw new Rejoin();
-      ({ bytes } = state);
+      // A history of which nothing is left has been brought in.
+      if (state.first === null && state.last > told) {
+        rebuild = true;
+        throw new Rejoin();
+      }
+      ({ bytes, epochs } = state);
       counted.tail_lag = Math.max(0, state.last - told);
       try {
         await connection.probe();
@@ -353,15 +371,24 @@ function createRedisLog({
   }
 
   /**
-   * Appends, and where the answer is lost once more: what was stored the first time is known by its id.
+   * Appends, and waits until this node has read what is stored: then it can put it back, should Redis lose it. Where
+   * Redis goes away before, it is appended once more; what was stored the first time is known by its id.
    */
   async function store(values: string[]): Promise<number[]> {
     const deadline = performance.now() + PATIENCE_MS;
+    const earlier = new Set<number>();
     for (;;) {
-      const { connection, fence, ms, fail } = await whenLive(deadline);
+      const now = await whenLive(deadline);
+      const { connection, fence, ms, fail } = now;
       try {
-        return await connection.append(fence, ms, maxEvents, values);
+        const seqs = await connection.append(fence, ms, maxEvents, values);
+        const own = seqs.map((seq) => (earlier.has(-seq) ? -seq : seq));
+        if (await readBack(Math.max(...seqs.map(Math.abs)), now)) {
+          return own;
+        }
+        for (const seq of own) earlier.add(seq);
       } catch (error) {
+        if (isImporting(error)) throw importing();
         if (isOutOfMemory(error)) {
           refuse((error as Error).message);
           throw unavailable(outOfMemory());
@@ -380,19 +407,44 @@ function createRedisLog({
     return `Redis at ${target.shown} is out of memory (\`maxmemory\`)`;
   }
 
-  /** Until this node has read an event that it has stored, or for a while. */
-  async function readBack(seq: number): Promise<void> {
-    if (seq <= told) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, READ_BACK_MS);
+  /**
+   * Waits until this node has told of a seq; false when Redis has gone away before. It is no reason to refuse anything
+   * that it takes very long.
+   */
+  async function readBack(seq: number, now: Live): Promise<boolean> {
+    if (live !== now) return false;
+    if (seq <= told) return true;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const timer = setTimeout(resolve, READ_BACK_MS, true);
     waiting.push({ seq, resolve });
-    await promise;
+    const isRead = await promise;
     clearTimeout(timer);
+    return isRead;
   }
 
   const log: EventLog = {
     position: () => ({ epoch: epoch(), first_seq: mirror.firstSeq(), last_seq: mirror.lastSeq() }),
+    epochs: () => epochs,
     locate: (resume) => locateIn(epochs, mirror.lastSeq(), resume),
+
+    async restore(part) {
+      const now = await whenLive(performance.now() + PATIENCE_MS);
+      try {
+        const plan = await importPart(part, {
+          ...now,
+          mirror,
+          maxEvents,
+          isCurrent: (seq) => readBack(seq, now),
+        });
+        // In an epoch of another name the log is joined anew.
+        await readBack(plan.last_seq, await whenLive(performance.now() + PATIENCE_MS));
+        return { ...log.position(), stored: plan.events };
+      } catch (error) {
+        if (error instanceof CodedError) throw error;
+        now.fail(new Rejoin());
+        throw unavailable((error as Error).message);
+      }
+    },
 
     follow(next) {
       follower = next;
@@ -400,11 +452,12 @@ function createRedisLog({
     },
 
     async settle() {
-      const asked = live?.connection.state();
+      const now = live;
+      const asked = now?.connection.state().then(({ last }) => readBack(last, now));
       const late = Promise.withResolvers<void>();
       const timer = setTimeout(late.resolve, SETTLE_MS);
       // What cannot be asked now is no reason to keep anybody waiting.
-      await Promise.race([asked?.then(({ last }) => readBack(last)).catch(() => {}), late.promise]);
+      await Promise.race([asked?.catch(() => {}), late.promise]);
       clearTimeout(timer);
     },
 
@@ -416,7 +469,6 @@ function createRedisLog({
           .flatMap((event, index) => encodeEvent(event, originOf(origins[from + index])));
         seqs.push(...(await store(values)));
       }
-      await readBack(Math.max(...seqs));
       return batch.map((event, index) => toAppended(event, seqs[index] ?? 0));
     },
 
@@ -493,6 +545,7 @@ function* chunksOf(lengths: readonly number[]): Iterable<[from: number, to: numb
   if (from < lengths.length) yield [from, lengths.length];
 }
 
+const isImporting = (error: unknown) => (error as Error).message.includes("IMPORTING");
 const isOutOfMemory = (error: unknown) => (error as Error).message.includes("OOM ");
 
 /** Pauses that end early when everything ends. */

@@ -12,6 +12,8 @@ export const KEYS = {
   meta: "{claude-mpm-socketio}:meta",
   /** A sorted set: the id of each event held, by its seq. */
   ids: "{claude-mpm-socketio}:ids",
+  /** There while a history is brought in. */
+  gate: "{claude-mpm-socketio}:import",
   /** Written now and then, to see whether it can be. */
   probe: "{claude-mpm-socketio}:probe",
 } as const;
@@ -33,6 +35,7 @@ local epoch, run_id, last = known[1] or '', known[2] or '', tonumber(known[3] or
 /** ARGV: epoch, run_id, ms of the epoch, events held at most, then the events. Answers with their seqs, negative for those that were there. */
 export const APPEND = `${HEAD}
 if epoch ~= ARGV[1] or run_id ~= ARGV[2] then return redis.error_reply('FENCED the log is in the epoch ' .. epoch) end
+if redis.call('EXISTS', KEYS[4]) == 1 then return redis.error_reply('IMPORTING') end
 local seqs = {}
 local new = 0
 for at = 5, #ARGV, ${FIELDS} do
@@ -56,28 +59,50 @@ return seqs
 `;
 
 /**
- * Puts back what is missing at the end, with the seqs it had. ARGV: epoch and run_id as they are found, ms, seq of the
- * first event, then the events. What is there already is left. Where there would be a hole, all that is there is older
+ * Puts back what is missing at the end, with the seqs it had. ARGV: epoch and run_id as they are found, the epoch and
+ * the list of epochs that the log had by then, ms, seq of the first event, then the events. What is there already is left. Where there would be a hole, all that is there is older
  * than what is kept, and goes. Answers with the last seq.
  */
 export const RESTORE = `${HEAD}
 if epoch ~= ARGV[1] or run_id ~= ARGV[2] then return redis.error_reply('FENCED the log is in the epoch ' .. epoch) end
-local seq = tonumber(ARGV[4])
+local seq = tonumber(ARGV[6])
 if seq > last + 1 then
   redis.call('XTRIM', log, 'MAXLEN', 0)
   redis.call('DEL', ids)
   last = seq - 1
 end
-for at = 5, #ARGV, ${FIELDS} do
+for at = 7, #ARGV, ${FIELDS} do
   if seq == last + 1 then
     last = seq
-    redis.call('XADD', log, ARGV[3] .. '-' .. text(seq), ${LUA_ENTRY})
+    redis.call('XADD', log, ARGV[5] .. '-' .. text(seq), ${LUA_ENTRY})
     redis.call('ZADD', ids, text(seq), ARGV[at])
   end
   seq = seq + 1
 end
-redis.call('HSET', meta, 'last', text(last))
+redis.call('HSET', meta, 'last', text(last), 'epoch', ARGV[3], 'epochs', ARGV[4])
 return text(last)
+`;
+
+/**
+ * Stores a part of another log's history, as `planRestore` has it. ARGV: epoch, run_id and last seq on which the plan
+ * rests, the epoch and the list of epochs of then, ms, the last seq of then, events held at most, milliseconds until
+ * the next part (0 when there is none), seq of the first event, then the events.
+ */
+export const IMPORT = `${HEAD}
+if epoch ~= ARGV[1] or run_id ~= ARGV[2] or last ~= tonumber(ARGV[3]) then
+  return redis.error_reply('FENCED the log is in the epoch ' .. epoch .. ' at ' .. text(last))
+end
+local seq = tonumber(ARGV[10])
+for at = 11, #ARGV, ${FIELDS} do
+  redis.call('XADD', log, ARGV[6] .. '-' .. text(seq), ${LUA_ENTRY})
+  redis.call('ZADD', ids, text(seq), ARGV[at])
+  seq = seq + 1
+end
+redis.call('HSET', meta, 'last', ARGV[7], 'epoch', ARGV[4], 'epochs', ARGV[5])
+redis.call('XTRIM', log, 'MAXLEN', ARGV[8])
+redis.call('ZREMRANGEBYSCORE', ids, '-inf', text(tonumber(ARGV[7]) - tonumber(ARGV[8])))
+if ARGV[9] == '0' then redis.call('DEL', KEYS[4]) else redis.call('SET', KEYS[4], '1', 'PX', ARGV[9]) end
+return 1
 `;
 
 /** ARGV: epoch and run_id as they are found, the last seq, then the new epoch, run_id and list of epochs. Answers 1 when it has begun. */

@@ -15,6 +15,7 @@ import { compatibilityRoutes } from "./routes/compatibility.ts";
 import { dashboardRoutes } from "./routes/dashboard.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { historyRoutes } from "./routes/history.ts";
 import { hookRoutes } from "./routes/hooks.ts";
 import { loginRoutes } from "./routes/login.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
@@ -33,6 +34,7 @@ export function routesOf(context: ServerContext): Route[] {
     ...statsRoutes(context),
     ...metricsRoutes(context),
     ...eventRoutes(context),
+    ...historyRoutes(context),
     ...hookRoutes(context),
     ...streamRoutes(context),
     ...sessionRoutes(context),

@@ -1,10 +1,24 @@
 /** What lies below a socket of Socket.IO: the engine's connection, as far as its types leave it out. */
 import type { Socket } from "socket.io";
+import { CodedError } from "../../protocol/errors.ts";
+import { errorResponse } from "../errors.ts";
 import type { WebSocketData } from "./engine.ts";
+
+/** What of a connection may have a client's request waiting. */
+interface Pollable {
+  transport: {
+    name: string;
+    writable: boolean;
+    pollingPromise?: { resolve(response: Response): void } | undefined;
+  };
+}
 
 export interface EngineConnection {
   readyState: string;
-  transport: { name: "polling" | "websocket"; socket?: Bun.ServerWebSocket<WebSocketData> };
+  transport: Pollable["transport"] & {
+    name: "polling" | "websocket";
+    socket?: Bun.ServerWebSocket<WebSocketData>;
+  };
   writeBuffer: { data?: string }[];
   write(packet: string): void;
   close(): void;
@@ -20,7 +34,19 @@ export function connectionOf(socket: Pick<Socket, "conn">): EngineConnection {
  */
 export function drop(conn: EngineConnection): void {
   conn.writeBuffer.length = 0;
+  refusePoll(conn);
   conn.close();
+}
+
+/**
+ * Answers a pending poll with an error. The engine's own way is a "close" packet, after which python-socketio takes
+ * the end for intended and does not connect again; a failed poll is a lost connection, and every client comes again.
+ */
+export function refusePoll({ transport }: Pollable): void {
+  if (transport.name !== "polling") return;
+  transport.pollingPromise?.resolve(errorResponse(new CodedError("not_ready")));
+  transport.pollingPromise = undefined;
+  transport.writable = false;
 }
 
 /** Bytes, on polling characters, that were given to a connection and have not left the process. */

@@ -4,6 +4,7 @@ import { CodedError, type ErrorCode } from "../../protocol/errors.ts";
 import { SERVER_VERSION } from "../../version.ts";
 import { errorResponse } from "../errors.ts";
 import type { Limits } from "../limits.ts";
+import { refusePoll } from "./connection.ts";
 import { createLightener, type Session } from "./lean.ts";
 import { NamedSessions } from "./named-sessions.ts";
 
@@ -182,15 +183,4 @@ function limitedFlush(this: EngineSocket): void {
 function schedulePingOnce(this: EngineSocket): void {
   if (this.pingIntervalTimer !== undefined && this.pingTimeoutTimer === undefined) return;
   (Object.getPrototypeOf(this) as EngineSocket).schedulePing.call(this);
-}
-
-/**
- * Answers a pending poll with an error. The engine's own way is a "close" packet, after which python-socketio takes
- * the end for intended and does not connect again; a failed poll is a lost connection, and every client comes again.
- */
-function refusePoll({ transport }: EngineSocket): void {
-  if (transport.name !== "polling") return;
-  transport.pollingPromise?.resolve(errorResponse(new CodedError("not_ready")));
-  transport.pollingPromise = undefined;
-  transport.writable = false;
 }

@@ -12,6 +12,7 @@ import {
   type Health,
   type HealthCheck,
   type HistoryGap,
+  type ImportResult,
   type IngestResult,
   type LogPosition,
   type Session,
@@ -323,6 +324,11 @@ export const SCHEMAS = {
     token: text(),
     scopes: list(oneOf(SCOPES)),
     expires_at: time(),
+  }),
+  ImportResult: object<ImportResult>({
+    ...POSITION,
+    stored: count("Events of the part that were not there yet"),
+    max_history_size: count("Events the log keeps at most"),
   }),
   Stopping: object<{ stopping: true; pid: number }>({ stopping: { const: true }, pid: count() }),
   VersionInfo: object<VersionInfo>({
