@@ -54,7 +54,8 @@ const READ_BACK_MS = 3000;
 const SETTLE_MS = 500;
 const LOOK_MS = 1000;
 const RETRY = { firstMs: 100, mostMs: 2000 };
-const READ_BATCH = 1000;
+/** What is read in one go, about. */
+const READ = { events: 250, chars: 4 * 1024 * 1024 };
 /** Of one call to Redis, where others wait meanwhile. */
 const APPEND = { events: 1000, chars: 4 * 1024 * 1024 };
 const ORPHAN_CHARS = 16 * 1024 * 1024;
@@ -135,9 +136,15 @@ function createRedisLog({
   let cursor = BEGINNING;
   /** How far the follower has been told. */
   let told = 0;
+  let batchSize = 16;
   /** Whether the mirror has to be filled again from the beginning. */
   let rebuild = true;
   let filled = Promise.withResolvers<void>();
+  /**
+   * Events that this node has told of and the log goes on without, as no node could put them back before its new epoch
+   * began. They are appended once more, where they are not known.
+   */
+  let orphans: StoredEvent[] = [];
   const counted = { append_retries: 0, epochs: 0, tail_lag: 0 };
   let waiting: { seq: number; resolve: (isRead: boolean) => void }[] = [];
   let onLive = Promise.withResolvers<void>();
@@ -156,7 +163,8 @@ function createRedisLog({
           await pause.wait(RETRY.firstMs / 2);
           continue;
         }
-        reason = explain(error as Error, target);
+        // Of the copy, where the disk is full.
+        reason = error instanceof CodedError ? error : explain(error as Error, target);
         if (tries === 0) onHealthChange();
         tries += 1;
         isLost = true;
@@ -182,9 +190,11 @@ function createRedisLog({
             to_seq: to,
           });
         },
-        onBegun: ({ epoch: name, start_seq }) => warn("a new epoch begins", { epoch: name, start_seq }),
+        onBegun({ epoch: name, start_seq }) {
+          if (start_seq > 0) warn("Redis has been away: a new epoch begins", { epoch: name, start_seq });
+        },
       });
-      const orphans = await take(state);
+      await take(state);
       await readToEnd(connection);
       const fence = { epoch: state.epoch, runId: connection.runId };
       const now: Live = {
@@ -196,9 +206,7 @@ function createRedisLog({
           ended.reject(error);
         },
       };
-      for (const [from, to] of chunksOf(orphans.map(({ json }) => json.length))) {
-        await connection.append(fence, now.ms, maxEvents, orphans.slice(from, to).flatMap(encodeStored));
-      }
+      await storeOrphans(now);
       hints = await connection.warnings();
       comeBack(now, state);
       onServing();
@@ -234,17 +242,13 @@ function createRedisLog({
     onHealthChange();
   }
 
-  /**
-   * Takes up what the log says of itself. Returns events that this node has told of and the log goes on without, as no
-   * node could put them back before its new epoch began: they are appended once more, where they are not known.
-   */
-  async function take(state: LogState): Promise<readonly StoredEvent[]> {
+  /** Takes up what the log says of itself. */
+  async function take(state: LogState): Promise<void> {
     const mine = epoch();
-    let orphans: readonly StoredEvent[] = [];
     if (mine !== "" && state.epoch !== mine) {
       const common = commonWith(state.epochs, mine);
       if (common < mirror.lastSeq()) {
-        if (common > 0) orphans = await eventsAfter(common);
+        if (common > 0) orphans.push(...(await eventsAfter(common)));
         rebuild = true;
       }
       if (common < told) told = common;
@@ -253,7 +257,7 @@ function createRedisLog({
       follower?.onEpoch({ epoch: state.epoch, start_seq: Math.min(common, state.last) });
     }
     epochs = state.epochs;
-    if (!rebuild) return orphans;
+    if (!rebuild) return;
     rebuild = false;
     filled = Promise.withResolvers();
     mirror.clear((state.first ?? state.last + 1) - 1);
@@ -263,7 +267,13 @@ function createRedisLog({
       follower?.onSkipped(told);
     }
     cursor = BEGINNING;
-    return orphans;
+  }
+
+  async function storeOrphans({ connection, fence, ms }: Live): Promise<void> {
+    for (const [from, to] of chunksOf(orphans.map(({ json }) => json.length))) {
+      await connection.append(fence, ms, maxEvents, orphans.slice(from, to).flatMap(encodeStored));
+    }
+    orphans = [];
   }
 
   /** No more than one page: it is what came in the moments in which Redis was lost. */
@@ -274,14 +284,22 @@ function createRedisLog({
 
   async function readToEnd(connection: LogConnection): Promise<void> {
     for (;;) {
-      const entries = await connection.read(cursor, READ_BATCH);
+      const asked = batchSize;
+      const entries = await connection.read(cursor, asked);
       await advance(entries, connection);
-      if (entries.length < READ_BATCH) return;
+      if (entries.length < asked) return;
     }
   }
 
   async function tail(connection: LogConnection): Promise<never> {
-    for (;;) await advance(await connection.follow(cursor, READ_BATCH), connection);
+    for (;;) await advance(await connection.follow(cursor, batchSize), connection);
+  }
+
+  /** Redis counts entries, not bytes: after large events fewer are asked for, so that memory stays bounded. */
+  function adjustBatch(entries: readonly Entry[]): void {
+    const chars = entries.reduce((sum, { event }) => sum + event.json.length, 0);
+    const fits = Math.floor((READ.chars * entries.length) / chars);
+    batchSize = Math.max(1, Math.min(READ.events, 2 * batchSize, fits));
   }
 
   /** Takes entries into the mirror, and tells of them. */
@@ -289,6 +307,7 @@ function createRedisLog({
     const entries = raw.map(decodeEntry);
     const newest = entries.at(-1);
     if (newest === undefined) return;
+    adjustBatch(entries);
     if (entries.some(({ ms }) => ms > msOf(epoch()))) throw new Rejoin();
     const fresh = entries.filter(({ event }) => event.seq > mirror.lastSeq());
     const [first] = fresh;

@@ -1,6 +1,6 @@
 /** The log on Redis: what it promises while all goes well. */
 import { describe, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { eventually } from "../../support/eventually.ts";
 import { startRedis } from "../../support/redis.ts";
@@ -141,6 +141,20 @@ test("the copy is gone when the log is closed, and one left by a crash is replac
   await Bun.write(path, "left by a crash");
   const b = await openNode(url, { path });
   expect(b.log.position().last_seq).toBe(1);
+});
+
+test("a user of Redis with the rights that the documents name needs no more", async () => {
+  const redis = await startRedis();
+  const guide = readFileSync(join(import.meta.dir, "../../../docs/cluster.md"), "utf8");
+  const words = (/^redis-cli (ACL SETUSER .*)$/m.exec(guide)?.[1] ?? "").replaceAll("'", "").split(" ");
+  expect(await redis.cli(...words)).toBe("OK");
+  const { port } = redis;
+  const node = await openNode(`redis://events:PASSWORD@127.0.0.1:${port}`, { maxAge: 60 });
+  expect(await node.add("one")).toEqual([1]);
+  // Whatever a look every second asks for.
+  await eventually(async () => (await redis.cli("EXISTS", "{claude-mpm-socketio}:probe")) === "1");
+  await node.log.settle?.();
+  expect(node.log.check().status).toBe("healthy");
 });
 
 describe("a Redis that cannot be used", () => {
