@@ -115,6 +115,12 @@ export function explain(error: Error, { shown, master }: Pick<RedisTarget, "show
       "Start it, or correct `redis_url`; `redis-cli -u URL ping` says whether it answers",
     );
   }
+  if (/certificate|altnames|self.signed/i.test(message)) {
+    return say(
+      message,
+      "Name it in `redis_url` as its certificate does; NODE_EXTRA_CA_CERTS=FILE adds an authority to believe",
+    );
+  }
   if (master !== null && /sentinel/i.test(message)) {
     return say(
       message,
