@@ -3,6 +3,8 @@ import { describe, expect, test } from "bun:test";
 import type { Key } from "../../src/config/schema.ts";
 import { eventually } from "../support/eventually.ts";
 import { connect } from "../support/clients.ts";
+import { REDIS, startRedis } from "../support/redis.ts";
+import { testWith } from "../support/tools.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 
 const NDJSON = { headers: { "Content-Type": "application/x-ndjson" } };
@@ -59,55 +61,73 @@ async function listener(url: string, auth: Record<string, unknown>) {
   return { socket, ack: await client.next("connection_ack"), heard, gaps };
 }
 
-const KINDS: [string, Partial<Record<Key, string>>][] = [
-  ["on disk", {}],
-  ["in memory", { persistent: "false" }],
+interface Kind {
+  name: string;
+  /** What a server with an empty log of this kind is started with. */
+  settings: () => Promise<Partial<Record<Key, string>>>;
+  needs: readonly string[];
+}
+
+const KINDS: readonly Kind[] = [
+  { name: "on disk", settings: async () => ({}), needs: [] },
+  { name: "in memory", settings: async () => ({ persistent: "false" }), needs: [] },
+  { name: "on Redis", settings: async () => ({ redis_url: (await startRedis()).url }), needs: REDIS },
 ];
 
-for (const [from, fromSettings] of KINDS) {
-  for (const [to, toSettings] of KINDS) {
-    describe(`from a log ${from} into one ${to}`, () => {
-      test("everything comes over as it was, and is all there", async () => {
-        const old = await filled(2500, fromSettings);
-        const house = await startTestServer(toSettings);
-        const history = await exported(old);
-        expect(history.header).toMatchObject({
-          schema: 1,
-          server_id: old.serverId,
-          first_seq: 1,
-          last_seq: 2500,
-        });
-        expect(history.events).toHaveLength(2500);
+for (const from of KINDS) {
+  for (const to of KINDS) {
+    describe(`from a log ${from.name} into one ${to.name}`, () => {
+      testWith(
+        [...from.needs, ...to.needs],
+        "everything comes over as it was, and is all there",
+        async () => {
+          const old = await filled(2500, await from.settings());
+          const house = await startTestServer(await to.settings());
+          const history = await exported(old);
+          expect(history.header).toMatchObject({
+            schema: 1,
+            server_id: old.serverId,
+            first_seq: 1,
+            last_seq: 2500,
+          });
+          expect(history.events).toHaveLength(2500);
 
-        const { status, body } = await imported(house, history.text);
-        expect([status, body]).toEqual([
-          200,
-          { epoch: expect.any(String), first_seq: 1, last_seq: 2500, stored: 2500, max_history_size: 10_000 },
-        ]);
-        const again = await exported(house);
-        expect(again.events).toEqual(history.events);
-        expect(again.header.epochs).toEqual([
-          ...history.header.epochs,
-          { epoch: body.epoch, start_seq: 2500 },
-        ]);
-        expect((await house.get("/stats")).body.log).toMatchObject({ first_seq: 1, last_seq: 2500 });
+          const { status, body } = await imported(house, history.text);
+          expect([status, body]).toEqual([
+            200,
+            {
+              epoch: expect.any(String),
+              first_seq: 1,
+              last_seq: 2500,
+              stored: 2500,
+              max_history_size: 10_000,
+            },
+          ]);
+          const again = await exported(house);
+          expect(again.events).toEqual(history.events);
+          expect(again.header.epochs).toEqual([
+            ...history.header.epochs,
+            { epoch: body.epoch, start_seq: 2500 },
+          ]);
+          expect((await house.get("/stats")).body.log).toMatchObject({ first_seq: 1, last_seq: 2500 });
 
-        for (const question of ["session_id=s1", "type=hook.stop", "q=e1234", "project=app&limit=3"]) {
-          const path = `/api/events?${question}`;
-          const { events, total_available } = (await old.get(path)).body;
-          expect((await house.get(path)).body).toMatchObject({ events, total_available });
-        }
-        const sessions = async (server: TestServer) => (await server.get("/api/sessions")).body.sessions;
-        expect(await sessions(house)).toEqual(await sessions(old));
-        expect((await sessions(house)).length).toBe(4);
+          for (const question of ["session_id=s1", "type=hook.stop", "q=e1234", "project=app&limit=3"]) {
+            const path = `/api/events?${question}`;
+            const { events, total_available } = (await old.get(path)).body;
+            expect((await house.get(path)).body).toMatchObject({ events, total_available });
+          }
+          const sessions = async (server: TestServer) => (await server.get("/api/sessions")).body.sessions;
+          expect(await sessions(house)).toEqual(await sessions(old));
+          expect((await sessions(house)).length).toBe(4);
 
-        // Sent again by somebody who was not sure whether it had arrived.
-        expect((await house.post("/api/events", event(7))).body).toMatchObject({
-          duplicates: 1,
-          first_seq: 8,
-        });
-        expect((await house.post("/api/events", event(2500))).body).toMatchObject({ first_seq: 2501 });
-      });
+          // Sent again by somebody who was not sure whether it had arrived.
+          expect((await house.post("/api/events", event(7))).body).toMatchObject({
+            duplicates: 1,
+            first_seq: 8,
+          });
+          expect((await house.post("/api/events", event(2500))).body).toMatchObject({ first_seq: 2501 });
+        },
+      );
     });
   }
 }
@@ -127,44 +147,52 @@ test("what was masked stays so, and nothing is masked anew", async () => {
   }
 });
 
-test("a client goes on in the new house where it was in the old one", async () => {
-  const old = await filled(50);
-  const { ack } = await listener(old.url, {});
-  const house = await startTestServer();
-  const history = await exported(old);
-  await imported(house, history.text);
-  await house.post("/api/events", event(50));
+for (const { name, settings, needs } of KINDS) {
+  testWith(needs, `a client goes on in the new house where it was in the old one, ${name}`, async () => {
+    const old = await filled(50);
+    const { ack } = await listener(old.url, {});
+    const house = await startTestServer(await settings());
+    const history = await exported(old);
+    await imported(house, history.text);
+    await house.post("/api/events", event(50));
 
-  for (const seq of [30, 50, 0]) {
-    const { heard, gaps } = await listener(house.url, { resume: { epoch: ack.epoch, seq } });
-    await eventually(() => heard().length === 51 - seq);
-    expect(heard().map(seqOf)).toEqual(seqs(seq + 1, 51));
-    expect(gaps()).toEqual([]);
-  }
-  // The old house went on: what it has given since is not here.
-  await old.post("/api/events", [event(60), event(61)]);
-  const { heard, gaps } = await listener(house.url, { resume: { epoch: ack.epoch, seq: 52 } });
-  await eventually(() => heard().length === 1);
-  expect(gaps()).toEqual([{ from_seq: 51, to_seq: 52, reason: "beyond_end" }]);
-  expect(heard()[0].id).toBe("e50");
-});
+    for (const seq of [30, 50, 0]) {
+      const { heard, gaps } = await listener(house.url, { resume: { epoch: ack.epoch, seq } });
+      await eventually(() => heard().length === 51 - seq);
+      expect(heard().map(seqOf)).toEqual(seqs(seq + 1, 51));
+      expect(gaps()).toEqual([]);
+    }
+    // The old house went on: what it has given since is not here.
+    await old.post("/api/events", [event(60), event(61)]);
+    const { heard, gaps } = await listener(house.url, { resume: { epoch: ack.epoch, seq: 52 } });
+    await eventually(() => heard().length === 1);
+    expect(gaps()).toEqual([{ from_seq: 51, to_seq: 52, reason: "beyond_end" }]);
+    expect(heard()[0].id).toBe("e50");
+  });
+}
 
-test("whoever is connected to the new house is given what comes in, in order, and goes on", async () => {
-  const history = await exported(await filled(300));
-  const house = await startTestServer();
-  const { heard, ack, gaps } = await listener(house.url, {});
-  const { heard: narrowed } = await listener(house.url, { subscribe: { session_id: "s2" } });
-  await imported(house, part(history, 1, 100, true));
-  const { heard: later } = await listener(house.url, { resume: { epoch: ack.epoch, seq: 20 } });
-  await imported(house, part(history, 101, 300));
-  await house.post("/api/events", event(300));
-  await eventually(() => heard().length === 301 && later().length === 281 && narrowed().length === 75);
-  expect(heard().map(seqOf)).toEqual(seqs(1, 301));
-  expect(later().map(seqOf)).toEqual(seqs(21, 301));
-  expect(gaps()).toEqual([]);
-  const { ack: after } = await listener(house.url, {});
-  expect(after).toMatchObject({ epoch: ack.epoch, first_seq: 1, last_seq: 301 });
-});
+for (const { name, settings, needs } of KINDS) {
+  testWith(
+    needs,
+    `whoever is connected to the new house is given what comes in, in order, and goes on, ${name}`,
+    async () => {
+      const history = await exported(await filled(300));
+      const house = await startTestServer(await settings());
+      const { heard, ack, gaps } = await listener(house.url, {});
+      const { heard: narrowed } = await listener(house.url, { subscribe: { session_id: "s2" } });
+      await imported(house, part(history, 1, 100, true));
+      const { heard: later } = await listener(house.url, { resume: { epoch: ack.epoch, seq: 20 } });
+      await imported(house, part(history, 101, 300));
+      await house.post("/api/events", event(300));
+      await eventually(() => heard().length === 301 && later().length === 281 && narrowed().length === 75);
+      expect(heard().map(seqOf)).toEqual(seqs(1, 301));
+      expect(later().map(seqOf)).toEqual(seqs(21, 301));
+      expect(gaps()).toEqual([]);
+      const { ack: after } = await listener(house.url, {});
+      expect(after).toMatchObject({ epoch: ack.epoch, first_seq: 1, last_seq: 301 });
+    },
+  );
+}
 
 describe("in parts", () => {
   test("it is taken up where it was interrupted, across a restart too", async () => {
@@ -190,7 +218,7 @@ describe("in parts", () => {
     expect(header.epochs.at(-1).start_seq).toBe(300);
   });
 
-  test("no other event is taken until the last one is there, and for no longer than half a minute", async () => {
+  test("no other event is taken until the last one is there", async () => {
     const history = await exported(await filled(30));
     const house = await startTestServer();
     await imported(house, part(history, 1, 10, true));
@@ -425,4 +453,29 @@ test("events of the largest size come over", async () => {
   expect((await imported(house, part(history, 1, 1, true))).status).toBe(200);
   expect((await imported(house, part(history, 2, 2))).status).toBe(200);
   expect((await exported(house)).events).toEqual(history.events);
+});
+
+describe("into a cluster", () => {
+  testWith(REDIS, "it comes by any node, and holds off events at every other", async () => {
+    const history = await exported(await filled(300));
+    const { url } = await startRedis();
+    const [one, two] = [await startTestServer({ redis_url: url }), await startTestServer({ redis_url: url })];
+    const { heard, gaps } = await listener(two.url, {});
+    await imported(one, part(history, 1, 100, true));
+    expect((await two.post("/api/events", event(99))).body.error.code).toBe("log_unavailable");
+    await imported(two, part(history, 90, 200, true));
+    expect((await imported(one, part(history, 201, 300))).body).toMatchObject({ stored: 100, last_seq: 300 });
+    await eventually(() => heard().length === 300);
+    expect([heard().map(seqOf), gaps()]).toEqual([seqs(1, 300), []]);
+    expect((await two.post("/api/events", event(300))).body).toMatchObject({ accepted: 1, first_seq: 301 });
+    for (const node of [one, two]) {
+      await eventually(async () => (await node.get("/stats")).body.log.last_seq === 301);
+      expect((await exported(node)).events.slice(0, 300)).toEqual(history.events);
+      const resume = { epoch: history.header.epochs[0].epoch, seq: 298 };
+      const { heard: resumed, gaps: none } = await listener(node.url, { resume });
+      await eventually(() => resumed().length === 3);
+      expect(none()).toEqual([]);
+      expect((await node.get("/api/sessions")).body.sessions).toHaveLength(4);
+    }
+  });
 });

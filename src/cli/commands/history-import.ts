@@ -10,9 +10,9 @@ import { CommandError, EXIT, print, printJson } from "../output.ts";
 import { runningServer } from "../reach.ts";
 import type { Command } from "../tree.ts";
 
-/** The server reads a part at a time, in which it does nothing else. */
-const PART_CHARS = 1024 * 1024;
-const PART_EVENTS = 2000;
+/** The server takes a part at a time, and does nothing else meanwhile. */
+const PART_CHARS = 256 * 1024;
+const PART_EVENTS = 500;
 /** A server that is away, or cannot write for a moment, is tried again for so long. */
 const RETRY_MS = 20_000;
 const RETRY_PAUSE_MS = 500;
@@ -107,7 +107,7 @@ async function begin(
   const there = await send(server, { ...header, more: true }, []);
   const { max_history_size: most } = there;
   const events = last - first + 1;
-  if (events > most && !trim) {
+  if (events > most && !trim && there.last_seq < last) {
     throw new CommandError(
       `${name} has ${events} events, and the server keeps no more than ${most}`,
       `Start it with --set max_history_size=${events}, or bring in only the newest ${most}: --trim`,
