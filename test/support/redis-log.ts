@@ -76,3 +76,34 @@ export function pending(id: string, more: Record<string, unknown> = {}): Pending
     project: null,
   };
 }
+
+/** Appends without a pause until it is stopped; refused events are tried again under their id. */
+export function keepAdding(node: Node, name: string, pauseMs = 0) {
+  let stopped = false;
+  const acknowledged: string[] = [];
+  let refused = 0;
+  const done = (async () => {
+    for (let n = 1; !stopped; n += 1) {
+      for (const id = `${name}${n}`; ; refused += 1) {
+        const added = await node.add(id).catch((error: { code?: string }) => {
+          if (error.code !== "log_unavailable") throw error;
+          return null;
+        });
+        if (added) {
+          acknowledged.push(id);
+          if (pauseMs > 0) await Bun.sleep(pauseMs);
+          break;
+        }
+        await Bun.sleep(20); // as a sender that waits before it tries again
+      }
+    }
+  })();
+  return {
+    acknowledged,
+    refused: () => refused,
+    async stop() {
+      stopped = true;
+      await done;
+    },
+  };
+}

@@ -4,7 +4,7 @@ import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { eventually } from "../../support/eventually.ts";
 import { startRedis, startReplica } from "../../support/redis.ts";
-import { type Node, openNode } from "../../support/redis-log.ts";
+import { keepAdding, type Node, openNode } from "../../support/redis-log.ts";
 import { startTcpProxy } from "../../support/tcp-proxy.ts";
 
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
@@ -13,36 +13,6 @@ const healthy = (...nodes: Node[]) =>
   eventually(() => nodes.every(({ log }) => log.check().status === "healthy"), { limitMs: 20_000 });
 const degraded = (...nodes: Node[]) =>
   eventually(() => nodes.every(({ log }) => log.check().status === "degraded"), { limitMs: 20_000 });
-
-/** Appends without a pause until it is stopped; refused events are tried again under their id. */
-function keepAdding(node: Node, name: string) {
-  let stopped = false;
-  const acknowledged: string[] = [];
-  let refused = 0;
-  const done = (async () => {
-    for (let n = 1; !stopped; n += 1) {
-      for (const id = `${name}${n}`; ; refused += 1) {
-        const added = await node.add(id).catch((error: { code?: string }) => {
-          expect(error.code).toBe("log_unavailable");
-          return null;
-        });
-        if (added) {
-          acknowledged.push(id);
-          break;
-        }
-        await Bun.sleep(20); // as a sender that waits before it tries again
-      }
-    }
-  })();
-  return {
-    acknowledged,
-    refused: () => refused,
-    async stop() {
-      stopped = true;
-      await done;
-    },
-  };
-}
 
 interface World {
   nodes: [Node, Node];
