@@ -44,6 +44,7 @@ const SYSTEM_PARTS = [
     }),
   },
   { name: "Prometheus", ...tools({ prometheus: "prometheus", promtool: "prometheus" }) },
+  { name: "load balancers", ...tools({ nginx: "nginx", haproxy: "haproxy" }) },
   { name: "Redis", ...tools({ "redis-server": "redis-server", "redis-cli": "redis-tools" }) },
   { name: "tools of packages", ...tools({ "dpkg-deb": "dpkg", rpmbuild: "rpm", lintian: "lintian" }) },
 ];

@@ -36,6 +36,8 @@ for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. string.format(
 end
 return found`;
 
+const LEAVE = "redis.call('HDEL', KEYS[1], ARGV[1]) redis.call('ZREM', KEYS[2], ARGV[1])";
+
 export function createMembership(redis: Redis, instance: string): Membership {
   return {
     async beat(about) {
@@ -46,7 +48,7 @@ export function createMembership(redis: Redis, instance: string): Membership {
       return texts.map(readNode).filter((node) => node !== null);
     },
     async leave() {
-      await redis.multi().hdel(NODES, instance).zrem(SEEN, instance).exec();
+      await redis.eval(LEAVE, 2, NODES, SEEN, instance);
     },
   };
 }

@@ -55,6 +55,18 @@ describe("servers on one Redis", () => {
     expect(here.figures()).toEqual({ nodes: 1, up: true });
   });
 
+  testWithRedis("need no more of Redis than its own keys and channels, and leave nothing there", async () => {
+    const redis = await startRedis();
+    const allowed = "+@hash +@sortedset +@scripting +@connection +@pubsub +info +time".split(" ");
+    const own = ["~{claude-mpm-socketio}:*", "resetchannels", "&{claude-mpm-socketio}:*"];
+    await redis.cli("ACL", "SETUSER", "events", "on", ">secret", ...own, ...allowed);
+    const url = redis.url.replace("//", "//events:secret@");
+    const [a, b] = [await join({ url }, "a"), await join({ url }, "b")];
+    expect((await a.ask("echo")).answers.length).toBe(1);
+    await Promise.all([a.close(), b.close()]);
+    expect(await redis.cli("DBSIZE")).toBe("0");
+  });
+
   testWithRedis("send each other as much as ten thousand clients are", async () => {
     const redis = await startRedis({ args: ["--client-output-buffer-limit", "pubsub 1mb 512kb 1"] });
     const asker = await join(redis, "asker");

@@ -6,6 +6,8 @@ import { CHROMIUM, type OpenPage } from "../support/browser.ts";
 import { onEnd } from "../support/cleanup.ts";
 import { type DashboardServer, startDashboardServer } from "../support/dashboard.ts";
 import { eventually } from "../support/eventually.ts";
+import { startRedis } from "../support/redis.ts";
+import { testWith } from "../support/tools.ts";
 
 const figure = (page: OpenPage, name: string) =>
   page
@@ -56,6 +58,31 @@ describe.skipIf(CHROMIUM === null)("the server in a browser", () => {
     await figure(page, "Events stored").getByText("42", { exact: true }).waitFor();
     expect(page.problems).toEqual([]);
   });
+
+  testWith(
+    ["redis-server"],
+    "of servers that share a Redis each is shown, and where each client is",
+    async () => {
+      const redis = await startRedis();
+      const [one, two] = [
+        await startDashboardServer([`redis_url=${redis.url}`, "server_id=one"]),
+        await startDashboardServer([`redis_url=${redis.url}`, "server_id=two"]),
+      ];
+      await connect(two, { client_id: "far" });
+      const page = await open(one);
+      const servers = page.getByRole("table", { name: "Servers that share the log" });
+      await servers.getByRole("row").filter({ hasText: one.url }).getByText("the one asked").waitFor();
+      await servers.getByRole("row").filter({ hasText: two.url }).getByText("healthy").waitFor();
+      await clients(page).getByRole("row").filter({ hasText: "far" }).getByText("two").waitFor();
+      await page.getByRole("region", { name: "Figures" }).getByText("2 since the start").waitFor();
+      // Who stops is no longer shown; who is killed is, for as long as the others wait for it.
+      await two.kill();
+      await servers.getByRole("row").filter({ hasText: two.url }).getByText("silent").waitFor();
+      await page.getByText("; those of two are missing").waitFor();
+      await servers.getByText(two.url).waitFor({ state: "detached" });
+      expect(page.problems).toEqual([]);
+    },
+  );
 
   test("the description of the API is a click away", async () => {
     const server = await startDashboardServer();

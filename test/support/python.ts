@@ -37,7 +37,11 @@ export function pythonTest(name: string, run: () => void | Promise<void>): void 
   test.skipIf(missingPython !== null)(title, run);
 }
 
-export function runPython(script: string, args: readonly string[] = []): Script {
+export function runPython(
+  script: string,
+  args: readonly string[] = [],
+  onLine?: (line: any) => void,
+): Script {
   // -s: no packages of the user's own; -B: no bytecode among the sources; -u: lines as they are written.
-  return runScript([PYTHON, "-sBu", script, ...args], ENVIRONMENT);
+  return runScript([PYTHON, "-sBu", script, ...args], ENVIRONMENT, onLine);
 }

@@ -14,8 +14,16 @@ export interface Script {
   finish(): Promise<{ exitCode: number; stderr: string }>;
 }
 
-/** Runs a program, never a shell; it is ended by its PID, at the latest when the test file ends. */
-export function runScript(argv: readonly string[], env: Record<string, string>): Script {
+/**
+ * Runs a program, never a shell; it is ended by its PID, at the latest when the test file ends.
+ *
+ * @param onLine told of each line as it comes
+ */
+export function runScript(
+  argv: readonly string[],
+  env: Record<string, string>,
+  onLine: (line: any) => void = () => {},
+): Script {
   const child = Bun.spawn([...argv], { env, stdin: "pipe", stdout: "pipe", stderr: "pipe" });
   // Here, not beside the imports: what a shared module registers there runs for the first test file only.
   afterAll(async () => {
@@ -26,7 +34,11 @@ export function runScript(argv: readonly string[], env: Record<string, string>):
   const lines: any[] = [];
   let ended = false;
   const stderr = new Response(child.stderr).text();
-  void readLines(child.stdout, (line) => lines.push(JSON.parse(line))).finally(() => {
+  void readLines(child.stdout, (text) => {
+    const line: unknown = JSON.parse(text);
+    lines.push(line);
+    onLine(line);
+  }).finally(() => {
     ended = true;
   });
 

@@ -4,7 +4,7 @@ import { serverPaths } from "../../config/paths.ts";
 import { findServer } from "../../daemon/find.ts";
 import type { Instance } from "../../daemon/instance.ts";
 import { displayUrl, schemeOf } from "../../protocol/hosts.ts";
-import type { Health, Session, Stats } from "../../protocol/messages.ts";
+import type { ClusterNode, Health, HealthCheck, Session, Stats } from "../../protocol/messages.ts";
 import { duration } from "../../sessions/names.ts";
 import { RELEASE_VERSION } from "../../version.ts";
 import { JSON_ARG, loadInNeed, SERVER_ARGS } from "../flags.ts";
@@ -49,7 +49,8 @@ export default {
 
     const { health, instance } = found;
     const url = displayUrl(health.host, health.port, schemeOf(found.url));
-    const details = args.verbose === true ? await answerOf<Stats>(found, "/stats") : null;
+    const details = args.verbose === true ? await answerOf<Stats>(found, "/stats?scope=node") : null;
+    const nodes = details && clusterOf(health) !== undefined ? await nodesOf(found) : null;
     const sessions = details ? await liveSessions(found) : [];
     const paths = serverPaths(stateDir, port);
     const logFile = logFileOf(instance, loaded.values);
@@ -63,6 +64,7 @@ export default {
             sources: instance?.sources ?? {},
             last_errors: lastErrors,
             sessions,
+            ...(nodes === null ? {} : { nodes }),
           }
         : {};
       printJson({ running: true, url, ...health, ...more });
@@ -88,6 +90,10 @@ export default {
           ],
         ]),
       );
+      if (nodes !== null) {
+        print("  servers on the same Redis");
+        print(table(nodeRows(nodes)));
+      }
       print("  checks");
       print(table(checkRows(health.checks)));
       const rows = sessionRows(sessions, Date.now());
@@ -114,15 +120,33 @@ function releaseText(instance: Instance | null): string {
 
 function summaryRows(health: Health): string[][] {
   const { events_processed, errors, last_activity } = health.health_stats;
+  const cluster = clusterOf(health);
   return [
     ["  status", health.status],
     ["  PID", `${health.pid}`],
     ["  server id", health.server_id],
     ["  uptime", duration(health.uptime_seconds)],
+    ...(cluster === undefined ? [] : [["  cluster", cluster.message]]),
     ["  clients", `${health.clients_connected}`],
     ["  events", `${events_processed}${last_activity ? `, last at ${last_activity}` : ""}`],
     ["  errors", `${errors}${errors > 0 ? " failed or refused, clients' mistakes too" : ""}`],
   ];
+}
+
+/** What it knows of the servers it shares a log with; undefined where there is no such thing. */
+function clusterOf({ checks }: Health): HealthCheck | undefined {
+  return checks.find(({ name }) => name === "cluster");
+}
+
+async function nodesOf(server: Endpoint): Promise<ClusterNode[]> {
+  return (await answerOf<Stats>(server, "/stats")).nodes ?? [];
+}
+
+function nodeRows(nodes: readonly ClusterNode[]): string[][] {
+  return nodes.map(({ server_id: id, url, version, uptime, clients, status }) => {
+    const connected = `${clients} ${clients === 1 ? "client" : "clients"}`;
+    return [`    ${id}`, status, url, version, `up ${duration(uptime)}`, connected];
+  });
 }
 
 /** What the running server has that is no built-in default, and from where. */

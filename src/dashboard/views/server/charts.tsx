@@ -62,7 +62,7 @@ export function Charts({ answer, isOld }: { answer: Answer; isOld: boolean }) {
         <Chart
           {...shared}
           title="Memory"
-          note="Resident, of the server's process."
+          note={answer.stats.nodes ? "Resident, of all servers." : "Resident, of the server's process."}
           times={times}
           lines={series.memory}
           format={bytes}

@@ -19,17 +19,25 @@ const TRANSPORTS: Record<ConnectedClient["transport"], string> = {
   stream: "event stream",
 };
 
+const COLUMN_OF_SERVERS: Column<ConnectedClient> = {
+  key: "server",
+  name: "Server",
+  sortBy: ({ server_id: id }) => id ?? null,
+  cell: ({ server_id: id }) => oneLine(id ?? ""),
+};
+
 interface ClientsProps {
   list: ClientList;
   /** This page is one of them. */
   isThisPageIn: boolean;
 }
 
-export function Clients({ list: { clients }, isThisPageIn }: ClientsProps) {
+export function Clients({ list: { clients, silent = [] }, isThisPageIn }: ClientsProps) {
   const dashboards = clients.filter(({ client_id: id }) => id === DASHBOARD).length;
   const knowsThisPage = dashboards === 1 && isThisPageIn;
   const said = useSignal("");
   const mayEnd = mayAdminister();
+  const isShared = clients.some(({ server_id: id }) => id !== undefined);
   const columns = useMemo(() => {
     const end = async (client: ConnectedClient) => {
       if (!confirm(`Disconnect ${nameOf(client)}? It may connect again.`)) return;
@@ -47,8 +55,12 @@ export function Clients({ list: { clients }, isThisPageIn }: ClientsProps) {
         </button>
       ),
     };
-    return [...columnsOf(knowsThisPage), ...(mayEnd ? [columnOfEnds] : [])];
-  }, [knowsThisPage, mayEnd]);
+    return [
+      ...columnsOf(knowsThisPage),
+      ...(isShared ? [COLUMN_OF_SERVERS] : []),
+      ...(mayEnd ? [columnOfEnds] : []),
+    ];
+  }, [knowsThisPage, mayEnd, isShared]);
   return (
     <section class="block" aria-labelledby={CLIENTS_TITLE}>
       <div class="block-head">
@@ -58,6 +70,8 @@ export function Clients({ list: { clients }, isThisPageIn }: ClientsProps) {
         <p class="muted">
           {count(clients.length, "connected", "connected")}
           {dashboards > 1 && `, ${count(dashboards)} of them dashboards`}
+          {silent.length > 0 &&
+            `; those of ${silent.map(({ server_id: id }) => oneLine(id)).join(", ")} are missing`}
         </p>
         <p class="muted" role="status">
           {said.value}

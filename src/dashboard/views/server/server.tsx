@@ -8,6 +8,7 @@ import { useStore } from "../../state/store.ts";
 import { Charts } from "./charts.tsx";
 import { Clients, isIncompatible } from "./clients.tsx";
 import { HealthPanel } from "./health.tsx";
+import { Nodes } from "./nodes.tsx";
 import { Tiles } from "./tiles.tsx";
 
 export function ServerView() {
@@ -33,6 +34,7 @@ export function ServerView() {
             incompatible={answer.clients?.clients.filter(isIncompatible).length ?? 0}
           />
           <Tiles answer={answer} />
+          {answer.stats.nodes && <Nodes nodes={answer.stats.nodes} self={answer.stats.server_info.id} />}
           <Charts answer={answer} isOld={problem !== null} />
           {answer.clients === null ? (
             <p class="muted">Who is connected is told to tokens with the scope admin alone.</p>

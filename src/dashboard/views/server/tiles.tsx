@@ -65,7 +65,7 @@ export function tilesOf({ health, stats }: Answer): Tile[] {
       note: `${count(events.total_processed)} came since the start`,
     },
     { name: "Log", value: bytes(log.bytes), note: logNote(log) },
-    { name: "Memory", value: bytes(memory.rss), note: "resident" },
+    { name: "Memory", value: bytes(memory.rss), note: stats.nodes ? "resident, of all servers" : "resident" },
     {
       name: "Failed or refused",
       value: count(errors),
