@@ -6,7 +6,15 @@ import { parseRedisUrl, type RedisTarget } from "../protocol/redis-url.ts";
 export type { Redis } from "ioredis";
 
 /** Redis cannot be reached or used; the message says why. */
-export class RedisError extends HintedError {}
+export class RedisError extends HintedError {
+  /** Whether it is so for good, until somebody changes something. */
+  readonly isFinal: boolean;
+
+  constructor(message: string, hint: string, isFinal = false) {
+    super(message, hint);
+    this.isFinal = isFinal;
+  }
+}
 
 export interface ConnectionOptions {
   /** As `CLIENT LIST` shows it. */
@@ -104,10 +112,11 @@ function optionsFor(
 /** What failed, and what to do next. */
 export function explain(error: Error, { shown, master }: Pick<RedisTarget, "shown" | "master">): RedisError {
   const { message } = error;
-  const say = (what: string, hint: string) => new RedisError(`Redis at ${shown}: ${what}`, hint);
+  const say = (what: string, hint: string, isFinal = false) =>
+    new RedisError(`Redis at ${shown}: ${what}`, hint, isFinal);
   if (error instanceof RedisError) return error;
   if (/NOAUTH|WRONGPASS|invalid password|NOPERM/.test(message)) {
-    return say(message, "Put a user and password that may use it into `redis_url`");
+    return say(message, "Put a user and password that may use it into `redis_url`", true);
   }
   if (/ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ETIMEDOUT|no answer|Connection is closed/.test(message)) {
     return say(
@@ -119,6 +128,14 @@ export function explain(error: Error, { shown, master }: Pick<RedisTarget, "show
     return say(
       message,
       "Name it in `redis_url` as its certificate does; NODE_EXTRA_CA_CERTS=FILE adds an authority to believe",
+      true,
+    );
+  }
+  if (message.includes("WRONGTYPE")) {
+    return say(
+      message,
+      "Something else has the keys of the log: take another database (`/1` at the end)",
+      true,
     );
   }
   if (master !== null && /sentinel/i.test(message)) {

@@ -14,12 +14,13 @@ const SUBSCRIBERS = 1000;
 /** So many that ticks of the CPU clock do not blur it. */
 const EVENTS = 2000;
 /** Nodes as processes, and besides them others that only read: more do not fit on one machine. */
-const CROWDS = [
-  { nodes: 1, readers: 0 },
-  { nodes: 3, readers: 0 },
-  { nodes: 10, readers: 0 },
-  { nodes: 1, readers: 9 },
-  { nodes: 1, readers: 99 },
+const CROWDS: { log: Log; nodes: number; readers: number }[] = [
+  { log: "SQLite", nodes: 1, readers: 0 },
+  { log: "Redis", nodes: 1, readers: 0 },
+  { log: "Redis", nodes: 3, readers: 0 },
+  { log: "Redis", nodes: 10, readers: 0 },
+  { log: "Redis", nodes: 1, readers: 9 },
+  { log: "Redis", nodes: 1, readers: 99 },
 ];
 const MIB = 1024 * 1024;
 
@@ -38,6 +39,7 @@ export interface ClusterFigures {
 
 export interface TailingFigure {
   load: string;
+  log: Log;
   nodes: number;
   /** Of which so many only read the stream. */
   readers: number;
@@ -71,7 +73,8 @@ async function withNodes<T>(
   const nodes: Subject[] = [];
   try {
     const settings = redis ? ["--redis-url", redis.url] : [];
-    for (let n = 0; n < count; n += 1) nodes.push(await startSubject("this server", { settings }));
+    const starting = Array.from({ length: count }, () => startSubject("this server", { settings }));
+    nodes.push(...(await Promise.all(starting)));
     return await run(nodes as [Subject, ...Subject[]], redis);
   } finally {
     for (const node of nodes) node.stop();
@@ -159,7 +162,7 @@ async function benchIngest(say: (text: string) => void): Promise<ClusterFigures[
 
 /** Events sent at a steady rate to one of several nodes, and what they cost Redis and each of the nodes. */
 async function benchTailing(say: (text: string) => void): Promise<TailingFigure[]> {
-  const seconds = 5;
+  const seconds = 4;
   const loads = [
     { load: "no events", perSecond: 0, perRequest: 1 },
     { load: "100 events/s", perSecond: 100, perRequest: 1 },
@@ -168,15 +171,16 @@ async function benchTailing(say: (text: string) => void): Promise<TailingFigure[
   ];
   const figures: TailingFigure[] = [];
   for (const { load, perSecond, perRequest } of loads) {
-    for (const { nodes: count, readers } of CROWDS) {
-      const runs: Omit<TailingFigure, "load" | "nodes" | "readers">[] = [];
+    for (const { log, nodes: count, readers } of CROWDS) {
+      const runs: Pick<TailingFigure, "redis" | "taking" | "following">[] = [];
       for (let round = 0; round < 3; round += 1) {
-        await withNodes("Redis", count, async (nodes, redis) => {
+        await withNodes(log, count, async (nodes, redis) => {
           const reading = readers > 0 ? await startReaders(redis as RedisServer, readers) : null;
           await sendSteadily(nodes[0], perSecond, perRequest, 1);
-          const before = [await redis?.cpu(), ...nodes.map((node) => node.cpu())] as number[];
+          const spent = async () => [(await redis?.cpu()) ?? 0, ...nodes.map((node) => node.cpu())];
+          const before = await spent();
           await sendSteadily(nodes[0], perSecond, perRequest, seconds);
-          const after = [await redis?.cpu(), ...nodes.map((node) => node.cpu())] as number[];
+          const after = await spent();
           // Without events it is microseconds in a second.
           const each = perSecond === 0 ? seconds : seconds * perSecond;
           const [ofRedis = 0, taking = 0, ...following] = after.map(
@@ -188,6 +192,7 @@ async function benchTailing(say: (text: string) => void): Promise<TailingFigure[
       }
       const figure = {
         load,
+        log,
         nodes: count + readers,
         readers,
         redis: median(runs.map((run) => run.redis)),
@@ -196,7 +201,7 @@ async function benchTailing(say: (text: string) => void): Promise<TailingFigure[
       };
       figures.push(figure);
       say(
-        `${load}, ${String(count + readers).padStart(3)} nodes${readers > 0 ? ` (${readers} only read)` : ""}: ${figure.redis.toFixed(0)} µs of Redis, ${figure.taking.toFixed(0)} of the node that takes them${figure.following === null ? "" : `, ${figure.following.toFixed(0)} of each that follows`}, per ${perSecond === 0 ? "second" : "event"}`,
+        `${load}, ${log}, ${String(count + readers).padStart(3)} nodes${readers > 0 ? ` (${readers} only read)` : ""}: ${figure.redis.toFixed(0)} µs of Redis, ${figure.taking.toFixed(0)} of the node that takes them${figure.following === null ? "" : `, ${figure.following.toFixed(0)} of each that follows`}, per ${perSecond === 0 ? "second" : "event"}`,
       );
     }
   }

@@ -19,6 +19,8 @@ import { onEnd } from "../support/cleanup.ts";
 import { connect } from "../support/clients.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
+import { REDIS, startRedis } from "../support/redis.ts";
+import { testWith } from "../support/tools.ts";
 
 beforeAll(async () => void (await binary()), 120_000);
 
@@ -129,6 +131,32 @@ describe("an import", () => {
     const { stdout } = await fresh.run("history", "import", path);
     expect(stdout).toMatch(/^500 events were brought into .* holds 1 to 900 now\n400 were there already\n$/);
     expect((await fresh.run("emit", "hello")).stdout).toContain("901");
+  });
+
+  testWith(REDIS, "goes on when Redis is there again, and misses nothing", async () => {
+    const redis = await startRedis({ aof: true });
+    const node = await house("--redis-url", redis.url);
+    const child = Bun.spawn([await binary(), "history", "import", "-", "--json"], {
+      env: node.user.env,
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "inherit",
+    });
+    onEnd(() => child.kill("SIGKILL"));
+    const lines = read(path).split("\n");
+    child.stdin.write(`${lines.slice(0, 700).join("\n")}\n`);
+    await child.stdin.flush();
+    const stats = async (): Promise<any> => (await fetch(`${node.url}/stats`)).json();
+    await eventually(async () => (await stats()).log.last_seq === 500);
+    await redis.stop();
+    child.stdin.write(lines.slice(700).join("\n"));
+    await child.stdin.end();
+    await redis.restart();
+    expect(JSON.parse(await new Response(child.stdout).text())).toMatchObject({ stored: 900, last_seq: 900 });
+    expect(await child.exited).toBe(0);
+    const { stdout } = await node.run("history", "export", "-");
+    expect(linesOf(stdout)).toEqual(lines.slice(1));
+    expect((await node.run("emit", "hello")).stdout).toContain("901");
   });
 
   test("looks at all of a file before it sends anything, and names the line", async () => {

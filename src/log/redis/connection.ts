@@ -106,6 +106,7 @@ export async function connectLog(url: string, name: string): Promise<LogConnecti
       throw new RedisError(
         `Redis at ${target.shown} is version ${major}.${minor}`,
         "Version 6.2 is the oldest that has all that is needed: upgrade it",
+        true,
       );
     }
     const runId = /run_id:(\w+)/.exec(info)?.[1];

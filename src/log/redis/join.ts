@@ -18,7 +18,7 @@ export interface JoinOptions {
 
 /** Characters of JSON put back in one go. */
 const RESTORE_CHARS = 512 * 1024;
-/** Before a new epoch begins: other nodes may hold more than this one, and put it back meanwhile. */
+/** Nothing has to happen for so long before a new epoch begins: other nodes may hold more than this one, and put it back. */
 const GRACE_MS = 500;
 
 /**
@@ -29,15 +29,20 @@ export async function joinLog(options: JoinOptions): Promise<LogState> {
   const { connection, mirror, epochs, onBegun } = options;
   for (;;) {
     const found = await connection.state();
-    if (found.epoch !== "" && found.beganIn === connection.runId) return found;
+    if (isJoined(found, connection)) return found;
     const behind = isBehind(epochs, found.epoch, found.last);
-    if (behind) await restore(options, found).catch(unlessFenced);
+    // Who was there first may hold less than this node does: it looks again at once.
+    if (behind && !(await restore(options, found))) continue;
+    const settled = await connection.state();
     if (epochs.length > 0 || found.epoch !== "") await Bun.sleep(GRACE_MS);
-    const { epoch, beganIn, ...now } = await connection.state();
-    if (epoch !== "" && beganIn === connection.runId) continue;
+    const now = await connection.state();
+    if (isJoined(now, connection)) return now;
+    // Others are still putting back what they hold, or it is lost once more, with all that was put back.
+    if (now.epoch !== settled.epoch || now.beganIn !== settled.beganIn || now.last !== settled.last) continue;
+    if (now.epoch === "" && epochs.length > 0) continue;
     const last = Math.max(now.last, behind ? mirror.lastSeq() : 0);
     const next = { epoch: nextEpoch([...now.epochs, ...epochs], Date.now()), start_seq: last };
-    const begun = await connection.begin({ epoch, runId: beganIn }, last, {
+    const begun = await connection.begin({ epoch: now.epoch, runId: now.beganIn }, last, {
       epoch: next.epoch,
       runId: connection.runId,
       epochs: withEpoch(now.epochs, next),
@@ -46,23 +51,27 @@ export async function joinLog(options: JoinOptions): Promise<LogState> {
   }
 }
 
+function isJoined({ epoch, beganIn }: LogState, { runId }: LogConnection): boolean {
+  return epoch !== "" && beganIn === runId;
+}
+
+/** False when another node has been faster. */
 async function restore(
   { connection, mirror, epochs, ms, onRestored }: JoinOptions,
   { epoch, beganIn: runId, last: found }: LogState,
-): Promise<void> {
+): Promise<boolean> {
   let last = found;
   for (let fence = { epoch, runId }; ; fence = { epoch: epochs.at(-1)?.epoch ?? "", runId }) {
     const { events } = await mirror.ask((file) => file.readAfter(last, RESTORE_CHARS));
     const from = events[0]?.seq ?? last + 1;
     // Also without any event it takes up the epochs that Redis has forgotten.
-    const reached = await connection.restore(fence, epochs, ms, from, events.flatMap(encodeStored));
+    const reached = await connection
+      .restore(fence, epochs, ms, from, events.flatMap(encodeStored))
+      .catch((error: unknown) => (isFenced(error) ? null : Promise.reject(error)));
+    if (reached === null) return false;
     if (events.length === 0 || reached <= last) break;
     last = reached;
   }
   if (last > found) onRestored(found + 1, last);
-}
-
-/** Another node has begun the new epoch. */
-function unlessFenced(error: unknown): void {
-  if (!isFenced(error)) throw error;
+  return true;
 }

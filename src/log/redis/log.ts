@@ -91,6 +91,7 @@ function createRedisLog({
 }: RedisLogOptions) {
   const target = parseRedisUrl(url);
   const opened = Promise.withResolvers<void>();
+  opened.promise.catch(() => {});
   const pause = createPause();
   let live: Live | null = null;
   let onLive = Promise.withResolvers<void>();
@@ -140,6 +141,8 @@ function createRedisLog({
         }
         // Of the copy, where the disk is full.
         reason = error instanceof CodedError ? error : explain(error as Error, target);
+        // Who is waiting for a start need not wait for what does not come by itself.
+        if (reason instanceof RedisError && reason.isFinal) opened.reject(reason);
         if (tries === 0) onHealthChange();
         tries += 1;
         isLost = true;

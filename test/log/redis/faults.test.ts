@@ -130,6 +130,18 @@ describe("Redis, under load, is", () => {
     expect(nodes.flatMap(({ recovered }) => recovered)).toContain("events_restored");
   });
 
+  test("wiped again and again, also while it is being put back and its nodes wait for each other", async () => {
+    const redis = await startRedis();
+    await survive(redis.url, async ({ progress }) => {
+      for (let wipe = 0; wipe < 12; wipe += 1) {
+        await redis.cli("FLUSHALL");
+        // Every third time as soon as one of them may have begun anew.
+        if (wipe % 3 === 2) await progress(1);
+        else await Bun.sleep(100 + wipe * 50);
+      }
+    });
+  });
+
   test("set back to an older state, twice to the same", async () => {
     const redis = await startRedis({ aof: true });
     const files = join(redis.directory, "appendonlydir");
