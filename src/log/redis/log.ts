@@ -127,6 +127,8 @@ function createRedisLog({
   );
   const reader = createReader({ mirror, instance });
   const epoch = () => reader.epochs().at(-1)?.epoch ?? "";
+  /** Ends the connection that is there, or is being made. */
+  let hangUp: (why: unknown) => void = () => {};
   const running = run();
 
   async function run(): Promise<void> {
@@ -153,11 +155,20 @@ function createRedisLog({
 
   /** One connection, from its beginning to its end, which is always a failure. */
   async function serve(onServing: () => void): Promise<never> {
-    const connection = await connectLog(url, `claude-mpm-socketio-${instance}`);
-    reason = new Error("Redis is there, and the log is being joined");
     const ended = Promise.withResolvers<never>();
     ended.promise.catch(() => {});
+    const connecting = connectLog(url, `claude-mpm-socketio-${instance}`);
+    const end = (why: unknown) => {
+      ended.reject(why);
+      connecting.then(
+        (connection) => connection.close(),
+        () => {},
+      );
+    };
+    hangUp = end;
     try {
+      const connection = await Promise.race([connecting, ended.promise]);
+      reason = new Error("Redis is there, and the log is being joined");
       const state = await joinLog({
         connection,
         mirror,
@@ -179,7 +190,7 @@ function createRedisLog({
         ms: msOf(state.epoch),
         fail(error) {
           if (live === now) goAway();
-          ended.reject(error);
+          end(error);
         },
       };
       await storeOrphans(now);
@@ -189,7 +200,7 @@ function createRedisLog({
       return await Promise.race([ended.promise, reader.tail(connection), watch(now)]);
     } finally {
       goAway();
-      connection.close();
+      end(new Error("it is over"));
     }
   }
 
@@ -377,7 +388,7 @@ function createRedisLog({
     async close() {
       closed = true;
       pause.end();
-      live?.fail(new Error("the log is closed"));
+      hangUp(new Error("the log is closed"));
       reader.close();
       await running;
       mirror.close();
