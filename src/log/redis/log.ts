@@ -168,7 +168,7 @@ function createRedisLog({
     hangUp = end;
     try {
       const connection = await Promise.race([connecting, ended.promise]);
-      reason = new Error("Redis is there, and the log is being joined");
+      if (!isLost) reason = new Error("Redis is there, and the log is being joined");
       const state = await joinLog({
         connection,
         mirror,
@@ -195,6 +195,7 @@ function createRedisLog({
       };
       await storeOrphans(now);
       hints = await connection.warnings();
+      isFull = await isOutOfRoom(connection);
       comeBack(now, state);
       onServing();
       return await Promise.race([ended.promise, reader.tail(connection), watch(now)]);
@@ -223,7 +224,6 @@ function createRedisLog({
   function comeBack(now: Live, state: LogState): void {
     live = now;
     ({ bytes } = state);
-    isFull = false;
     onLive.resolve();
     if (!isOpen) for (const hint of hints) warn(hint, {});
     else if (isLost) {
@@ -250,13 +250,18 @@ function createRedisLog({
       }
       ({ bytes } = state);
       counted.tail_lag = Math.max(0, state.last - reader.told());
-      try {
-        await connection.probe();
-        setFull(false);
-      } catch (error) {
-        if (!isOutOfMemory(error)) throw error;
-        setFull(true);
-      }
+      setFull(await isOutOfRoom(connection));
+    }
+  }
+
+  /** Throws where nothing can be written for another reason. */
+  async function isOutOfRoom(connection: LogConnection): Promise<boolean> {
+    try {
+      await connection.probe();
+      return false;
+    } catch (error) {
+      if (!isOutOfMemory(error)) throw error;
+      return true;
     }
   }
 

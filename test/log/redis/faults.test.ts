@@ -225,6 +225,21 @@ test.each(["nothing", "less than it had"] as const)(
   },
 );
 
+test("a Redis that answers and takes no writes is away, until it does", async () => {
+  const redis = await startRedis();
+  const node = await openNode(redis.url);
+  await redis.cli("CONFIG", "SET", "min-replicas-to-write", "1");
+  const load = keepAdding(node, "e");
+  await eventually(() => node.log.check().message.includes("NOREPLICAS"));
+  for (const end = Date.now() + 3000; Date.now() < end; await Bun.sleep(10)) {
+    expect(node.log.check().status).toBe("degraded");
+  }
+  await redis.cli("CONFIG", "SET", "min-replicas-to-write", "0");
+  await healthy(node);
+  await load.stop();
+  expect(node.recovered).toEqual(["redis_rejoined"]);
+});
+
 describe("a master that is lost", () => {
   test("its replica takes over, through an address that moves", async () => {
     const master = await startRedis();
