@@ -30,7 +30,7 @@ export interface RedisLogOptions {
   maxEvents?: number;
   /** Seconds; 0 keeps events whatever their age. */
   maxAge?: number;
-  /** Milliseconds within which Redis has to answer when the log is opened. */
+  /** Milliseconds within which Redis has to answer, and the copy to grow, when the log is opened. */
   startMs?: number;
   onHealthChange?: () => void;
   /** Told of what the log has done by itself to go on. */
@@ -62,12 +62,20 @@ interface Live {
   fail(error: unknown): void;
 }
 
-/** Opens the log, and makes this node's copy of it; throws a `RedisError` when Redis does not answer in time. */
+/**
+ * Opens the log, and makes this node's copy of it, for as long as that grows: a million events take a quarter of a
+ * minute. Throws a `RedisError` when Redis does not answer in time.
+ */
 export async function openRedisLog(options: RedisLogOptions): Promise<EventLog> {
   const { log, opened, problem } = createRedisLog(options);
   const { startMs = START_MS } = options;
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(problem()), startMs);
+  let copied = 0;
+  const timer = setInterval(() => {
+    const { last_seq } = log.position();
+    if (last_seq <= copied) late.reject(problem());
+    copied = last_seq;
+  }, startMs);
   try {
     await Promise.race([opened, late.promise]);
     return log;
@@ -75,7 +83,7 @@ export async function openRedisLog(options: RedisLogOptions): Promise<EventLog> 
     await log.close();
     throw error;
   } finally {
-    clearTimeout(timer);
+    clearInterval(timer);
   }
 }
 

@@ -98,6 +98,15 @@ describe("two nodes on one Redis", () => {
   });
 });
 
+test("a log is opened for as long as its copy grows", async () => {
+  const redis = await startRedis();
+  const first = await openNode(redis.url, { maxEvents: 200_000 });
+  const batch = Array.from({ length: 10_000 }, (_, index) => index);
+  for (let n = 0; n < 8; n += 1) await first.add(...batch.map((index) => `${n}-${index}`));
+  const { log } = await openNode(redis.url, { maxEvents: 200_000, startMs: 300 });
+  expect(log.position()).toMatchObject({ first_seq: 1, last_seq: 80_000 });
+});
+
 const hanging = (ms: number) => Bun.sleep(ms).then(() => "it hangs");
 
 describe("retention", () => {
