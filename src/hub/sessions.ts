@@ -147,7 +147,8 @@ export function createSessions({ delivery, onError, now = Date.now }: SessionsOp
   /** Whoever asks is told of everything that was delivered before. */
   async function catchUp(): Promise<void> {
     const target = delivery.deliveredSeq();
-    while (reachedSeq < target && !closed && !broken) {
+    // Some of it may be lost meanwhile.
+    while (reachedSeq < Math.min(target, delivery.deliveredSeq()) && !closed && !broken) {
       work();
       await new Promise((resolve) => setImmediate(resolve));
     }
