@@ -3,7 +3,7 @@ import { explain, openRedis, type Redis, RedisError } from "../../redis/connecti
 import { parseRedisUrl } from "../../protocol/redis-url.ts";
 import type { Epoch } from "../log.ts";
 import type { RawEntry } from "./entry.ts";
-import { APPEND, BEGIN, IMPORT, KEYS, RESTORE, STATE, TRIM } from "./scripts.ts";
+import { APPEND, BEGIN, IMPORT, KEYS, RESTORE, STATE, TRIM, TRIMMED_AT_ONCE } from "./scripts.ts";
 
 /** What the log says of itself; all but `runId` are empty where there is none yet. */
 export interface LogState {
@@ -53,7 +53,8 @@ export interface LogConnection {
   import(fence: Fence, last: number, part: ImportedPart): Promise<void>;
   /** Whether it has begun. */
   begin(fence: Fence, last: number, next: Fence & { epochs: readonly Epoch[] }): Promise<boolean>;
-  trimBefore(time: number): Promise<void>;
+  /** Forgets events that are older, in milliseconds. */
+  trim(maxAgeMs: number): Promise<void>;
   /** What follows an id, at once or, when there is nothing, after a while. */
   follow(streamId: string, count: number): Promise<RawEntry[]>;
   /** What follows an id and is there. */
@@ -154,7 +155,9 @@ function createConnection(writer: Redis, reader: Redis, runId: string, close: ()
       (await script(BEGIN, [epoch, process, last, next.epoch, next.runId, JSON.stringify(next.epochs)])) ===
       1,
 
-    trimBefore: async (time) => void (await script(TRIM, [time])),
+    async trim(maxAgeMs) {
+      while ((await script<number>(TRIM, [maxAgeMs])) >= TRIMMED_AT_ONCE);
+    },
 
     async follow(streamId, count) {
       const answer = await reader.xread("COUNT", count, "BLOCK", BLOCK_MS, "STREAMS", KEYS.log, streamId);

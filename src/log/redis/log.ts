@@ -248,7 +248,7 @@ function createRedisLog({
   async function watch({ connection, fence }: Live): Promise<never> {
     for (;;) {
       await pause.wait(LOOK_MS);
-      if (maxAge > 0) await connection.trimBefore(Date.now() - maxAge * 1000);
+      if (maxAge > 0) await connection.trim(maxAge * 1000);
       const state = await connection.state();
       if (state.epoch !== fence.epoch || state.beganIn !== fence.runId) throw new Rejoin();
       if (state.first === null && state.last > reader.told()) {

@@ -1,5 +1,5 @@
 /** The log on Redis: what it promises while all goes well. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setSystemTime, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { eventually } from "../../support/eventually.ts";
@@ -96,6 +96,20 @@ describe("two nodes on one Redis", () => {
     await eventually(() => b.told.length === 10_002);
     expect(b.events.at(-1)?.json).toHaveLength(a.events.at(-1)?.json.length ?? 0);
   });
+});
+
+test("a clock that is ahead costs nobody else the history", async () => {
+  const redis = await startRedis();
+  const { log, add } = await openNode(redis.url, { maxAge: 60 });
+  await add("one");
+  setSystemTime(Date.now() + 3_600_000);
+  try {
+    await eventually(() => log.size().events === 0);
+    await Bun.sleep(1500); // more than a look at Redis
+  } finally {
+    setSystemTime();
+  }
+  expect(await redis.cli("XLEN", "{claude-mpm-socketio}:log")).toBe("1");
 });
 
 test("a log is opened for as long as its copy grows", async () => {
