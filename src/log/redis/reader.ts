@@ -46,6 +46,8 @@ export interface Reader {
 }
 
 const BEGINNING = "0-0";
+/** As nothing is known of how large they are, nor how fast the wire is: what does not come in time is never read. */
+const FIRST_BATCH = 4;
 /** What is read in one go, about. */
 const READ = { events: 250, chars: 4 * 1024 * 1024 };
 /** Kept in memory until they are stored again. */
@@ -71,7 +73,7 @@ export function createReader({ mirror, instance }: ReaderOptions): Reader {
   let begun = 0;
   /** The stream's id of the last event in the copy. */
   let cursor = BEGINNING;
-  let batchSize = 16;
+  let batchSize = FIRST_BATCH;
   let isStartingOver = true;
   let whole = Promise.withResolvers<void>();
   let orphans: StoredEvent[] = [];
@@ -86,6 +88,7 @@ export function createReader({ mirror, instance }: ReaderOptions): Reader {
   async function takeUp(state: LogState): Promise<void> {
     const mine = epoch();
     const isFirst = mine === "";
+    batchSize = FIRST_BATCH;
     epochs = state.epochs;
     if (!isFirst && state.epoch !== mine) await takeUpEpoch(state, commonWith(epochs, mine));
     if (!isStartingOver) return;
