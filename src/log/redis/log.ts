@@ -154,6 +154,7 @@ function createRedisLog({
   /** One connection, from its beginning to its end, which is always a failure. */
   async function serve(onServing: () => void): Promise<never> {
     const connection = await connectLog(url, `claude-mpm-socketio-${instance}`);
+    reason = new Error("Redis is there, and the log is being joined");
     const ended = Promise.withResolvers<never>();
     ended.promise.catch(() => {});
     try {

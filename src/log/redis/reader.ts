@@ -48,13 +48,21 @@ export interface Reader {
 const BEGINNING = "0-0";
 /** What is read in one go, about. */
 const READ = { events: 250, chars: 4 * 1024 * 1024 };
-/** No more are kept than what comes in the moments in which Redis is lost. */
-const ORPHAN_CHARS = 16 * 1024 * 1024;
+/** Kept in memory until they are stored again. */
+const ORPHAN_CHARS = 64 * 1024 * 1024;
 /**
  * How long an event that is stored waits to be read by this very node before its sender is told: longer than it takes to
  * notice that Redis was emptied meanwhile.
  */
 const REACH_MS = 3000;
+
+/**
+ * Whether it was begun by a node that found Redis empty before any other could put back what had been there. Of another
+ * log nothing belongs to this one.
+ */
+function isNew({ epochs }: LogState): boolean {
+  return epochs.length === 1 && epochs[0]?.start_seq === 0;
+}
 
 export function createReader({ mirror, instance }: ReaderOptions): Reader {
   let epochs: readonly Epoch[] = [];
@@ -90,14 +98,22 @@ export function createReader({ mirror, instance }: ReaderOptions): Reader {
   /** @param common up to which seq the log is the one this node has read */
   async function takeUpEpoch(state: LogState, common: number): Promise<void> {
     if (common < mirror.lastSeq()) {
-      const { events } = await mirror.ask((file) => file.readAfter(common, ORPHAN_CHARS));
-      // Of another log nothing belongs to this one.
-      if (common > 0) orphans.push(...events);
+      if (common > 0 || isNew(state)) await keepOrphans(common);
       startOver();
     }
     told = Math.min(told, common);
     begun += 1;
     follower?.onEpoch({ epoch: state.epoch, start_seq: Math.min(common, state.last) });
+  }
+
+  async function keepOrphans(after: number): Promise<void> {
+    let chars = 0;
+    for (let seq = after; seq < mirror.lastSeq() && chars < ORPHAN_CHARS;) {
+      const { events } = await mirror.ask((file) => file.readAfter(seq, ORPHAN_CHARS - chars));
+      orphans.push(...events);
+      for (const { json } of events) chars += json.length;
+      seq = events.at(-1)?.seq ?? mirror.lastSeq();
+    }
   }
 
   async function readToEnd(connection: LogConnection): Promise<void> {

@@ -183,6 +183,27 @@ describe("Redis, under load, is", () => {
   });
 });
 
+test("a node that finds Redis empty before the others are back begins a new log, and what they held is added", async () => {
+  const redis = await startRedis({ aof: true });
+  const [a, b] = [await openNode(redis.url), await openNode(redis.url)];
+  const ids = Array.from({ length: 1500 }, (_, index) => `e${index}`);
+  await a.add(...ids);
+  await redis.kill();
+  rmSync(join(redis.directory, "appendonlydir"), { recursive: true });
+  await degraded(a, b);
+  await redis.restart();
+  // As a node would that starts at this very moment.
+  const epoch = `${Date.now()}-abcdef`;
+  const runId = /run_id:(\w+)/.exec(await redis.cli("INFO", "server"))?.[1] ?? "";
+  const epochs = JSON.stringify([{ epoch, start_seq: 0 }]);
+  const fields = ["epoch", epoch, "run_id", runId, "last", "0", "epochs", epochs];
+  await redis.cli("HSET", "{claude-mpm-socketio}:meta", ...fields);
+  await healthy(a, b);
+  for (const { told } of [a, b]) await eventually(() => told.length === ids.length);
+  expect(b.told.map(({ id }) => id)).toEqual(ids);
+  expect(a.log.position()).toMatchObject({ epoch, first_seq: 1, last_seq: 1500 });
+});
+
 describe("a master that is lost", () => {
   test("its replica takes over, through an address that moves", async () => {
     const master = await startRedis();
