@@ -63,8 +63,8 @@ async function restore(
   let last = found;
   for (let fence = { epoch, runId }; ; fence = { epoch: epochs.at(-1)?.epoch ?? "", runId }) {
     const { events } = await mirror.ask((file) => file.readAfter(last, RESTORE_CHARS));
-    const from = events[0]?.seq ?? last + 1;
-    // Also without any event it takes up the epochs that Redis has forgotten.
+    // Also without any event it takes up the epochs that Redis has forgotten, and how far the seqs had come.
+    const from = events[0]?.seq ?? Math.max(last, mirror.lastSeq()) + 1;
     const reached = await connection
       .restore(fence, epochs, ms, from, events.flatMap(encodeStored))
       .catch((error: unknown) => (isFenced(error) ? null : Promise.reject(error)));

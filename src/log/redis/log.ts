@@ -30,7 +30,7 @@ export interface RedisLogOptions {
   maxEvents?: number;
   /** Seconds; 0 keeps events whatever their age. */
   maxAge?: number;
-  /** Milliseconds within which Redis has to answer when the log is opened. */
+  /** Milliseconds within which Redis has to answer, and the copy to grow, when the log is opened. */
   startMs?: number;
   onHealthChange?: () => void;
   /** Told of what the log has done by itself to go on. */
@@ -62,12 +62,20 @@ interface Live {
   fail(error: unknown): void;
 }
 
-/** Opens the log, and makes this node's copy of it; throws a `RedisError` when Redis does not answer in time. */
+/**
+ * Opens the log, and makes this node's copy of it, for as long as that grows: a million events take a quarter of a
+ * minute. Throws a `RedisError` when Redis does not answer in time.
+ */
 export async function openRedisLog(options: RedisLogOptions): Promise<EventLog> {
   const { log, opened, problem } = createRedisLog(options);
   const { startMs = START_MS } = options;
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(problem()), startMs);
+  let copied = 0;
+  const timer = setInterval(() => {
+    const { last_seq } = log.position();
+    if (last_seq <= copied) late.reject(problem());
+    copied = last_seq;
+  }, startMs);
   try {
     await Promise.race([opened, late.promise]);
     return log;
@@ -75,7 +83,7 @@ export async function openRedisLog(options: RedisLogOptions): Promise<EventLog> 
     await log.close();
     throw error;
   } finally {
-    clearTimeout(timer);
+    clearInterval(timer);
   }
 }
 
@@ -127,6 +135,8 @@ function createRedisLog({
   );
   const reader = createReader({ mirror, instance });
   const epoch = () => reader.epochs().at(-1)?.epoch ?? "";
+  /** Ends the connection that is there, or is being made. */
+  let hangUp: (why: unknown) => void = () => {};
   const running = run();
 
   async function run(): Promise<void> {
@@ -153,11 +163,20 @@ function createRedisLog({
 
   /** One connection, from its beginning to its end, which is always a failure. */
   async function serve(onServing: () => void): Promise<never> {
-    const connection = await connectLog(url, `claude-mpm-socketio-${instance}`);
-    reason = new Error("Redis is there, and the log is being joined");
     const ended = Promise.withResolvers<never>();
     ended.promise.catch(() => {});
+    const connecting = connectLog(url, `claude-mpm-socketio-${instance}`);
+    const end = (why: unknown) => {
+      ended.reject(why);
+      connecting.then(
+        (connection) => connection.close(),
+        () => {},
+      );
+    };
+    hangUp = end;
     try {
+      const connection = await Promise.race([connecting, ended.promise]);
+      if (!isLost) reason = new Error("Redis is there, and the log is being joined");
       const state = await joinLog({
         connection,
         mirror,
@@ -179,17 +198,18 @@ function createRedisLog({
         ms: msOf(state.epoch),
         fail(error) {
           if (live === now) goAway();
-          ended.reject(error);
+          end(error);
         },
       };
       await storeOrphans(now);
       hints = await connection.warnings();
+      isFull = await isOutOfRoom(connection);
       comeBack(now, state);
       onServing();
       return await Promise.race([ended.promise, reader.tail(connection), watch(now)]);
     } finally {
       goAway();
-      connection.close();
+      end(new Error("it is over"));
     }
   }
 
@@ -212,7 +232,6 @@ function createRedisLog({
   function comeBack(now: Live, state: LogState): void {
     live = now;
     ({ bytes } = state);
-    isFull = false;
     onLive.resolve();
     if (!isOpen) for (const hint of hints) warn(hint, {});
     else if (isLost) {
@@ -239,13 +258,18 @@ function createRedisLog({
       }
       ({ bytes } = state);
       counted.tail_lag = Math.max(0, state.last - reader.told());
-      try {
-        await connection.probe();
-        setFull(false);
-      } catch (error) {
-        if (!isOutOfMemory(error)) throw error;
-        setFull(true);
-      }
+      setFull(await isOutOfRoom(connection));
+    }
+  }
+
+  /** Throws where nothing can be written for another reason. */
+  async function isOutOfRoom(connection: LogConnection): Promise<boolean> {
+    try {
+      await connection.probe();
+      return false;
+    } catch (error) {
+      if (!isOutOfMemory(error)) throw error;
+      return true;
     }
   }
 
@@ -377,7 +401,7 @@ function createRedisLog({
     async close() {
       closed = true;
       pause.end();
-      live?.fail(new Error("the log is closed"));
+      hangUp(new Error("the log is closed"));
       reader.close();
       await running;
       mirror.close();

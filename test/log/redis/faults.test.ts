@@ -204,6 +204,42 @@ test("a node that finds Redis empty before the others are back begins a new log,
   expect(a.log.position()).toMatchObject({ epoch, first_seq: 1, last_seq: 1500 });
 });
 
+test.each(["nothing", "less than it had"] as const)(
+  "events that were all too old keep their seqs in a Redis that has %s",
+  async (left) => {
+    const redis = await startRedis({ aof: true });
+    const { log, epochs, add } = await openNode(redis.url, { maxAge: 0.5 });
+    await add("a", "b", "c");
+    await eventually(async () => (await redis.cli("XLEN", "{claude-mpm-socketio}:log")) === "0");
+    await eventually(() => log.size().events === 0);
+    if (left === "nothing") await redis.cli("FLUSHALL");
+    else {
+      await redis.cli("HSET", "{claude-mpm-socketio}:meta", "last", "1");
+      await redis.stop();
+      await redis.restart();
+    }
+    await eventually(() => epochs.length === 1);
+    expect(epochs).toMatchObject([{ start_seq: 3 }]);
+    await eventually(() => log.check().status === "healthy");
+    expect(await add("d")).toEqual([4]);
+  },
+);
+
+test("a Redis that answers and takes no writes is away, until it does", async () => {
+  const redis = await startRedis();
+  const node = await openNode(redis.url);
+  await redis.cli("CONFIG", "SET", "min-replicas-to-write", "1");
+  const load = keepAdding(node, "e");
+  await eventually(() => node.log.check().message.includes("NOREPLICAS"));
+  for (const end = Date.now() + 3000; Date.now() < end; await Bun.sleep(10)) {
+    expect(node.log.check().status).toBe("degraded");
+  }
+  await redis.cli("CONFIG", "SET", "min-replicas-to-write", "0");
+  await healthy(node);
+  await load.stop();
+  expect(node.recovered).toEqual(["redis_rejoined"]);
+});
+
 describe("a master that is lost", () => {
   test("its replica takes over, through an address that moves", async () => {
     const master = await startRedis();

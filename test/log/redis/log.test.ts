@@ -98,6 +98,17 @@ describe("two nodes on one Redis", () => {
   });
 });
 
+test("a log is opened for as long as its copy grows", async () => {
+  const redis = await startRedis();
+  const first = await openNode(redis.url, { maxEvents: 200_000 });
+  const batch = Array.from({ length: 10_000 }, (_, index) => index);
+  for (let n = 0; n < 8; n += 1) await first.add(...batch.map((index) => `${n}-${index}`));
+  const { log } = await openNode(redis.url, { maxEvents: 200_000, startMs: 300 });
+  expect(log.position()).toMatchObject({ first_seq: 1, last_seq: 80_000 });
+});
+
+const hanging = (ms: number) => Bun.sleep(ms).then(() => "it hangs");
+
 describe("retention", () => {
   test("holds as many events as it may, here and in Redis, and knows the ids of those alone", async () => {
     const redis = await startRedis();
@@ -143,6 +154,17 @@ test("the copy is gone when the log is closed, and one left by a crash is replac
   expect(b.log.position().last_seq).toBe(1);
 });
 
+test("is closed at once while it waits for a Redis that hangs, also when that goes on in this moment", async () => {
+  const redis = await startRedis();
+  const { log } = await openNode(redis.url);
+  redis.pause();
+  await eventually(() => log.check().status === "degraded");
+  await Bun.sleep(500); // it has hung up, and connects anew
+  const closing = log.close();
+  redis.resume();
+  expect(await Promise.race([closing, hanging(1500)])).toBeUndefined();
+});
+
 test("a user of Redis with the rights that the documents name needs no more", async () => {
   const redis = await startRedis();
   const guide = readFileSync(join(import.meta.dir, "../../../docs/cluster.md"), "utf8");
@@ -165,6 +187,11 @@ describe("a Redis that cannot be used", () => {
       message: expect.stringMatching(/^Redis at redis:\/\/127\.0\.0\.1:1: .*ECONNREFUSED/),
       hint: expect.stringContaining("redis_url"),
     });
+  });
+
+  test("there, but too slow", async () => {
+    const { url } = await startRedis();
+    expect(await Promise.race([open(url, 1).catch(String), hanging(3000)])).toMatch(/^Error: Redis at /);
   });
 
   test("a password that is wrong or missing", async () => {
