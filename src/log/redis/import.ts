@@ -26,7 +26,8 @@ export async function importPart(part: HistoryPart, options: ImportOptions): Pro
   for (let tries = 1; ; tries += 1) {
     const { epochs, first, last: last_seq } = await connection.state();
     await isCurrent(last_seq);
-    const first_seq = first ?? last_seq + 1;
+    // A copy may hold less than Redis, and only what it holds can be compared.
+    const first_seq = first === null ? last_seq + 1 : Math.min(last_seq, Math.max(first, mirror.firstSeq()));
     const ids = await idsWithin(mirror, part, last_seq);
     const plan = planRestore(part, { epochs, first_seq, last_seq, idAt: (seq) => ids.get(seq) }, Date.now());
     const holdMs = part.more ? IMPORT_PAUSE_MS : 0;

@@ -26,7 +26,7 @@ export interface RedisLogOptions {
   path: string;
   /** Told from all others that ever ran. */
   instance: string;
-  /** Oldest events beyond this many are forgotten; of several nodes the least counts. */
+  /** Oldest events beyond this many are forgotten; of several nodes the least counts. Redis holds `APPEND.events` at least. */
   maxEvents?: number;
   /** Seconds; 0 keeps events whatever their age. */
   maxAge?: number;
@@ -98,6 +98,8 @@ function createRedisLog({
   warn = () => {},
 }: RedisLogOptions) {
   const target = parseRedisUrl(url);
+  /** Else events would be gone before they were read. */
+  const heldOnRedis = Math.max(maxEvents, APPEND.events);
   const opened = Promise.withResolvers<void>();
   opened.promise.catch(() => {});
   const pause = createPause();
@@ -216,7 +218,7 @@ function createRedisLog({
   async function storeOrphans({ connection, fence, ms }: Live): Promise<void> {
     const orphans = reader.orphans();
     for (const [from, to] of chunksOf(orphans.map(({ json }) => json.length))) {
-      await connection.append(fence, ms, maxEvents, orphans.slice(from, to).flatMap(encodeStored));
+      await connection.append(fence, ms, heldOnRedis, orphans.slice(from, to).flatMap(encodeStored));
     }
     reader.forgetOrphans();
   }
@@ -301,7 +303,7 @@ function createRedisLog({
     for (;;) {
       const { connection, fence, ms, fail } = await whenLive(deadline);
       try {
-        const seqs = (await connection.append(fence, ms, maxEvents, values)).map((seq) =>
+        const seqs = (await connection.append(fence, ms, heldOnRedis, values)).map((seq) =>
           earlier.has(-seq) ? -seq : seq,
         );
         if (live?.connection === connection && (await reader.reach(Math.max(...seqs.map(Math.abs)))))
@@ -352,7 +354,12 @@ function createRedisLog({
       const deadline = performance.now() + PATIENCE_MS;
       const now = await whenLive(deadline);
       try {
-        const plan = await importPart(part, { ...now, mirror, maxEvents, isCurrent: reader.reach });
+        const plan = await importPart(part, {
+          ...now,
+          mirror,
+          maxEvents: heldOnRedis,
+          isCurrent: reader.reach,
+        });
         // In an epoch of another name the log is joined anew.
         await whenLive(deadline);
         await reader.reach(plan.last_seq);
