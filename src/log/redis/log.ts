@@ -360,7 +360,8 @@ function createRedisLog({
           maxEvents: heldOnRedis,
           isCurrent: reader.reach,
         });
-        // In an epoch of another name the log is joined anew.
+        // In an epoch of another name the log is joined anew, before the next part comes.
+        if (plan.epochs.at(-1)?.epoch !== now.fence.epoch) now.fail(new Rejoin());
         await whenLive(deadline);
         await reader.reach(plan.last_seq);
         return { ...position(), stored: plan.events };
