@@ -36,7 +36,7 @@ export interface ImportedPart {
 }
 
 export interface LogConnection {
-  /** Of the process of Redis at the other end. */
+  /** Of the process of Redis at the other end, since it is a master. */
   runId: string;
   state(): Promise<LogState>;
   /** Seqs, negative for events that were there already. */
@@ -98,9 +98,12 @@ export async function connectLog(url: string, name: string): Promise<LogConnecti
     throw explain(error as Error, target);
   }
 
-  /** Returns its run id. */
+  /**
+   * Returns by what this process is known, and how often it has become a master: one that was a replica for a while and
+   * is the master again holds what another one had (`master_replid`).
+   */
   async function check(redis: Redis): Promise<string> {
-    const info = await redis.info("server");
+    const info = `${await redis.info("server")}${await redis.info("replication")}`;
     const version = /redis_version:(\d+)\.(\d+)/.exec(info);
     const [major, minor] = [Number(version?.[1]), Number(version?.[2])];
     if (major < OLDEST_REDIS[0] || (major === OLDEST_REDIS[0] && minor < OLDEST_REDIS[1])) {
@@ -110,9 +113,9 @@ export async function connectLog(url: string, name: string): Promise<LogConnecti
         true,
       );
     }
-    const runId = /run_id:(\w+)/.exec(info)?.[1];
+    const runId = /^run_id:(\w+)/m.exec(info)?.[1];
     if (runId === undefined) throw new Error("it does not say its run_id");
-    return runId;
+    return `${runId}-${/^master_replid:(\w+)/m.exec(info)?.[1] ?? ""}`;
   }
 }
 

@@ -52,8 +52,10 @@ for at = 5, #ARGV, ${FIELDS} do
 end
 if new > 0 then
   redis.call('HSET', meta, 'last', text(last))
-  redis.call('XTRIM', log, 'MAXLEN', ARGV[4])
-  redis.call('ZREMRANGEBYSCORE', ids, '-inf', text(last - tonumber(ARGV[4])))
+  -- Never what has just come, which nobody has read yet.
+  local held = math.max(tonumber(ARGV[4]), new)
+  redis.call('XTRIM', log, 'MAXLEN', text(held))
+  redis.call('ZREMRANGEBYSCORE', ids, '-inf', text(last - held))
 end
 return seqs
 `;

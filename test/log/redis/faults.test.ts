@@ -194,9 +194,10 @@ test("a node that finds Redis empty before the others are back begins a new log,
   await redis.restart();
   // As a node would that starts at this very moment.
   const epoch = `${Date.now()}-abcdef`;
-  const runId = /run_id:(\w+)/.exec(await redis.cli("INFO", "server"))?.[1] ?? "";
+  const info = (await redis.cli("INFO", "server")) + (await redis.cli("INFO", "replication"));
+  const process = ["run_id", "master_replid"].map((name) => new RegExp(`${name}:(\\w+)`).exec(info)?.[1]);
   const epochs = JSON.stringify([{ epoch, start_seq: 0 }]);
-  const fields = ["epoch", epoch, "run_id", runId, "last", "0", "epochs", epochs];
+  const fields = ["epoch", epoch, "run_id", process.join("-"), "last", "0", "epochs", epochs];
   await redis.cli("HSET", "{claude-mpm-socketio}:meta", ...fields);
   await healthy(a, b);
   for (const { told } of [a, b]) await eventually(() => told.length === ids.length);
