@@ -1,5 +1,6 @@
 /** The composition root: configuration in, a running server out. Nothing here but the order of things. */
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { openAccess } from "./access.ts";
 import { createSenderOf } from "./auth/forwarded.ts";
@@ -16,6 +17,7 @@ import { createRedaction } from "./hub/redaction.ts";
 import type { EventLog } from "./log/log.ts";
 import { openLog } from "./log/open.ts";
 import { createLogging, type Logger } from "./logging.ts";
+import { parseRedisUrl } from "./protocol/redis-url.ts";
 import { redactText } from "./protocol/redact.ts";
 import { bindAddress, displayUrl } from "./protocol/hosts.ts";
 import type { HealthCheck } from "./protocol/messages.ts";
@@ -204,9 +206,21 @@ async function assemble(
       about: () => aboutSelf(context, place),
       answer: (topic, payload) => answerPeer(context, topic, payload),
       onError: (error) => logger.debug("another server cannot be asked", { error: String(error) }),
+      onRejoined: health.report,
     });
   }
-  logger.info("listening", { url, pid: process.pid, server_id: serverId, version: RELEASE_VERSION });
+  logger.info("listening", {
+    url,
+    pid: process.pid,
+    server_id: serverId,
+    version: RELEASE_VERSION,
+    ...(config.redis_url === null ? {} : { redis: parseRedisUrl(config.redis_url).shown }),
+  });
+  if (config.redis_url !== null && existsSync(paths.events)) {
+    logger.info("the history is on Redis; what was kept on disk before is not part of it", {
+      file: paths.events,
+    });
+  }
 
   /** Nothing new in, everything accepted acknowledged, clients told, log closed; the lock goes last. */
   async function shutDown(): Promise<void> {

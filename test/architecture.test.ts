@@ -200,6 +200,11 @@ const ROOMS: { room: string; may: string[]; because: string }[] = [
     because: "only a command that goes on for long may bring a server into its own process",
   },
   {
+    room: "cli/doctor/redis-checks.ts",
+    may: ["cli", "config", "protocol", "redis"],
+    because: "only the doctor asks Redis itself, before there is a server that does",
+  },
+  {
     room: "cli",
     may: "auth/local-token.ts auth/public-key.ts auth/scopes.ts auth/token-file.ts client daemon config hooks log/lock.ts log/version.ts metrics.ts private-files.ts protocol release service sessions version.ts".split(
       " ",

@@ -222,6 +222,13 @@ describe("the factory", () => {
     expect((await standalone.get("/api/events")).body.total_available).toBe(1);
   });
 
+  test("in the mode embedded brings one in memory, also where a Redis is configured", async () => {
+    setEnvironment({ CLAUDE_MPM_SOCKETIO_REDIS_URL: "redis://127.0.0.1:1" });
+    const server = make({ mode: "embedded", embedded: {} });
+    await server.start();
+    await expectWorking(server);
+  });
+
   test("in the mode embedded brings one beside another, and sends what it was given before", async () => {
     const standalone = await startTestServer();
     const server = make({ mode: "embedded", ports: [standalone.port], embedded: {} });

@@ -48,6 +48,8 @@ export interface ClusterOptions {
   /** What it answers the others; undefined to a question it does not know. */
   answer(topic: string, payload: unknown): unknown;
   onError?(error: unknown): void;
+  /** Told when the others are heard of, for the first time or again. */
+  onRejoined?(): void;
 }
 
 const BEAT_MS = 1000;
@@ -61,6 +63,7 @@ export async function openCluster({
   about,
   answer,
   onError = () => {},
+  onRejoined = () => {},
 }: ClusterOptions): Promise<Cluster> {
   const { instance, server_id: id } = about();
   const connect = (what: string) => connectRedis(url, { name: `${id}-${what}`, commandTimeout: COMMAND_MS });
@@ -86,6 +89,7 @@ export async function openCluster({
   async function beat(): Promise<void> {
     // First it can be asked, then it is known.
     await subscriber.ping().catch((error: unknown) => anewIfSilent(subscriber, error));
+    const wasUp = up;
     try {
       nodes = await membership.beat(about());
       up = true;
@@ -94,6 +98,7 @@ export async function openCluster({
       // A connection may be dead and not know it.
       anewIfSilent(redis, error);
     }
+    if (up && !wasUp) onRejoined();
   }
 
   function beatAgain(): Promise<void> {

@@ -60,9 +60,9 @@ export function readValue(field: Field, raw: unknown): Checked {
     case "string": {
       if (typeof raw !== "string" || raw.trim() === "") return wrong;
       if (!field.choices) {
-        return field.pattern && !new RegExp(field.pattern.expression).test(raw)
-          ? wrong
-          : { ok: true, value: raw };
+        if (!field.pattern || new RegExp(field.pattern.expression).test(raw)) return { ok: true, value: raw };
+        // As in the file, where the word can mean nothing else.
+        return raw === "null" && field.default === null ? { ok: true, value: null } : wrong;
       }
       const choice = field.choices.find((known) => known.toLowerCase() === raw.trim().toLowerCase());
       return choice === undefined ? wrong : { ok: true, value: choice };

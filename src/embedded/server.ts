@@ -43,7 +43,7 @@ export async function startEmbeddedServer(options: EmbeddedOptions = {}): Promis
     if (stateDir === undefined) rmSync(directory, { recursive: true, force: true });
   };
   try {
-    const inMemory = stateDir === undefined ? { persistent: "false" } : {};
+    const inMemory = stateDir === undefined ? { persistent: "false", redis_url: "null" } : {};
     const loaded = configOf({
       log_to_file: "false",
       ...inMemory,

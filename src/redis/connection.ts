@@ -49,6 +49,8 @@ export async function openRedis(url: string, options: ConnectionOptions): Promis
   });
   try {
     await Promise.race([redis.connect(), late]);
+    // The client goes on in database 0 where it may not use the one it is given: that of another cluster.
+    if (target.db !== 0) await redis.select(target.db);
     return redis;
   } catch (error) {
     redis.disconnect();
@@ -129,6 +131,19 @@ export function explain(error: Error, { shown, master }: Pick<RedisTarget, "show
       message,
       "Name it in `redis_url` as its certificate does; NODE_EXTRA_CA_CERTS=FILE adds an authority to believe",
       true,
+    );
+  }
+  if (message.includes("DB index")) {
+    return say(
+      message,
+      "It has fewer databases (`databases` in its configuration, 16 by default, numbered from 0): name one there is",
+      true,
+    );
+  }
+  if (/READONLY|is a replica/.test(message)) {
+    return say(
+      "it is a replica, which takes no events",
+      "Name the master in `redis_url`, or let sentinels say which it is: redis-sentinel://",
     );
   }
   if (message.includes("WRONGTYPE")) {

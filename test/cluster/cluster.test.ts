@@ -147,6 +147,24 @@ describe("servers on one Redis", () => {
     });
   }
 
+  testWithRedis("say once that they are heard of again", async () => {
+    const redis = await startRedis();
+    let rejoined = 0;
+    const { url } = redis;
+    const cluster = await openCluster({
+      url,
+      about: () => about("a"),
+      answer: () => undefined,
+      onRejoined: () => (rejoined += 1),
+    });
+    onEnd(() => cluster.close());
+    expect(rejoined).toBe(1);
+    await redis.kill();
+    await eventually(() => !cluster.figures().up);
+    await redis.restart();
+    await eventually(() => rejoined === 2 && cluster.check().status === "healthy");
+  });
+
   testWithRedis("start without Redis, and join when it is there", async () => {
     const redis = await startRedis();
     await redis.stop();

@@ -215,6 +215,13 @@ describe("what is wrong is said", () => {
     expect(problem).not.toContain("hunter2");
   });
 
+  test("a flag takes a Redis back that a variable or the file names", () => {
+    const env = { CLAUDE_MPM_SOCKETIO_REDIS_URL: "redis://h" };
+    expect(load({ env, flags: flag("redis_url", "null") }).values.redis_url).toBeNull();
+    expect(load({ flags: flag("server_id", "null") }).values.server_id).toBe("null");
+    expect(load({ flags: flag("token", "null") }).values.token).toBe("null");
+  });
+
   test("a Redis is one server, or the master that some sentinels name", () => {
     const good = [
       "redis://h",

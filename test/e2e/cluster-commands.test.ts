@@ -102,3 +102,36 @@ testWithRedis("a Redis that cannot be used keeps a server from starting, which s
   ]);
   expect(odd.stderr).not.toContain(PASSWORD);
 });
+
+testWithRedis("doctor looks at Redis, and leaves nothing there", async () => {
+  const redis = await startRedis();
+  const user = account();
+  const examine = async (url: string) => {
+    const args = ["doctor", "--port", `${await freePort()}`];
+    const { exitCode, stdout } = await user.run(args, { env: { CLAUDE_MPM_SOCKETIO_REDIS_URL: url } });
+    return { exitCode, stdout };
+  };
+  const good = await examine(redis.url);
+  expect(good.exitCode).toBe(0);
+  expect(good.stdout).toMatch(/^log +ok +on Redis$/m);
+  expect(good.stdout).toMatch(/^redis +ok +redis:\/\/127\.0\.0\.1:\d+ is there, and a master$/m);
+  expect(good.stdout).toContain("on a trial server");
+  expect(await redis.cli("DBSIZE")).toBe("0");
+  const bad = await examine(`${redis.url}/99`);
+  expect(bad.exitCode).toBe(1);
+  expect(bad.stdout).toMatch(/^redis +failed +.*DB index is out of range$/m);
+});
+
+testWithRedis("a server says in its log that it is on Redis, and which history is not shown", async () => {
+  const redis = await startRedis();
+  const user = account();
+  const port = await freePort();
+  const args = ["--port", `${port}`];
+  for (const env of [{}, { CLAUDE_MPM_SOCKETIO_REDIS_URL: redis.url }]) {
+    expect((await user.run(["start", ...args], { env })).exitCode).toBe(0);
+    await user.run(["stop", ...args]);
+  }
+  const log = readFileSync(join(user.stateDir, `${port}`, "server.log"), "utf8");
+  expect(log).toContain(`redis=${redis.url}`);
+  expect(log).toMatch(/what was kept on disk before is not part of it file=.*events\.db/);
+});

@@ -1,3 +1,4 @@
+import type { LoadedConfig } from "../../config/load.ts";
 import { inspectHooks } from "../../hooks/settings/inspect.ts";
 import { IS_COMPILED } from "../../version.ts";
 import { checkAccess, checkExposure } from "../doctor/access-checks.ts";
@@ -45,6 +46,7 @@ export async function examine(rawArgs: readonly string[]): Promise<Finding[]> {
     ...checkStateDir(loaded),
     ...checkStaleFiles(loaded),
     ...checkDamagedLogs(loaded),
+    ...(await checkSharedLog(loaded)),
     ...checkProxy(),
     ...checkHooks(inspectHooks(surroundings())),
     ...checkService(machineOf()),
@@ -73,6 +75,13 @@ export function printFindings(findings: readonly Finding[]): void {
       }),
     ),
   );
+}
+
+/** Most have none, and would load its client for nothing. */
+async function checkSharedLog(loaded: LoadedConfig): Promise<Finding[]> {
+  if (loaded.values.redis_url === null) return [];
+  const { checkRedis } = await import("../doctor/redis-checks.ts");
+  return checkRedis(loaded);
 }
 
 async function walkOnTrial(): Promise<Finding[]> {

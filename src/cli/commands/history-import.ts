@@ -1,4 +1,4 @@
-import { createReadStream } from "node:fs";
+import { createReadStream, existsSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { type Endpoint, ServerRefusal } from "../../client/http.ts";
 import { sendPart } from "../../client/history-file.ts";
@@ -16,6 +16,8 @@ const PART_EVENTS = 500;
 /** A server that is away, or cannot write for a moment, is tried again for so long. */
 const RETRY_MS = 20_000;
 const RETRY_PAUSE_MS = 500;
+
+const EXPORT_HINT = "Write one: claude-mpm-socketio history export FILE";
 
 export default {
   description: "Bring the history of another server, written by history export, into a server that has none",
@@ -66,6 +68,7 @@ async function* checked(
   name: string,
 ): AsyncGenerator<{ header: HistoryHeader; lines: readonly string[] }> {
   const check = createHistoryCheck(name, "whole");
+  if (file !== "-" && !existsSync(file)) throw new CommandError(`There is no file ${file}`, EXPORT_HINT);
   const chunks = file === "-" ? process.stdin : createReadStream(file);
   let isFirst = true;
   for await (const lines of linesOf(chunks as AsyncIterable<Uint8Array>, name)) {

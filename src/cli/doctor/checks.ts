@@ -119,7 +119,12 @@ export function checkDamagedLogs({ values }: LoadedConfig): Finding[] {
   const damaged = existsSync(directory)
     ? readdirSync(directory).filter((file) => /\.damaged-.*Z$/.test(file))
     : [];
-  if (damaged.length === 0) return [ok(name, existsSync(events) ? events : "none yet")];
+  if (damaged.length === 0 && values.redis_url !== null) {
+    if (!existsSync(events)) return [ok(name, "on Redis")];
+    const rest = "is of before, and stays as it is; a server with --redis-url null shows it, and exports it";
+    return [ok(name, `on Redis; ${events} ${rest}`)];
+  }
+  if (damaged.length === 0) return [ok(name, existsSync(events) ? events : "none on disk yet")];
   return [
     warning(
       name,

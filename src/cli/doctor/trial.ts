@@ -10,7 +10,14 @@ import { selfCommand } from "../self.ts";
 /** Starts a server on a free port with a directory of its own, and ends it whatever `use` does. */
 export async function withTrialServer<T>(use: (server: ServerAddress) => Promise<T>): Promise<T> {
   const stateDir = mkdtempSync(join(tmpdir(), "claude-mpm-socketio-doctor-"));
-  const settings = ["host=localhost", "port=0", "persistent=false", `state_dir=${stateDir}`];
+  const settings = [
+    "host=localhost",
+    "port=0",
+    "persistent=false",
+    // It would be one more of those that share it, and leave its events with them.
+    "redis_url=null",
+    `state_dir=${stateDir}`,
+  ];
   try {
     const started = await startServer({
       command: selfCommand(),

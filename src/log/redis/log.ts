@@ -169,9 +169,10 @@ function createRedisLog({
         }
         // Of the copy, where the disk is full.
         reason = error instanceof CodedError ? error : explain(error as Error, target);
+        if (tries === 0) onHealthChange();
         // Who is waiting for a start need not wait for what does not come by itself.
         if (reason instanceof RedisError && reason.isFinal) opened.reject(reason);
-        if (tries === 0) onHealthChange();
+        else if (tries === 0 && !isOpen) warn("Redis cannot be used yet", { why: reason.message });
         tries += 1;
         isLost = true;
         await pause.wait(Math.min(RETRY.mostMs, RETRY.firstMs * tries) * (0.75 + Math.random() / 2));
@@ -205,7 +206,7 @@ function createRedisLog({
           onRecovery("events_restored", "Redis had lost events; they were put back", fields);
         },
         onBegun({ epoch: name, start_seq }) {
-          if (start_seq > 0) warn("Redis has been away: a new epoch begins", { epoch: name, start_seq });
+          if (start_seq > 0) warn("Redis is not what it was: a new epoch begins", { epoch: name, start_seq });
         },
       });
       await reader.takeUp(state);

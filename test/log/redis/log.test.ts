@@ -3,7 +3,7 @@ import { describe, expect, setSystemTime, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { eventually } from "../../support/eventually.ts";
-import { startRedis } from "../../support/redis.ts";
+import { startRedis, startReplica } from "../../support/redis.ts";
 import { openNode, pending } from "../../support/redis-log.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 
@@ -229,6 +229,23 @@ describe("a Redis that cannot be used", () => {
     }
     const node = await openNode(`redis://:right@127.0.0.1:${port}/3`);
     expect(await node.add("one")).toEqual([1]);
+  });
+
+  test("a database that it does not have: nothing goes into another one", async () => {
+    const redis = await startRedis({ args: ["--databases", "4"] });
+    await expect(open(`${redis.url}/4`)).rejects.toMatchObject({
+      message: expect.stringContaining("DB index is out of range"),
+      hint: expect.stringContaining("databases"),
+    });
+    expect(await redis.cli("DBSIZE")).toBe("0");
+  });
+
+  test("a replica", async () => {
+    const replica = await startReplica(await startRedis());
+    await expect(open(replica.url, 1500)).rejects.toMatchObject({
+      message: expect.stringContaining("it is a replica"),
+      hint: expect.stringContaining("master"),
+    });
   });
 
   test("another program's key in the place of the log", async () => {
