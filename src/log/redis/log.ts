@@ -53,6 +53,9 @@ const RETRY = { firstMs: 100, mostMs: 2000 };
 /** Of one call to Redis, where others wait meanwhile. */
 const APPEND = { events: 1000, chars: 4 * 1024 * 1024 };
 
+/** Larger than any there will be; Lua has no better numbers. */
+const MAX_SEQ = Number.MAX_SAFE_INTEGER;
+
 /** Redis, while it can be reached and both agree on the epoch. */
 interface Live {
   connection: LogConnection;
@@ -182,6 +185,7 @@ function createRedisLog({
         mirror,
         epochs: reader.epochs(),
         ms: reader.ms(),
+        forgotten: reader.forgotten(),
         onRestored(from, to) {
           const fields = { from_seq: from, to_seq: to };
           onRecovery("events_restored", "Redis had lost events; they were put back", fields);
@@ -251,8 +255,9 @@ function createRedisLog({
       if (maxAge > 0) await connection.trimBefore(Date.now() - maxAge * 1000);
       const state = await connection.state();
       if (state.epoch !== fence.epoch || state.beganIn !== fence.runId) throw new Rejoin();
+      await reader.forget(state.forgotten);
       if (state.first === null && state.last > reader.told()) {
-        // A history of which nothing is left has been brought in.
+        // A history of which nothing is left has been brought in, or all was forgotten before it could be read.
         reader.startOver();
         throw new Rejoin();
       }
@@ -361,6 +366,20 @@ function createRedisLog({
         if (error instanceof CodedError) throw error;
         now.fail(new Rejoin());
         throw unavailable((error as Error).message);
+      }
+    },
+
+    async forget(beforeSeq) {
+      const deadline = performance.now() + PATIENCE_MS;
+      for (;;) {
+        const { connection, fence, fail } = await whenLive(deadline);
+        try {
+          const { removed, forgotten } = await connection.forget(fence, Math.min(beforeSeq, MAX_SEQ));
+          await reader.forget(forgotten);
+          return { ...position(), forgotten: removed };
+        } catch (error) {
+          fail(isFenced(error) ? new Rejoin() : error);
+        }
       }
     },
 

@@ -21,6 +21,10 @@ export interface Reader {
   told(): number;
   /** The first part of the stream's id of the last event that was read. */
   ms(): number;
+  /** The first seq that is not known to be forgotten because somebody wanted it so. */
+  forgotten(): number;
+  /** Forgets what stands before a seq, as the log has; resolves once nothing of it is left here, and that has been told of. */
+  forget(beforeSeq: number): Promise<void>;
   /** How often an epoch has begun while it was reading. */
   epochsBegun(): number;
   follow(follower: LogFollower): void;
@@ -69,6 +73,8 @@ export function createReader({ mirror, instance }: ReaderOptions): Reader {
   let follower: LogFollower | null = null;
   let told = 0;
   let begun = 0;
+  let forgotten = 1;
+  let forgetting: Promise<unknown> = Promise.resolve();
   /** The stream's id of the last event in the copy. */
   let cursor = BEGINNING;
   let batchSize = 16;
@@ -88,6 +94,8 @@ export function createReader({ mirror, instance }: ReaderOptions): Reader {
     const isFirst = mine === "";
     epochs = state.epochs;
     if (!isFirst && state.epoch !== mine) await takeUpEpoch(state, commonWith(epochs, mine));
+    if (isFirst) ({ forgotten } = state);
+    else await forget(state.forgotten);
     if (!isStartingOver) return;
     mirror.clear((state.first ?? state.last + 1) - 1);
     cursor = BEGINNING;
@@ -102,8 +110,29 @@ export function createReader({ mirror, instance }: ReaderOptions): Reader {
       startOver();
     }
     told = Math.min(told, common);
+    forgotten = Math.min(forgotten, common + 1);
     begun += 1;
     follower?.onEpoch({ epoch: state.epoch, start_seq: Math.min(common, state.last) });
+  }
+
+  function forget(beforeSeq: number): Promise<void> {
+    if (beforeSeq > forgotten) {
+      forgotten = beforeSeq;
+      forgetting = Promise.all([forgetting, forgetHere(beforeSeq)]);
+    }
+    return forgetting.then(() => {});
+  }
+
+  async function forgetHere(beforeSeq: number): Promise<void> {
+    try {
+      await mirror.forget(beforeSeq);
+      follower?.onForgotten();
+    } catch (error) {
+      // The copy that is made then is one of what is left.
+      forgetting = Promise.resolve();
+      startOver();
+      throw error;
+    }
   }
 
   async function keepOrphans(after: number): Promise<void> {
@@ -191,6 +220,8 @@ export function createReader({ mirror, instance }: ReaderOptions): Reader {
     epochs: () => epochs,
     told: () => told,
     ms: () => msOf(cursor) || 1,
+    forgotten: () => forgotten,
+    forget,
     epochsBegun: () => begun,
 
     follow(next) {
