@@ -35,6 +35,8 @@ interface Waiting {
 }
 
 const MAX_GATHER_MS = 2;
+/** Of one commit; a single batch may be larger. */
+const MAX_GROUP = { events: 10_000, chars: 8 * 1024 * 1024 };
 
 /** Collects events and hands them to the log in batches, one at a time and in order. */
 export function createIngest({
@@ -43,7 +45,7 @@ export function createIngest({
   measures = createMeasures(),
   maxWaiting = 64 * 1024 * 1024,
 }: IngestOptions): Ingest {
-  let queue: Waiting[] = [];
+  const queue: Waiting[] = [];
   let waiting = 0;
   let pending = 0;
   let closed = false;
@@ -60,12 +62,23 @@ export function createIngest({
   async function run(): Promise<void> {
     while (queue.length > 0) {
       await gather();
-      const group = queue;
-      queue = [];
-      pending = 0;
+      const group = takeGroup();
       await inTurn(() => commit(group));
     }
     running = null;
+  }
+
+  /** Those that came first, up to so much as a log stores in one go. */
+  function takeGroup(): Waiting[] {
+    let [events, chars, end] = [0, 0, 0];
+    for (const one of queue) {
+      events += one.events.length;
+      chars += weigh(one.events);
+      if (end > 0 && (events > MAX_GROUP.events || chars > MAX_GROUP.chars)) break;
+      end += 1;
+      pending -= one.events.length;
+    }
+    return queue.splice(0, end);
   }
 
   /**

@@ -147,9 +147,12 @@ export function createSessions({ delivery, onError, now = Date.now }: SessionsOp
   /** Whoever asks is told of everything that was delivered before. */
   async function catchUp(): Promise<void> {
     const target = delivery.deliveredSeq();
-    while (reachedSeq < target && !closed && !broken) {
+    // Some of it may be lost meanwhile.
+    while (reachedSeq < Math.min(target, delivery.deliveredSeq()) && !closed && !broken) {
+      const isIdle = queue.length === 0;
       work();
-      await new Promise((resolve) => setImmediate(resolve));
+      // What is still to come may take its time.
+      await new Promise((resolve) => (isIdle ? setTimeout(resolve, PAUSE_MS) : setImmediate(resolve)));
     }
   }
 

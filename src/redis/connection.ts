@@ -71,8 +71,8 @@ export function connectRedis(
     retryStrategy: delay,
     sentinelRetryStrategy: delay,
     enableOfflineQueue: false,
-    // A master that has become a replica takes no more writes.
-    reconnectOnError: ({ message }: Error) => message.startsWith("READONLY"),
+    // A master that has become a replica takes no more writes. Redis 6.2 says so of a script in the middle of its error.
+    reconnectOnError: ({ message }: Error) => message.includes("READONLY"),
   });
   redis.on("error", (error: Error) => onError(explain(error, target)));
   return redis;

@@ -42,16 +42,18 @@ export async function wholeStats(context: ServerContext, scope: Scope): Promise<
   const asked = await cluster.ask(TOPICS.stats);
   // Made last: it is what this server knows best.
   const own = statsReport(context);
-  const others = asked.answers.flatMap(({ answer }) =>
-    isObject(answer) ? [answer as unknown as Stats] : [],
-  );
-  const rows = [cluster.self(), ...asked.answers.map(({ node }) => node)].map((node) => rowOf(node));
-  const silent = asked.silent.map((node) => ({ ...rowOf(node), status: "silent" as const }));
+  const others = asked.answers.flatMap(({ answer }) => (isStats(answer) ? [answer] : []));
+  const answering = asked.answers.filter(({ answer }) => isStats(answer)).map(({ node }) => node);
+  const rows = [cluster.self(), ...answering].map((node) => rowOf(node));
+  // What another release answers may not be understood.
+  const misunderstood = asked.answers.filter(({ answer }) => !isStats(answer)).map(({ node }) => node);
+  const silentNodes = [...asked.silent, ...misunderstood];
+  const silent = silentNodes.map((node) => ({ ...rowOf(node), status: "silent" as const }));
   const byId = (a: ClusterNode, b: ClusterNode) => a.server_id.localeCompare(b.server_id);
   return {
     ...sumOf(own, others),
     nodes: [...rows, ...silent].toSorted(byId),
-    partial: isPartial(asked),
+    partial: isPartial({ ...asked, silent: silentNodes }),
   };
 }
 
@@ -90,6 +92,14 @@ export async function dismissAnywhere(context: ServerContext, sid: string): Prom
   if (names !== "")
     throw new CodedError("client_not_found", `No server that answers has it; no answer came from ${names}`);
   throw new CodedError("client_not_found");
+}
+
+/** As far as it is added up. */
+function isStats(answer: unknown): answer is Stats {
+  return (
+    isObject(answer) &&
+    [answer.connections, answer.events, answer.delivery, answer.redacted, answer.memory].every(isObject)
+  );
 }
 
 function isPartial({ silent, reachable }: Asked): boolean {

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { onEnd } from "../support/cleanup.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
-import { measureDelivery } from "./delivery.ts";
+import { join as joinServer, measureDelivery } from "./delivery.ts";
 import { BATCH, EVENT, post } from "./ingest.ts";
 import { type Latency, measureLatency } from "./latency.ts";
 import { median } from "./measure.ts";
@@ -19,7 +19,6 @@ const CROWDS: { log: Log; nodes: number; readers: number }[] = [
   { log: "Redis", nodes: 1, readers: 0 },
   { log: "Redis", nodes: 3, readers: 0 },
   { log: "Redis", nodes: 10, readers: 0 },
-  { log: "Redis", nodes: 1, readers: 9 },
   { log: "Redis", nodes: 1, readers: 99 },
 ];
 const MIB = 1024 * 1024;
@@ -35,6 +34,8 @@ export interface ClusterFigures {
   tailing: TailingFigure[];
   /** Private memory of a node behind 10,000 events of 1 KB, in MiB. */
   memory: { log: Log; mib: number }[];
+  /** Microseconds of a node's CPU for one ping of a connection and its answer: all that an idle one costs. */
+  ping: number;
 }
 
 export interface TailingFigure {
@@ -60,6 +61,7 @@ export async function benchCluster(say: (text: string) => void): Promise<Cluster
     ingest: await benchIngest(say),
     tailing: await benchTailing(say),
     memory: await benchMemory(say),
+    ping: await benchPings(say),
   };
 }
 
@@ -162,7 +164,7 @@ async function benchIngest(say: (text: string) => void): Promise<ClusterFigures[
 
 /** Events sent at a steady rate to one of several nodes, and what they cost Redis and each of the nodes. */
 async function benchTailing(say: (text: string) => void): Promise<TailingFigure[]> {
-  const seconds = 4;
+  const seconds = 3;
   const loads = [
     { load: "no events", perSecond: 0, perRequest: 1 },
     { load: "100 events/s", perSecond: 100, perRequest: 1 },
@@ -262,6 +264,28 @@ async function benchMemory(say: (text: string) => void): Promise<ClusterFigures[
     say(`a node behind 10,000 events of 1 KB, log on ${log}: ${mib.toFixed(0)} MiB of its own`);
   }
   return figures;
+}
+
+async function benchPings(say: (text: string) => void): Promise<number> {
+  const [connections, seconds] = [2000, 5];
+  const runs: number[] = [];
+  for (let round = 0; round < 3; round += 1) {
+    const subject = await startSubject("this server", { settings: ["--set", "ping_interval=1"] });
+    try {
+      const clients = await Promise.all(
+        Array.from({ length: connections }, () => joinServer(subject, () => {})),
+      );
+      await Bun.sleep(2000);
+      const before = subject.cpu();
+      await Bun.sleep(seconds * 1000);
+      runs.push(((subject.cpu() - before) / (connections * seconds)) * 1e6);
+      for (const { ws } of clients) ws.close();
+    } finally {
+      subject.stop();
+    }
+  }
+  say(`a ping of one of ${connections} connections, and its answer: ${median(runs).toFixed(1)} µs`);
+  return median(runs);
 }
 
 function mean(values: readonly number[]): number {

@@ -4,11 +4,14 @@ import { join } from "node:path";
 import { describe, expect } from "bun:test";
 import {
   allDegraded,
+  allHealthy,
   expectKeptAndDegraded,
   type FaultOptions,
   type Scene,
   underLoad,
 } from "../support/cluster-fault.ts";
+import { startCluster, startNode } from "../support/cluster.ts";
+import { readLog } from "../support/cluster-load.ts";
 import { eventually } from "../support/eventually.ts";
 import { REDIS, type RedisServer, startRedis, startReplica, startSentinel } from "../support/redis.ts";
 import { SOAK } from "../support/soak.ts";
@@ -162,6 +165,32 @@ describe("Redis", () => {
     });
     expect(scene.outcome.watchers.map(({ lost }) => lost)).toEqual(scene.outcome.watchers.map(() => 0));
   });
+
+  withRedis(
+    "put back to nothing while a new node starts: nothing acknowledged is lost, whichever is there first",
+    async (redis) => {
+      const nodes = await startCluster({ nodes: 2, redis: redis.url });
+      const events = Array.from({ length: 500 }, (_, n) => ({ id: `early-${n}` }));
+      expect((await nodes[0]?.post("/api/events", events))?.status).toBe(200);
+      await redis.kill();
+      rmSync(join(redis.directory, "appendonlydir"), { recursive: true });
+      const late = startNode({ redis: redis.url, name: "late" });
+      // By now the others try again every two seconds only.
+      await Bun.sleep(SOAK ? 8000 : 3000);
+      await redis.restart();
+      const all = [...nodes, await late];
+      await late.then((node) => node.post("/api/events", { id: "late" }));
+      await allHealthy(all);
+      for (const node of all) {
+        await eventually(async () => (await readLog(node.url)).length === 501, {
+          what: `all at ${node.name}`,
+        });
+        expect(new Set((await readLog(node.url)).map(({ id }) => id))).toEqual(
+          new Set([...events.map(({ id }) => id), "late"]),
+        );
+      }
+    },
+  );
 
   withRedis(
     "failed over by a sentinel: the replica goes on, and nothing acknowledged is lost",

@@ -322,6 +322,15 @@ describe("sessions", () => {
     expect(await b.sessions.get(session)).toMatchObject({ event_count: 3 });
   });
 
+  test("are told of without what is lost while they are asked for", async () => {
+    const { shared, a, b } = setUp();
+    await a.publishBatch(Array.from({ length: 3000 }, (_, index) => prompt(`${index}`)));
+    await eventually(() => b.position().last_seq === 3000);
+    const asked = b.sessions.get(session);
+    shared.rewindTo(1);
+    expect(await asked).toMatchObject({ event_count: 1 });
+  });
+
   test("go on from where they were in another epoch, and over what is trimmed", async () => {
     const { shared, logB, a, b } = setUp();
     await a.publish(prompt("one"));

@@ -10,6 +10,8 @@ export interface TcpProxy {
   reset(): void;
   /** The server's ends are closed, the clients' stay open, and nobody ever tells them. New ones hear nothing. */
   halfOpen(): void;
+  /** What the server sends passes at this rate on each connection. */
+  throttle(bytesPerSecond: number): void;
   /** New connections pass again, and so does what was held. */
   heal(): void;
   /** Connections go to another server from now on; those there are end. */
@@ -21,6 +23,7 @@ type State = "passing" | "held" | "reset" | "half open";
 export async function startTcpProxy(firstPort: number): Promise<TcpProxy> {
   let targetPort = firstPort;
   let state: State = "passing";
+  let rate = Infinity;
   const pairs = new Set<[Socket, Socket]>();
 
   const server = createServer((client) => {
@@ -35,7 +38,12 @@ export async function startTcpProxy(firstPort: number): Promise<TcpProxy> {
     upstream.setNoDelay(true);
     upstream.on("error", () => client.destroy());
     client.on("data", (data) => void upstream.write(data));
-    upstream.on("data", (data) => void client.write(data));
+    upstream.on("data", (data) => {
+      client.write(data);
+      if (rate === Infinity) return;
+      upstream.pause();
+      setTimeout(() => state !== "held" && upstream.resume(), (data.length / rate) * 1000);
+    });
     client.on("close", () => {
       pairs.delete(pair);
       upstream.destroy();
@@ -58,6 +66,7 @@ export async function startTcpProxy(firstPort: number): Promise<TcpProxy> {
 
   return {
     port,
+    throttle: (bytesPerSecond) => void (rate = bytesPerSecond),
     hold() {
       state = "held";
       for (const pair of pairs) for (const socket of pair) socket.pause();

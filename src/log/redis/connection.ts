@@ -3,7 +3,7 @@ import { explain, openRedis, type Redis, RedisError } from "../../redis/connecti
 import { parseRedisUrl } from "../../protocol/redis-url.ts";
 import type { Epoch } from "../log.ts";
 import type { RawEntry } from "./entry.ts";
-import { APPEND, BEGIN, FORGET, IMPORT, KEYS, RESTORE, STATE, TRIM } from "./scripts.ts";
+import { APPEND, BEGIN, FORGET, IMPORT, KEYS, RESTORE, STATE, TRIM, TRIMMED_AT_ONCE } from "./scripts.ts";
 
 /** What the log says of itself; all but `runId` are empty where there is none yet. */
 export interface LogState {
@@ -38,7 +38,7 @@ export interface ImportedPart {
 }
 
 export interface LogConnection {
-  /** Of the process of Redis at the other end. */
+  /** Of the process of Redis at the other end, since it is a master. */
   runId: string;
   state(): Promise<LogState>;
   /** Seqs, negative for events that were there already. */
@@ -51,13 +51,14 @@ export interface LogConnection {
     firstSeq: number,
     values: string[],
   ): Promise<number>;
-  /** Forgets what stands before a seq; see `LogState.forgotten` for what that is then. */
-  forget(fence: Fence, beforeSeq: number): Promise<{ removed: number; forgotten: number }>;
+  /** Forgets what stands before a seq; answers with what `LogState.forgotten` is then. */
+  forget(fence: Fence, beforeSeq: number): Promise<number>;
   /** Stores a part of another log's history, where the log still ends at `last`; else it is fenced. */
   import(fence: Fence, last: number, part: ImportedPart): Promise<void>;
   /** Whether it has begun. */
   begin(fence: Fence, last: number, next: Fence & { epochs: readonly Epoch[] }): Promise<boolean>;
-  trimBefore(time: number): Promise<void>;
+  /** Forgets events that are older, in milliseconds. */
+  trim(maxAgeMs: number): Promise<void>;
   /** What follows an id, at once or, when there is nothing, after a while. */
   follow(streamId: string, count: number): Promise<RawEntry[]>;
   /** What follows an id and is there. */
@@ -101,9 +102,12 @@ export async function connectLog(url: string, name: string): Promise<LogConnecti
     throw explain(error as Error, target);
   }
 
-  /** Returns its run id. */
+  /**
+   * Returns by what this process is known, and how often it has become a master: one that was a replica for a while and
+   * is the master again holds what another one had (`master_replid`).
+   */
   async function check(redis: Redis): Promise<string> {
-    const info = await redis.info("server");
+    const info = `${await redis.info("server")}${await redis.info("replication")}`;
     const version = /redis_version:(\d+)\.(\d+)/.exec(info);
     const [major, minor] = [Number(version?.[1]), Number(version?.[2])];
     if (major < OLDEST_REDIS[0] || (major === OLDEST_REDIS[0] && minor < OLDEST_REDIS[1])) {
@@ -113,9 +117,9 @@ export async function connectLog(url: string, name: string): Promise<LogConnecti
         true,
       );
     }
-    const runId = /run_id:(\w+)/.exec(info)?.[1];
+    const runId = /^run_id:(\w+)/m.exec(info)?.[1];
     if (runId === undefined) throw new Error("it does not say its run_id");
-    return runId;
+    return `${runId}-${/^master_replid:(\w+)/m.exec(info)?.[1] ?? ""}`;
   }
 }
 
@@ -149,10 +153,7 @@ function createConnection(writer: Redis, reader: Redis, runId: string, close: ()
       return Number(await script(RESTORE, [epoch, process, ...then, ms, firstSeq, ...values]));
     },
 
-    async forget({ epoch, runId: process }, beforeSeq) {
-      const [removed, forgotten] = await script<[number, number]>(FORGET, [epoch, process, beforeSeq]);
-      return { removed, forgotten };
-    },
+    forget: ({ epoch, runId: process }, beforeSeq) => script(FORGET, [epoch, process, beforeSeq]),
 
     import: async ({ epoch, runId: process }, last, part) => {
       const then = [part.epochs.at(-1)?.epoch ?? "", JSON.stringify(part.epochs), part.ms, part.last];
@@ -164,7 +165,9 @@ function createConnection(writer: Redis, reader: Redis, runId: string, close: ()
       (await script(BEGIN, [epoch, process, last, next.epoch, next.runId, JSON.stringify(next.epochs)])) ===
       1,
 
-    trimBefore: async (time) => void (await script(TRIM, [time])),
+    async trim(maxAgeMs) {
+      while ((await script<number>(TRIM, [maxAgeMs])) >= TRIMMED_AT_ONCE);
+    },
 
     async follow(streamId, count) {
       const answer = await reader.xread("COUNT", count, "BLOCK", BLOCK_MS, "STREAMS", KEYS.log, streamId);

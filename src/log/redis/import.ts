@@ -4,7 +4,7 @@ import type { HistoryPart } from "../log.ts";
 import { IMPORT_PAUSE_MS, planRestore, type RestorePlan } from "../restore.ts";
 import { type Fence, isFenced, type LogConnection } from "./connection.ts";
 import { encodeImported } from "./entry.ts";
-import { msOf } from "./lineage.ts";
+import { msOf, nextEpoch } from "./lineage.ts";
 import type { Mirror } from "./mirror.ts";
 
 export interface ImportOptions {
@@ -26,9 +26,12 @@ export async function importPart(part: HistoryPart, options: ImportOptions): Pro
   for (let tries = 1; ; tries += 1) {
     const { epochs, first, last: last_seq } = await connection.state();
     await isCurrent(last_seq);
-    const first_seq = first ?? last_seq + 1;
+    // A copy may hold less than Redis, and only what it holds can be compared.
+    const first_seq = first === null ? last_seq + 1 : Math.min(last_seq, Math.max(first, mirror.firstSeq()));
     const ids = await idsWithin(mirror, part, last_seq);
-    const plan = planRestore(part, { epochs, first_seq, last_seq, idAt: (seq) => ids.get(seq) }, Date.now());
+    // Where an epoch begins, the ids of the stream have to rise, whatever the clock says.
+    const now = msOf(nextEpoch([...epochs, ...part.epochs], Date.now()));
+    const plan = planRestore(part, { epochs, first_seq, last_seq, idAt: (seq) => ids.get(seq) }, now);
     const holdMs = part.more ? IMPORT_PAUSE_MS : 0;
     // Also when nothing changes: who only asks holds nobody off.
     if (part.more && part.events.length === 0) return plan;

@@ -13,6 +13,8 @@ export interface ReaderOptions {
   mirror: Mirror;
   /** Whose events get their origin back. */
   instance: string;
+  /** Told of events that are lost, as they are more than can be kept until they are stored again. */
+  onLeft: (from: number, to: number) => void;
 }
 
 export interface Reader {
@@ -50,6 +52,8 @@ export interface Reader {
 }
 
 const BEGINNING = "0-0";
+/** As nothing is known of how large they are, nor how fast the wire is: what does not come in time is never read. */
+const FIRST_BATCH = 4;
 /** What is read in one go, about. */
 const READ = { events: 250, chars: 4 * 1024 * 1024 };
 /** Kept in memory until they are stored again. */
@@ -68,16 +72,20 @@ function isNew({ epochs }: LogState): boolean {
   return epochs.length === 1 && epochs[0]?.start_seq === 0;
 }
 
-export function createReader({ mirror, instance }: ReaderOptions): Reader {
+export function createReader({ mirror, instance, onLeft }: ReaderOptions): Reader {
   let epochs: readonly Epoch[] = [];
   let follower: LogFollower | null = null;
   let told = 0;
+  /** The epoch in which the follower believes to be. */
+  let toldEpoch = "";
   let begun = 0;
   let forgotten = 1;
   let forgetting: Promise<unknown> = Promise.resolve();
   /** The stream's id of the last event in the copy. */
   let cursor = BEGINNING;
-  let batchSize = 16;
+  let batchSize = FIRST_BATCH;
+  /** It has read from the beginning, and what is missing is nowhere. */
+  let mayJump = false;
   let isStartingOver = true;
   let whole = Promise.withResolvers<void>();
   let orphans: StoredEvent[] = [];
@@ -90,10 +98,12 @@ export function createReader({ mirror, instance }: ReaderOptions): Reader {
   }
 
   async function takeUp(state: LogState): Promise<void> {
-    const mine = epoch();
-    const isFirst = mine === "";
+    const before = toldEpoch;
+    const isFirst = before === "";
+    batchSize = FIRST_BATCH;
     epochs = state.epochs;
-    if (!isFirst && state.epoch !== mine) await takeUpEpoch(state, commonWith(epochs, mine));
+    toldEpoch = state.epoch;
+    if (!isFirst && state.epoch !== before) await takeUpEpoch(state, commonWith(epochs, before));
     if (isFirst) ({ forgotten } = state);
     else await forget(state.forgotten);
     if (!isStartingOver) return;
@@ -137,12 +147,14 @@ export function createReader({ mirror, instance }: ReaderOptions): Reader {
 
   async function keepOrphans(after: number): Promise<void> {
     let chars = 0;
-    for (let seq = after; seq < mirror.lastSeq() && chars < ORPHAN_CHARS;) {
+    let seq = after;
+    while (seq < mirror.lastSeq() && chars < ORPHAN_CHARS) {
       const { events } = await mirror.ask((file) => file.readAfter(seq, ORPHAN_CHARS - chars));
       orphans.push(...events);
       for (const { json } of events) chars += json.length;
       seq = events.at(-1)?.seq ?? mirror.lastSeq();
     }
+    if (seq < mirror.lastSeq()) onLeft(seq + 1, mirror.lastSeq());
   }
 
   async function readToEnd(connection: LogConnection): Promise<void> {
@@ -165,14 +177,16 @@ export function createReader({ mirror, instance }: ReaderOptions): Reader {
     if (entries.some(({ ms }) => ms > msOf(epoch()))) throw new Rejoin();
     const fresh = entries.filter(({ event }) => event.seq > mirror.lastSeq());
     const [first] = fresh;
-    if (first && first.event.seq > mirror.lastSeq() + 1 && cursor !== BEGINNING) {
+    if (first && first.event.seq > mirror.lastSeq() + 1 && cursor !== BEGINNING && !mayJump) {
       // Trimmed, or put back under ids that lie before this node's place: what there is tells.
       cursor = BEGINNING;
+      mayJump = true;
       return readToEnd(connection);
     }
     // Their epochs came with them; the name of the one the log is in may be the same.
     if (fresh.some(({ origin }) => origin === IMPORTED)) ({ epochs } = await connection.state());
     if (first) {
+      mayJump = false;
       mirror.take(fresh.map(({ event }) => event));
       tell(fresh.filter(({ event }) => event.seq > told));
     }

@@ -54,8 +54,10 @@ for at = 5, #ARGV, ${FIELDS} do
 end
 if new > 0 then
   redis.call('HSET', meta, 'last', text(last))
-  redis.call('XTRIM', log, 'MAXLEN', ARGV[4])
-  redis.call('ZREMRANGEBYSCORE', ids, '-inf', text(last - tonumber(ARGV[4])))
+  -- Never what has just come, which nobody has read yet.
+  local held = math.max(tonumber(ARGV[4]), new)
+  redis.call('XTRIM', log, 'MAXLEN', text(held))
+  redis.call('ZREMRANGEBYSCORE', ids, '-inf', text(last - held))
 end
 return seqs
 `;
@@ -86,18 +88,18 @@ return text(last)
 `;
 
 /**
- * Forgets what stands before a seq, for good. ARGV: epoch, run_id, the seq. Answers how many events were removed, and the
- * first seq that is not forgotten then.
+ * Forgets what stands before a seq, for good. ARGV: epoch, run_id, the seq. Answers with the first that is not forgotten
+ * then.
  */
 export const FORGET = `${HEAD}
 if epoch ~= ARGV[1] or run_id ~= ARGV[2] then return redis.error_reply('FENCED the log is in the epoch ' .. epoch) end
 local forgotten = tonumber(redis.call('HGET', meta, 'forgotten') or '1')
 local first = math.min(tonumber(ARGV[3]), last + 1)
-local removed = redis.call('XTRIM', log, 'MAXLEN', text(last + 1 - first))
+redis.call('XTRIM', log, 'MAXLEN', text(last + 1 - first))
 redis.call('ZREMRANGEBYSCORE', ids, '-inf', text(first - 1))
 -- At last: when memory is short, only what has removed something may set it.
 if first > forgotten then redis.call('HSET', meta, 'forgotten', text(first)) end
-return {removed, math.max(first, forgotten)}
+return math.max(first, forgotten)
 `;
 
 /**
@@ -129,28 +131,33 @@ redis.call('HSET', meta, 'epoch', ARGV[4], 'run_id', ARGV[5], 'last', ARGV[3], '
 return 1
 `;
 
-/** ARGV: the time before which events are too old, milliseconds since the epoch. Answers how many were removed. */
+/** Events that one call of `TRIM` removes at most: nobody else is served meanwhile. */
+export const TRIMMED_AT_ONCE = 1000;
+
+/**
+ * ARGV: how old events may become, in milliseconds, by Redis' clock: one machine whose clock is wrong must not cost all
+ * others their history. Answers how many were removed. At first a single one is looked at, for they may be large.
+ */
 export const TRIM = `
 local log, ids = KEYS[1], KEYS[3]
-local removed = 0
-repeat
-  local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 100)
-  local keep = nil
-  for _, entry in ipairs(oldest) do
-    if tonumber(entry[2][4]) >= tonumber(ARGV[1]) then keep = entry[1] break end
+local time = redis.call('TIME')
+local oldest_kept = time[1] * 1000 + math.floor(time[2] / 1000) - tonumber(ARGV[1])
+local removed, looks_at, is_done = 0, 1, false
+while removed < ${TRIMMED_AT_ONCE} and not is_done do
+  local old = nil
+  is_done = true
+  for _, entry in ipairs(redis.call('XRANGE', log, '-', '+', 'COUNT', looks_at)) do
+    is_done = tonumber(entry[2][4]) >= oldest_kept
+    if is_done then break end
+    old = entry[1]
   end
-  local n = 0
-  if keep then
-    n = redis.call('XTRIM', log, 'MINID', keep)
-    local seq = tonumber(string.match(keep, '%-(%d+)$'))
-    redis.call('ZREMRANGEBYSCORE', ids, '-inf', string.format('(%.0f', seq))
-  elseif #oldest > 0 then
-    n = redis.call('XTRIM', log, 'MAXLEN', redis.call('XLEN', log) - #oldest)
-    local seq = tonumber(string.match(oldest[#oldest][1], '%-(%d+)$'))
-    redis.call('ZREMRANGEBYSCORE', ids, '-inf', string.format('%.0f', seq))
+  if old then
+    local ms, seq = string.match(old, '^(%d+)%-(%d+)$')
+    removed = removed + redis.call('XTRIM', log, 'MINID', ms .. '-' .. string.format('%.0f', seq + 1))
+    redis.call('ZREMRANGEBYSCORE', ids, '-inf', seq)
   end
-  removed = removed + n
-until n == 0 or keep
+  looks_at = 50
+end
 return removed
 `;
 

@@ -4,7 +4,7 @@ import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { eventually } from "../../support/eventually.ts";
 import { startRedis, startReplica } from "../../support/redis.ts";
-import { keepAdding, type Node, openNode } from "../../support/redis-log.ts";
+import { keepAdding, type Node, openNode, pending } from "../../support/redis-log.ts";
 import { startTcpProxy } from "../../support/tcp-proxy.ts";
 
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
@@ -194,9 +194,10 @@ test("a node that finds Redis empty before the others are back begins a new log,
   await redis.restart();
   // As a node would that starts at this very moment.
   const epoch = `${Date.now()}-abcdef`;
-  const runId = /run_id:(\w+)/.exec(await redis.cli("INFO", "server"))?.[1] ?? "";
+  const info = (await redis.cli("INFO", "server")) + (await redis.cli("INFO", "replication"));
+  const process = ["run_id", "master_replid"].map((name) => new RegExp(`${name}:(\\w+)`).exec(info)?.[1]);
   const epochs = JSON.stringify([{ epoch, start_seq: 0 }]);
-  const fields = ["epoch", epoch, "run_id", runId, "last", "0", "epochs", epochs];
+  const fields = ["epoch", epoch, "run_id", process.join("-"), "last", "0", "epochs", epochs];
   await redis.cli("HSET", "{claude-mpm-socketio}:meta", ...fields);
   await healthy(a, b);
   for (const { told } of [a, b]) await eventually(() => told.length === ids.length);
@@ -238,6 +239,23 @@ test("a Redis that answers and takes no writes is away, until it does", async ()
   await healthy(node);
   await load.stop();
   expect(node.recovered).toEqual(["redis_rejoined"]);
+});
+
+test("a node on a slow wire reads on, however much it has missed at once", async () => {
+  const redis = await startRedis();
+  const proxy = await startTcpProxy(redis.port);
+  const [near, far] = [await openNode(redis.url), await openNode(`redis://127.0.0.1:${proxy.port}`)];
+  for (let n = 0; n < 5; n += 1)
+    await near.add(...Array.from({ length: 500 }, (_, index) => `${n}-${index}`));
+  await eventually(() => far.told.length === 2500);
+  proxy.hold();
+  const large = "x".repeat(200_000);
+  await near.log.append(Array.from({ length: 150 }, (_, n) => pending(`large ${n}`, { large })));
+  await degraded(far);
+  proxy.throttle(8_000_000);
+  proxy.reset();
+  proxy.heal();
+  await eventually(() => far.told.length === 2650, { limitMs: 20_000 });
 });
 
 describe("a master that is lost", () => {

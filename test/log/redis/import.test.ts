@@ -1,5 +1,5 @@
 /** A history of another log is brought into the one on Redis. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setSystemTime, test } from "bun:test";
 import { createMemoryLog } from "../../../src/log/memory.ts";
 import type { EventLog, HistoryPart } from "../../../src/log/log.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -88,5 +88,24 @@ describe("a history", () => {
     for (const part of await partsOf(again.log, 2)) await to.log.restore(part);
     expect(to.told.map(({ id }) => id)).toEqual(["a", "b", "c", "d"]);
     expect(to.log.position().epoch).not.toBe(from.log.position().epoch);
+  });
+
+  test("that went on elsewhere comes back by a node whose clock is behind", async () => {
+    const { url } = await startRedis();
+    const [node, other] = [await openNode(url), await openNode(url)];
+    await node.add("a", "b", "c");
+    const elsewhere = createMemoryLog();
+    for (const part of await partsOf(node.log, 2)) await elsewhere.restore(part);
+    await elsewhere.append([pending("d"), pending("e")]);
+    setSystemTime(Date.now() - 3_600_000);
+    try {
+      for (const part of await partsOf(elsewhere, 2)) await node.log.restore(part);
+      expect(await node.add("f")).toEqual([6]);
+    } finally {
+      setSystemTime();
+    }
+    await eventually(() => other.told.length === 6);
+    expect(other.log.epochs()).toEqual(node.log.epochs());
+    expect(other.told).toMatchObject(["a", "b", "c", "d", "e", "f"].map((id) => ({ id })));
   });
 });

@@ -1,5 +1,5 @@
 /** The log on Redis: what it promises while all goes well. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setSystemTime, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { eventually } from "../../support/eventually.ts";
@@ -98,6 +98,20 @@ describe("two nodes on one Redis", () => {
   });
 });
 
+test("a clock that is ahead costs nobody else the history", async () => {
+  const redis = await startRedis();
+  const { log, add } = await openNode(redis.url, { maxAge: 60 });
+  await add("one");
+  setSystemTime(Date.now() + 3_600_000);
+  try {
+    await eventually(() => log.size().events === 0);
+    await Bun.sleep(1500); // more than a look at Redis
+  } finally {
+    setSystemTime();
+  }
+  expect(await redis.cli("XLEN", "{claude-mpm-socketio}:log")).toBe("1");
+});
+
 test("a log is opened for as long as its copy grows", async () => {
   const redis = await startRedis();
   const first = await openNode(redis.url, { maxEvents: 200_000 });
@@ -110,19 +124,32 @@ test("a log is opened for as long as its copy grows", async () => {
 const hanging = (ms: number) => Bun.sleep(ms).then(() => "it hangs");
 
 describe("retention", () => {
-  test("holds as many events as it may, here and in Redis, and knows the ids of those alone", async () => {
+  test("holds as many events as it may, and Redis those that a node may still have to read, with their ids alone", async () => {
     const redis = await startRedis();
     const a = await openNode(redis.url, { maxEvents: 10 });
     for (let n = 1; n <= 30; n += 1) await a.add(`e${n}`);
     expect(a.log.position()).toMatchObject({ first_seq: 21, last_seq: 30 });
-    expect(await redis.cli("XLEN", "{claude-mpm-socketio}:log")).toBe("10");
-    expect(await redis.cli("ZCARD", "{claude-mpm-socketio}:ids")).toBe("10");
-    expect(await a.add("e25", "e1")).toEqual([-25, 31]);
+    expect(await a.add("e25", "e31")).toEqual([-25, 31]);
     const b = await openNode(redis.url, { maxEvents: 10 });
     expect(b.log.position()).toEqual(a.log.position());
     expect((await b.log.query({ filter: {}, limit: 100 })).events.map(({ seq }) => seq)).toEqual([
       22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
     ]);
+    await a.add(...Array.from({ length: 1000 }, (_, index) => `more ${index}`));
+    expect(await redis.cli("XLEN", "{claude-mpm-socketio}:log")).toBe("1000");
+    expect(await redis.cli("ZCARD", "{claude-mpm-socketio}:ids")).toBe("1000");
+    expect(await a.add("e31", "more 999")).toEqual([1032, -1031]);
+  });
+
+  test("that keeps nothing tells of everything all the same", async () => {
+    const redis = await startRedis();
+    const [a, b] = [await openNode(redis.url, { maxEvents: 0 }), await openNode(redis.url, { maxEvents: 0 })];
+    expect(await a.add("one", "two")).toEqual([1, 2]);
+    for (const { told, skipped } of [a, b]) {
+      await eventually(() => told.length === 2);
+      expect(skipped).toEqual([]);
+    }
+    expect((await b.log.query({ filter: {}, limit: 100 })).events).toEqual([]);
   });
 
   test("forgets what is too old", async () => {
