@@ -9,11 +9,11 @@ import type {
   Restored,
 } from "../log/log.ts";
 import type { HealthCheck, LogPosition } from "../protocol/messages.ts";
-import type { HistoryQuery, ResumePosition } from "../protocol/query.ts";
+import type { ForgetBefore, HistoryQuery, ResumePosition } from "../protocol/query.ts";
 import { type Clients, createClients } from "./clients.ts";
 import { createDelivery, type Delivery } from "./delivery.ts";
 import { type HistoryPage, readHistory } from "./history.ts";
-import { type Before, forget } from "./forgetting.ts";
+import { forget } from "./forgetting.ts";
 import { createIngest } from "./ingest.ts";
 import { restorePart, type Snapshot, takeSnapshot } from "./moving.ts";
 import { createMeasures, type Measures, type Way } from "./measures.ts";
@@ -31,7 +31,7 @@ export interface HubOptions {
   redaction?: Redaction;
   /** Told of failures that have no caller to go to. */
   onError?: (error: unknown) => void;
-  /** Told of what a log that others write to as well has lost. */
+  /** Told of what the log has lost, or was made to forget. */
   warn?: (message: string, fields: Record<string, string | number>) => void;
 }
 
@@ -54,7 +54,7 @@ export interface Hub {
   /** Stores a part of another log's history, as `EventLog.restore` does, and sends it on. */
   restore(part: HistoryPart): Promise<Restored>;
   /** Forgets events for good, as `EventLog.forget` does, and their sessions. Whoever is connected is told nothing. */
-  forget(before: Before): Promise<Forgotten>;
+  forget(before: ForgetBefore): Promise<Forgotten>;
   /**
    * Waits for a position that a client has got from another node, which this one may not have reached yet; null where
    * there is nothing to wait for. The whole is null where a log is nobody else's.
@@ -191,6 +191,8 @@ export function createHub({
       const result = await forget(log, delivery.deliveredSeq, before);
       // A log that is followed has told of it.
       if (!log.follow) sessions.restart();
+      const { forgotten, first_seq } = result;
+      warn("the history was cleared, as somebody with the right to has asked", { forgotten, first_seq });
       return result;
     },
 

@@ -92,6 +92,7 @@ test("a restart of Redis brings nothing back", async () => {
   await healthy(a, b);
   for (const node of [a, b]) await until(node, 41, 50);
   expect(await b.add("e1")).toEqual([51]);
+  await until(a, 41, 51);
   expect(await held(a)).toEqual([...ids(41, 50), "e1"]);
   expect(await inRedis(redis)).toEqual(["11", "11"]);
 });
