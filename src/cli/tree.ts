@@ -59,6 +59,7 @@ const commands: Record<string, Lazy | Group> = {
         "Bring the history of another server into this one",
         () => import("./commands/history-import.ts"),
       ),
+      clear: lazy("Forget the history, or its beginning", () => import("./commands/history-clear.ts")),
     },
   },
   emit: lazy("Send one event", () => import("./commands/emit.ts")),

@@ -1,11 +1,13 @@
-/** Takes a whole history out of a server, and brings it into another: see `protocol/history-file.ts`. */
+/** Takes a whole history out of a server, brings it into another, or has it forgotten: see `protocol/history-file.ts`. */
 import type { IncomingMessage } from "node:http";
-import { type HistoryHeader, isImportResult } from "../protocol/history-file.ts";
-import type { ImportResult } from "../protocol/messages.ts";
+import { type HistoryHeader, isClearResult, isImportResult } from "../protocol/history-file.ts";
+import type { ClearResult, ImportResult } from "../protocol/messages.ts";
 import { ask, authorization, begin, type Endpoint, refusalIn } from "./http.ts";
 
 /** Without a byte for so long it counts as lost. */
 const SILENCE_MS = 60_000;
+/** What is kept goes into a new file, which takes a second for 100,000 events. */
+const CLEAR_MS = 600_000;
 
 /** The bytes of `GET /api/history/export`, as fast as they are read. Throws a `ServerRefusal`, or what the system says. */
 export async function* readExport({ url, token, certificates }: Endpoint): AsyncGenerator<Uint8Array> {
@@ -44,5 +46,19 @@ export async function sendPart(
   if (status !== 200) throw refusalIn(status, text) ?? new Error(`${server.url} answers HTTP ${status}`);
   const result: unknown = JSON.parse(text);
   if (!isImportResult(result)) throw new Error(`${server.url} answers with something else`);
+  return result;
+}
+
+/** Has events forgotten: `all`, those `before` a time, or those before a seq. Throws a `ServerRefusal`, or what the system says. */
+export async function clearHistory(
+  server: Endpoint,
+  what: { all: true } | { before: string } | { before_seq: number },
+): Promise<ClearResult> {
+  const body = JSON.stringify(what);
+  const path = "/api/history/clear";
+  const { status, text } = await ask(server, path, { method: "POST", body, timeoutMs: CLEAR_MS });
+  if (status !== 200) throw refusalIn(status, text) ?? new Error(`${server.url} answers HTTP ${status}`);
+  const result: unknown = JSON.parse(text);
+  if (!isClearResult(result)) throw new Error(`${server.url} answers with something else`);
   return result;
 }

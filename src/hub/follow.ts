@@ -8,12 +8,17 @@ export interface Following {
   sameHook: (id: string) => string;
   /** The log has lost what was delivered, and goes on from before it. */
   onRewound: () => void;
+  /** What was taken from the log may not be in it any more. */
+  onForgotten: () => void;
   report: (error: unknown) => void;
   warn: (message: string, fields: Record<string, string | number>) => void;
 }
 
 /** Does nothing for a log that only this server writes to. */
-export function follow(log: EventLog, { delivery, sameHook, onRewound, report, warn }: Following): void {
+export function follow(
+  log: EventLog,
+  { delivery, sameHook, onRewound, onForgotten, report, warn }: Following,
+): void {
   /** The log waits for nobody who fails. */
   const guarded =
     <Args extends unknown[]>(act: (...args: Args) => void) =>
@@ -50,5 +55,7 @@ export function follow(log: EventLog, { delivery, sameHook, onRewound, report, w
         lost: before.delivered - epoch.start_seq,
       });
     }),
+
+    onForgotten: guarded(onForgotten),
   });
 }

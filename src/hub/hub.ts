@@ -1,10 +1,19 @@
 /** The middle of the house: events in, stored, out again. One file per verb beside this one. */
-import type { AppendedEvent, EventLog, HistoryPart, LogSize, RemoteFigures, Restored } from "../log/log.ts";
+import type {
+  AppendedEvent,
+  EventLog,
+  Forgotten,
+  HistoryPart,
+  LogSize,
+  RemoteFigures,
+  Restored,
+} from "../log/log.ts";
 import type { HealthCheck, LogPosition } from "../protocol/messages.ts";
-import type { HistoryQuery, ResumePosition } from "../protocol/query.ts";
+import type { ForgetBefore, HistoryQuery, ResumePosition } from "../protocol/query.ts";
 import { type Clients, createClients } from "./clients.ts";
 import { createDelivery, type Delivery } from "./delivery.ts";
 import { type HistoryPage, readHistory } from "./history.ts";
+import { forget } from "./forgetting.ts";
 import { createIngest } from "./ingest.ts";
 import { restorePart, type Snapshot, takeSnapshot } from "./moving.ts";
 import { createMeasures, type Measures, type Way } from "./measures.ts";
@@ -22,7 +31,7 @@ export interface HubOptions {
   redaction?: Redaction;
   /** Told of failures that have no caller to go to. */
   onError?: (error: unknown) => void;
-  /** Told of what a log that others write to as well has lost. */
+  /** Told of what the log has lost, or was made to forget. */
   warn?: (message: string, fields: Record<string, string | number>) => void;
 }
 
@@ -44,6 +53,8 @@ export interface Hub {
   snapshot(): Promise<Snapshot>;
   /** Stores a part of another log's history, as `EventLog.restore` does, and sends it on. */
   restore(part: HistoryPart): Promise<Restored>;
+  /** Forgets events for good, as `EventLog.forget` does, and their sessions. Whoever is connected is told nothing. */
+  forget(before: ForgetBefore): Promise<Forgotten>;
   /**
    * Waits for a position that a client has got from another node, which this one may not have reached yet; null where
    * there is nothing to wait for. The whole is null where a log is nobody else's.
@@ -113,7 +124,14 @@ export function createHub({
   const measures = createMeasures();
   const delivery = createDelivery(log, report, measures);
   const sessions = createSessions({ delivery, onError: report });
-  follow(log, { delivery, sameHook, onRewound: sessions.restart, report, warn });
+  follow(log, {
+    delivery,
+    sameHook,
+    onRewound: sessions.restart,
+    onForgotten: sessions.restart,
+    report,
+    warn,
+  });
   const ingest = createIngest({
     log,
     measures,
@@ -169,6 +187,14 @@ export function createHub({
       return takeSnapshot(log, delivery.deliveredSeq());
     },
     restore: (part) => ingest.alone(() => restorePart(log, delivery, part)),
+    async forget(before) {
+      const result = await forget(log, delivery.deliveredSeq, before);
+      // A log that is followed has told of it.
+      if (!log.follow) sessions.restart();
+      const { forgotten, first_seq } = result;
+      warn("the history was cleared, as somebody with the right to has asked", { forgotten, first_seq });
+      return result;
+    },
 
     pending: ingest.pending,
     async history(query) {

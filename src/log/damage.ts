@@ -134,11 +134,19 @@ export function putBack(aside: string, path: string): void {
 }
 
 function removeOldest(path: string): void {
+  for (const aside of asideOf(path).slice(0, -MAX_ASIDE)) removeLog(aside);
+}
+
+/** Removes everything that was set aside of a log. */
+export function removeAside(path: string): void {
+  for (const aside of asideOf(path)) removeLog(aside);
+}
+
+/** Oldest first. */
+function asideOf(path: string): string[] {
   const prefix = `${basename(path)}.damaged-`;
   const all = readdirSync(dirname(path)).filter((name) => name.startsWith(prefix) && name.endsWith("Z"));
-  for (const name of all.toSorted().slice(0, -MAX_ASIDE)) {
-    removeLog(join(dirname(path), name));
-  }
+  return all.toSorted().map((name) => join(dirname(path), name));
 }
 
 /** Removes a database and what belongs to it. */

@@ -4,6 +4,7 @@ import { isDamage, isFull, putBack, readRemains, type Remains, removeLog, setAsi
 import { type EventLog, locateIn } from "./log.ts";
 import { NewerLogError } from "./migrations.ts";
 import { createImportGate } from "./restore.ts";
+import { createRewriting, removeRewritten } from "./rewrite.ts";
 import { openSqliteFile, type SqliteFile, type SqliteLogOptions } from "./sqlite.ts";
 
 export interface DurableLogOptions extends SqliteLogOptions {
@@ -44,7 +45,10 @@ export function openSqliteLog(options: DurableLogOptions): EventLog {
     },
   };
   const gate = createImportGate(now);
+  const rewriteFrom = createRewriting(fileOptions);
   let triedAt = Number.NEGATIVE_INFINITY;
+  let closed = false;
+  removeRewritten(path);
   let log: SqliteFile = open();
 
   function open(): SqliteFile {
@@ -88,6 +92,16 @@ export function openSqliteLog(options: DurableLogOptions): EventLog {
       // Half of a new file is nothing to keep; it would push out one that is.
       if (aside !== undefined) removeLog(path);
       log = standIn(remains, failure);
+    }
+  }
+
+  /** Goes on in a file that another one has been put in the place of. */
+  function takeUp(epochs: Remains["epochs"], lastSeq: number): void {
+    try {
+      log = openSqliteFile(fileOptions);
+    } catch (error) {
+      log = standIn({ epochs, lastSeq, events: [] }, error);
+      onHealthChange();
     }
   }
 
@@ -135,6 +149,7 @@ export function openSqliteLog(options: DurableLogOptions): EventLog {
       take() {
         throw refusal();
       },
+      closeNow() {},
       readAfter: refuse,
       query: refuse,
       size: () => ({ events: 0, bytes: 0, index_backlog: 0 }),
@@ -184,11 +199,27 @@ export function openSqliteLog(options: DurableLogOptions): EventLog {
       gate.taken(part);
       return restored;
     },
+    forget(beforeSeq) {
+      return rewriteFrom(beforeSeq, {
+        async current() {
+          if (closed) throw new CodedError("not_ready");
+          // One that stands in for a damaged file refuses to be read.
+          return ask(async (file) => {
+            await file.readAfter(file.position().last_seq, 1);
+            return file;
+          });
+        },
+        isCurrent: (file) => file === log && !closed,
+        takeUp,
+        onDamage: recover,
+      });
+    },
     readAfter: (seq, maxChars) => ask((file) => file.readAfter(seq, maxChars)),
     query: (query) => ask((file) => file.query(query)),
     size: () => askNow((file) => file.size()),
     check: () => askNow((file) => file.check()),
     async close() {
+      closed = true;
       try {
         await log.close();
       } catch (error) {

@@ -45,6 +45,17 @@ export interface EventLog {
   restore(part: HistoryPart): Promise<Restored>;
 
   /**
+   * Forgets every event before a seq, for good: when it resolves none of them is told of, found or counted, their ids are
+   * unknown, and nothing of them is left in the files of this log, of a damaged one set aside neither where no event at
+   * all is left. It is only trimming: seqs go on where they were, every position stays good, and who resumes from behind
+   * it is told `trimmed`. A seq beyond the end is the end. A log with several nodes tells their followers, and whatever
+   * becomes of Redis, no node that has heard of it puts any of them back.
+   *
+   * Rejects with `log_unavailable` when it may be tried again; events may be forgotten then, and still be in the files.
+   */
+  forget(beforeSeq: number): Promise<Forgotten>;
+
+  /**
    * A log that others write to as well tells its one follower of everything that is stored; one without it is written
    * to by nobody else, and what `append` returns is all there is. To be called at once, before anything is appended.
    */
@@ -86,6 +97,8 @@ export interface LogFollower {
    * those seqs come again with other events; else every position stays good, and only its name is another.
    */
   onEpoch(epoch: Epoch): void;
+  /** Somebody wanted events to be forgotten, and they are: nothing is to be kept of any that the log no longer holds. */
+  onForgotten(): void;
 }
 
 /** Counted since it was opened. */
@@ -124,6 +137,11 @@ export interface HistoryPart {
 export interface Restored extends LogPosition {
   /** The events that were not there yet, oldest first. */
   stored: readonly StoredEvent[];
+}
+
+export interface Forgotten extends LogPosition {
+  /** How many events there were. */
+  forgotten: number;
 }
 
 /** What became of one event of a batch, in the batch's order. */

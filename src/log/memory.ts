@@ -114,6 +114,19 @@ export function createMemoryLog({
       return { ...position(), stored: plan.events };
     },
 
+    async forget(beforeSeq) {
+      trim();
+      const from = Math.min(indexOf(beforeSeq), events.length);
+      const forgotten = from - start;
+      for (const { id, json } of events.slice(start, from)) {
+        seqById.delete(id);
+        bytes -= json.length;
+      }
+      events = events.slice(from);
+      start = 0;
+      return { ...position(), forgotten };
+    },
+
     async readAfter(seq, maxChars) {
       trim();
       const from = indexOf(seq + 1);

@@ -63,12 +63,14 @@ const INDEX_CHARS = 256 * 1024;
 const MAX_TRIES = 8;
 
 /** A log's file while it is sound: where it is damaged, its methods throw SQLite's own error. */
-export interface SqliteFile extends EventLog {
+export interface SqliteFile extends Omit<EventLog, "forget"> {
   /**
    * Stores events as they are, which have their seqs from elsewhere: one after the other, and behind all there are.
    * What lies before them is forgotten where they do not follow it.
    */
   take(events: readonly StoredEvent[]): void;
+  /** As `close`, before it returns. */
+  closeNow(): void;
   /** Ends it without another word to the file; what can be read of it is brought out. */
   abandon(): Remains;
 }
@@ -396,6 +398,17 @@ function createLog(
     }
   }
 
+  function closeNow(): void {
+    stopWork();
+    try {
+      // Else the next start goes on with what is written ahead, and with the mark, which tells nothing then.
+      unlessFull(() => dropMeta.run("open_boot"));
+      unlessFull(() => database.run("PRAGMA wal_checkpoint(TRUNCATE)"));
+    } finally {
+      database.close();
+    }
+  }
+
   return {
     position,
     epochs: () => epochs,
@@ -491,16 +504,8 @@ function createLog(
       return { epochs, lastSeq, events };
     },
 
-    async close() {
-      stopWork();
-      try {
-        // Else the next start goes on with what is written ahead, and with the mark, which tells nothing then.
-        unlessFull(() => dropMeta.run("open_boot"));
-        unlessFull(() => database.run("PRAGMA wal_checkpoint(TRUNCATE)"));
-      } finally {
-        database.close();
-      }
-    },
+    closeNow,
+    close: async () => closeNow(),
   };
 }
 

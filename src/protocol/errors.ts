@@ -101,6 +101,11 @@ export const ERRORS = {
     "The history does not continue what this server holds",
     "Import it into a server that has stored nothing yet: another --state-dir, or an empty Redis database",
   ],
+  session_not_cleared: [
+    400,
+    "One session alone cannot be forgotten: seqs are dense, so that nobody can miss an event unnoticed, and it would leave holes in them",
+    "Forget all that came before a time or a seq",
+  ],
   not_found: [404, "There is nothing here", "GET / lists what is"],
   method_not_allowed: [405, "The method does not fit this route", "See the `Allow` header"],
   event_too_large: [

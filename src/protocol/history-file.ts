@@ -4,7 +4,7 @@
  */
 import { CodedError } from "./errors.ts";
 import { indexEvent, isId, isObject, type StoredEvent } from "./event.ts";
-import type { ImportResult } from "./messages.ts";
+import type { ClearResult, ImportResult } from "./messages.ts";
 
 export const HISTORY_SCHEMA = 1;
 
@@ -69,6 +69,12 @@ export function isEventLine(line: string, seq: number): boolean {
 export function isImportResult(value: unknown): value is ImportResult {
   if (!isObject(value) || typeof value.epoch !== "string") return false;
   return [value.first_seq, value.last_seq, value.stored, value.max_history_size].every(isSeq);
+}
+
+/** The same for what it answers when it has forgotten. */
+export function isClearResult(value: unknown): value is ClearResult {
+  if (!isObject(value) || typeof value.epoch !== "string") return false;
+  return [value.first_seq, value.last_seq, value.forgotten].every(isSeq);
 }
 
 function parse(line: string): unknown {

@@ -221,6 +221,12 @@ export interface ImportResult extends LogPosition {
   max_history_size: number;
 }
 
+/** The answer to `POST /api/history/clear`: where the log stands then. */
+export interface ClearResult extends LogPosition {
+  /** How many events there were. */
+  forgotten: number;
+}
+
 export function isHealthStatus(value: unknown): value is HealthStatus {
   return value === "healthy" || value === "degraded" || value === "unhealthy";
 }

@@ -135,6 +135,33 @@ export function matchesFilter(
   return filter.q === undefined || event.json.toLowerCase().includes(filter.q.toLowerCase());
 }
 
+/** Up to where events are to be forgotten: an event that stays, a time (milliseconds since the epoch), or all there are. */
+export type ForgetBefore = { seq: number } | { time: number } | "all";
+
+const FORGETTING = ["all", "before", "before_seq"];
+
+/**
+ * Reads `{"all": true}`, `{"before": TIME}` or `{"before_seq": N}`: nothing is forgotten because something was left out
+ * or misspelt. Throws `invalid_query` or `session_not_cleared`.
+ */
+export function parseForgetting(input: unknown): ForgetBefore {
+  const fields = objectOrNothing(input);
+  if (present(fields, "session_id") !== undefined) throw new CodedError("session_not_cleared");
+  const given = Object.keys(fields);
+  const [name = ""] = given;
+  if (given.length !== 1 || !FORGETTING.includes(name)) {
+    throw new CodedError(
+      "invalid_query",
+      'Say what is to be forgotten, and nothing else: {"all": true}, {"before": TIME} or {"before_seq": N}',
+    );
+  }
+  const [at, seq] = [time(fields, "before"), integer(fields, "before_seq", 0)];
+  if (at !== undefined) return { time: at };
+  if (seq !== undefined) return { seq };
+  if (fields.all === true) return "all";
+  throw new CodedError("invalid_query", `\`${name}\` has no value`);
+}
+
 function parseFilter(fields: JsonObject): EventFilter {
   const filter: EventFilter = {};
   const session = text(fields, "session_id", MAX_TEXT);

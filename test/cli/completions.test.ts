@@ -45,7 +45,7 @@ const CASES: [typed: string, offered: readonly string[]][] = [
   ["run --no", ["--no-monitor"]],
   ["emit build.done --se", ["--server-id", "--session", "--set"]],
   ["emit build.done ", []],
-  ["history ", ["export", "import"]],
+  ["history ", ["clear", "export", "import"]],
   ["history --search x --lim", ["--limit"]],
   ["history import --tr", ["--trim"]],
 ];

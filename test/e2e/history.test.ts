@@ -20,7 +20,10 @@ import { connect } from "../support/clients.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
 import { REDIS, startRedis } from "../support/redis.ts";
+import { runScript } from "../support/script.ts";
 import { testWith } from "../support/tools.ts";
+
+const PYTHON = "/usr/bin/python3";
 
 beforeAll(async () => void (await binary()), 120_000);
 
@@ -283,5 +286,100 @@ describe("an export", () => {
     expect(read(path)).toBe("as it was");
     expect(existsSync(`${path}.tmp`)).toBe(false);
     expect(readdirSync(user.home).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+  });
+});
+
+describe("clear", () => {
+  const clear = (where: House, ...args: string[]) => where.run("history", "clear", ...args);
+
+  test("forgets for good what is asked for, and no more", async () => {
+    const box = await house();
+    const secret = "correct-horse-battery-staple";
+    await box.post(events(1, 200).map((event) => ({ ...event, text: secret })));
+    const filesWith = () =>
+      readdirSync(box.user.home, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map(({ parentPath, name }) => join(parentPath, name))
+        .filter((path) => readFileSync(path).includes(secret));
+    expect(filesWith()).not.toEqual([]);
+    const part = await clear(box, "--before", "151", "--yes");
+    expect(part).toEqual({
+      exitCode: 0,
+      stdout: `150 events are forgotten; ${box.url} holds 151 to 200 now\n`,
+      stderr: "",
+    });
+    const nothing = await clear(box, "--before", "1d", "-y");
+    expect(nothing.stdout).toBe(`0 events are forgotten; ${box.url} holds 151 to 200 now\n`);
+    const all = JSON.parse((await clear(box, "--yes", "--json")).stdout);
+    expect(all).toEqual({
+      schema: 1,
+      url: box.url,
+      epoch: expect.any(String),
+      first_seq: 201,
+      last_seq: 200,
+      forgotten: 50,
+    });
+    expect(filesWith()).toEqual([]);
+    expect((await box.run("history")).stderr).toBe("No event fits\n");
+    expect((await box.run("restart")).exitCode).toBe(0);
+    expect(await box.post(events(1, 1))).toMatchObject({ accepted: 1, first_seq: 201 });
+  });
+
+  test("asks first, and does nothing where nobody can be asked", async () => {
+    const box = await house();
+    await box.post(events(1, 3));
+    const unasked = await clear(box);
+    expect(unasked).toEqual({
+      exitCode: 2,
+      stdout: "",
+      stderr: `Error: Forget the 3 events of ${box.url}, 1 to 3, for good? Nobody is there to be asked\nWrite --yes to do it\n`,
+    });
+    const ofSession = await clear(box, "--session", "s1", "--yes");
+    expect(ofSession.exitCode).toBe(2);
+    expect(ofSession.stderr).toContain("One session alone cannot be forgotten");
+    expect((await clear(box, "--before", "whenever", "--yes")).exitCode).toBe(2);
+    expect((await box.run("history", "--json")).stdout).toContain('"total_available": 3');
+  });
+
+  test.skipIf(!existsSync(PYTHON))("asks on a terminal, where only yes is yes", async () => {
+    const box = await house();
+    await box.post(events(1, 3));
+    const answered = async (typed: string) => {
+      const argv = [await binary(), "history", "clear"];
+      const terminal = runScript(
+        [
+          PYTHON,
+          "-u",
+          join(import.meta.dir, "terminal.py"),
+          JSON.stringify(argv),
+          JSON.stringify(box.user.env),
+        ],
+        { PATH: "/usr/bin:/bin" },
+      );
+      const shown = () => terminal.lines.map((line) => line.shown ?? "").join("");
+      await eventually(() => shown().includes("for good? [y/N] "));
+      terminal.send({ type: typed });
+      const { exit } = await terminal.next((line) => "exit" in line, "its end");
+      return [exit, shown()];
+    };
+    for (const typed of ["\n", "no\n", "yesterday\n", "\u0004"]) {
+      const [exit, shown] = await answered(typed);
+      expect([exit, shown]).toEqual([1, expect.stringContaining("Nothing was forgotten")]);
+    }
+    const [interrupted] = await answered("\u0003");
+    expect(interrupted).not.toBe(0);
+    expect((await box.run("history", "--json")).stdout).toContain('"total_available": 3');
+    const [exit, shown] = await answered("yes\n");
+    expect([exit, shown]).toEqual([0, expect.stringContaining("3 events are forgotten")]);
+  });
+
+  test("brings nothing back from a file that was exported before, and says so", async () => {
+    const box = await house();
+    await box.post(events(1, 3));
+    const path = box.file("history.ndjson");
+    expect((await box.run("history", "export", path)).exitCode).toBe(0);
+    expect((await clear(box, "--yes")).exitCode).toBe(0);
+    const { exitCode, stderr } = await box.run("history", "import", path);
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining("and has forgotten them")]);
   });
 });

@@ -50,6 +50,8 @@ const ROUTES: Record<string, Entrance> = {
   "GET /api/history/export": { access: "subscribe", good: 200 },
   // Nobody's history.
   "POST /api/history/import": { access: "admin", body: {}, good: 400 },
+  // It does not say what.
+  "POST /api/history/clear": { access: "admin", body: {}, good: 400 },
   "POST /api/hooks/claude": {
     access: "publish",
     body: { hook_event_name: "Stop", session_id: SESSION },

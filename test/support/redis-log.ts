@@ -13,6 +13,8 @@ export interface Node {
   events: StoredEvent[];
   epochs: Epoch[];
   skipped: number[];
+  /** How often it was told that events were forgotten. */
+  forgotten: number;
   recovered: string[];
   /** Appends events of these ids, and returns their seqs, negative where they were there. */
   add(...ids: string[]): Promise<number[]>;
@@ -38,6 +40,7 @@ export async function openNode(url: string, options: Partial<RedisLogOptions> = 
     events: [],
     epochs: [],
     skipped: [],
+    forgotten: 0,
     recovered,
     async add(...ids) {
       const appended = await log.append(
@@ -55,6 +58,7 @@ export async function openNode(url: string, options: Partial<RedisLogOptions> = 
       }
     },
     onSkipped: (seq) => node.skipped.push(seq),
+    onForgotten: () => void (node.forgotten += 1),
     onEpoch(epoch) {
       node.epochs.push(epoch);
       // What came after it was known to no node that was in time to put it back: clients are told, and get others.

@@ -152,6 +152,7 @@ export function createSharedLog(): SharedLog {
       locate: (resume) => locateIn(ownEpochs, last, resume),
       epochs: () => ownEpochs,
       restore: () => Promise.reject(new CodedError("log_unavailable")),
+      forget: () => Promise.reject(new CodedError("log_unavailable")),
       follow: (next) => void (follower = next),
 
       async append(batch, origins = []) {

@@ -117,6 +117,12 @@ async function begin(
     );
   }
   const isEmpty = there.first_seq > there.last_seq;
+  if (isEmpty && events > 0 && there.last_seq >= last) {
+    throw new CommandError(
+      `The server had the events up to ${there.last_seq}, those of ${name} too, and has forgotten them`,
+      "Bring them into one that has stored nothing yet: another --state-dir, or an empty Redis database",
+    );
+  }
   // One that is there already goes along, by which the server knows that it is the same history.
   const start = isEmpty ? Math.max(first, last - most + 1) : Math.max(first, Math.min(there.last_seq, last));
   let seq = first;

@@ -3,7 +3,7 @@ import { explain, openRedis, type Redis, RedisError } from "../../redis/connecti
 import { parseRedisUrl } from "../../protocol/redis-url.ts";
 import type { Epoch } from "../log.ts";
 import type { RawEntry } from "./entry.ts";
-import { APPEND, BEGIN, IMPORT, KEYS, RESTORE, STATE, TRIM, TRIMMED_AT_ONCE } from "./scripts.ts";
+import { APPEND, BEGIN, FORGET, IMPORT, KEYS, RESTORE, STATE, TRIM, TRIMMED_AT_ONCE } from "./scripts.ts";
 
 /** What the log says of itself; all but `runId` are empty where there is none yet. */
 export interface LogState {
@@ -14,6 +14,8 @@ export interface LogState {
   epochs: Epoch[];
   /** Seq of the oldest event held; null where there is none. */
   first: number | null;
+  /** What stands before this seq was forgotten because somebody wanted it so; 1 where nobody did. */
+  forgotten: number;
   bytes: number;
 }
 
@@ -49,6 +51,8 @@ export interface LogConnection {
     firstSeq: number,
     values: string[],
   ): Promise<number>;
+  /** Forgets what stands before a seq; answers with what `LogState.forgotten` is then. */
+  forget(fence: Fence, beforeSeq: number): Promise<number>;
   /** Stores a part of another log's history, where the log still ends at `last`; else it is fenced. */
   import(fence: Fence, last: number, part: ImportedPart): Promise<void>;
   /** Whether it has begun. */
@@ -128,14 +132,15 @@ function createConnection(writer: Redis, reader: Redis, runId: string, close: ()
     close,
 
     async state() {
-      const [epoch, beganIn, last, epochs, first, bytes] =
-        await script<[string, string, string, string, string, number]>(STATE);
+      const [epoch, beganIn, last, epochs, first, bytes, forgotten] =
+        await script<[string, string, string, string, string, number, string]>(STATE);
       return {
         epoch,
         beganIn,
         last: Number(last),
         epochs: epochs === "" ? [] : (JSON.parse(epochs) as Epoch[]),
         first: first === "" ? null : Number(first.split("-")[1]),
+        forgotten: Number(forgotten || 1),
         bytes,
       };
     },
@@ -147,6 +152,8 @@ function createConnection(writer: Redis, reader: Redis, runId: string, close: ()
       const then = [epochs.at(-1)?.epoch ?? "", JSON.stringify(epochs)];
       return Number(await script(RESTORE, [epoch, process, ...then, ms, firstSeq, ...values]));
     },
+
+    forget: ({ epoch, runId: process }, beforeSeq) => script(FORGET, [epoch, process, beforeSeq]),
 
     import: async ({ epoch, runId: process }, last, part) => {
       const then = [part.epochs.at(-1)?.epoch ?? "", JSON.stringify(part.epochs), part.ms, part.last];

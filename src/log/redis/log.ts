@@ -60,6 +60,9 @@ const APPEND = { events: 10_000, chars: 16 * 1024 * 1024 };
 /** Events on Redis: nodes have to read them before they are trimmed. */
 const MIN_HELD = 1000;
 
+/** Larger than any there will be; Lua has no better numbers. */
+const MAX_SEQ = Number.MAX_SAFE_INTEGER;
+
 /** Redis, while it can be reached and both agree on the epoch. */
 interface Live {
   connection: LogConnection;
@@ -201,6 +204,7 @@ function createRedisLog({
         mirror,
         epochs: reader.epochs(),
         ms: reader.ms(),
+        forgotten: reader.forgotten(),
         onRestored(from, to) {
           const fields = { from_seq: from, to_seq: to };
           onRecovery("events_restored", "Redis had lost events; they were put back", fields);
@@ -270,8 +274,9 @@ function createRedisLog({
       if (maxAge > 0) await connection.trim(maxAge * 1000);
       const state = await connection.state();
       if (state.epoch !== fence.epoch || state.beganIn !== fence.runId) throw new Rejoin();
+      await reader.forget(state.forgotten);
       if (state.first === null && state.last > reader.told()) {
-        // A history of which nothing is left has been brought in.
+        // A history of which nothing is left has been brought in, or all was forgotten before it could be read.
         reader.startOver();
         throw new Rejoin();
       }
@@ -386,6 +391,21 @@ function createRedisLog({
         if (error instanceof CodedError) throw error;
         now.fail(new Rejoin());
         throw unavailable((error as Error).message);
+      }
+    },
+
+    async forget(beforeSeq) {
+      const { first_seq } = position();
+      const deadline = performance.now() + PATIENCE_MS;
+      for (;;) {
+        const { connection, fence, fail } = await whenLive(deadline);
+        try {
+          await reader.forget(await connection.forget(fence, Math.min(beforeSeq, MAX_SEQ)));
+          const now = position();
+          return { ...now, forgotten: Math.max(0, now.first_seq - first_seq) };
+        } catch (error) {
+          fail(isFenced(error) ? new Rejoin() : error);
+        }
       }
     },
 

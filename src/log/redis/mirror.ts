@@ -7,6 +7,7 @@ import type { StoredEvent } from "../../protocol/event.ts";
 import { isDamage, removeLog } from "../damage.ts";
 import type { Epoch } from "../log.ts";
 import { releaseReserve } from "../reserve.ts";
+import { createRewriting, removeRewritten } from "../rewrite.ts";
 import { openSqliteFile, type SqliteFile, type SqliteFileOptions } from "../sqlite.ts";
 
 export interface Mirror {
@@ -17,6 +18,11 @@ export interface Mirror {
   take(events: readonly StoredEvent[]): void;
   /** Begins anew, empty, behind this seq. */
   clear(lastSeq: number): void;
+  /**
+   * Forgets what stands before a seq, so that nothing of it is left in the file: at once where that is everything, else
+   * by the time it resolves.
+   */
+  forget(beforeSeq: number): Promise<void>;
   /** Asks the file; where it was changed for another meanwhile, that one. */
   ask<T>(question: (file: SqliteFile) => Promise<T>): Promise<T>;
   askNow<T>(question: (file: SqliteFile) => T): T;
@@ -32,16 +38,16 @@ export function openMirror(
   onDamage: (error: unknown) => void,
 ): Mirror {
   const { path } = options;
+  const fileOptions: SqliteFileOptions = { ...options, durability: "none", onDamage: noteDamage };
+  const rewriteFrom = createRewriting(fileOptions);
   let file = open(0);
   let closed = false;
 
   function open(lastSeq: number): SqliteFile {
     removeLog(path);
+    removeRewritten(path);
     releaseReserve(path);
-    return openSqliteFile(
-      { ...options, durability: "none", onDamage: noteDamage },
-      { epochs: EPOCHS, lastSeq, events: [] },
-    );
+    return openSqliteFile(fileOptions, { epochs: EPOCHS, lastSeq, events: [] });
   }
 
   function clear(lastSeq: number): void {
@@ -78,6 +84,31 @@ export function openMirror(
     take: (events) => askNow(() => file.take(events)),
     clear,
 
+    async forget(beforeSeq) {
+      const { last_seq } = file.position();
+      if (beforeSeq > last_seq) return clear(last_seq);
+      try {
+        await rewriteFrom(beforeSeq, {
+          async current() {
+            if (closed) throw new Error("the copy is closed");
+            return file;
+          },
+          isCurrent: (one) => one === file && !closed,
+          takeUp() {
+            try {
+              file = openSqliteFile(fileOptions);
+            } catch (error) {
+              noteDamage(error);
+            }
+          },
+          onDamage: noteDamage,
+        });
+      } catch (error) {
+        // What cannot be rewritten is read anew from where it is forgotten already.
+        noteDamage(error);
+      }
+    },
+
     async ask(question) {
       const asked = file;
       try {
@@ -94,6 +125,7 @@ export function openMirror(
     close() {
       closed = true;
       forget();
+      removeRewritten(path);
     },
   };
 }

@@ -23,6 +23,10 @@ export interface Reader {
   told(): number;
   /** The first part of the stream's id of the last event that was read. */
   ms(): number;
+  /** The first seq that is not known to be forgotten because somebody wanted it so. */
+  forgotten(): number;
+  /** Forgets what stands before a seq, as the log has; resolves once nothing of it is left here, and that has been told of. */
+  forget(beforeSeq: number): Promise<void>;
   /** How often an epoch has begun while it was reading. */
   epochsBegun(): number;
   follow(follower: LogFollower): void;
@@ -75,6 +79,8 @@ export function createReader({ mirror, instance, onLeft }: ReaderOptions): Reade
   /** The epoch in which the follower believes to be. */
   let toldEpoch = "";
   let begun = 0;
+  let forgotten = 1;
+  let forgetting: Promise<unknown> = Promise.resolve();
   /** The stream's id of the last event in the copy. */
   let cursor = BEGINNING;
   let batchSize = FIRST_BATCH;
@@ -98,6 +104,8 @@ export function createReader({ mirror, instance, onLeft }: ReaderOptions): Reade
     epochs = state.epochs;
     toldEpoch = state.epoch;
     if (!isFirst && state.epoch !== before) await takeUpEpoch(state, commonWith(epochs, before));
+    if (isFirst) ({ forgotten } = state);
+    else await forget(state.forgotten);
     if (!isStartingOver) return;
     mirror.clear((state.first ?? state.last + 1) - 1);
     cursor = BEGINNING;
@@ -112,8 +120,29 @@ export function createReader({ mirror, instance, onLeft }: ReaderOptions): Reade
       startOver();
     }
     told = Math.min(told, common);
+    forgotten = Math.min(forgotten, common + 1);
     begun += 1;
     follower?.onEpoch({ epoch: state.epoch, start_seq: Math.min(common, state.last) });
+  }
+
+  function forget(beforeSeq: number): Promise<void> {
+    if (beforeSeq > forgotten) {
+      forgotten = beforeSeq;
+      forgetting = Promise.all([forgetting, forgetHere(beforeSeq)]);
+    }
+    return forgetting.then(() => {});
+  }
+
+  async function forgetHere(beforeSeq: number): Promise<void> {
+    try {
+      await mirror.forget(beforeSeq);
+      follower?.onForgotten();
+    } catch (error) {
+      // The copy that is made then is one of what is left.
+      forgetting = Promise.resolve();
+      startOver();
+      throw error;
+    }
   }
 
   async function keepOrphans(after: number): Promise<void> {
@@ -205,6 +234,8 @@ export function createReader({ mirror, instance, onLeft }: ReaderOptions): Reade
     epochs: () => epochs,
     told: () => told,
     ms: () => msOf(cursor) || 1,
+    forgotten: () => forgotten,
+    forget,
     epochsBegun: () => begun,
 
     follow(next) {

@@ -8,7 +8,9 @@
 export const KEYS = {
   /** The stream. Its ids are `<ms>-<seq>`: those of a later epoch have a greater `ms`, so that every reader gets to them. */
   log: "{claude-mpm-socketio}:log",
-  /** A hash: `epoch`, `run_id` of the Redis in which it began, `last` seq, `epochs` as JSON. */
+  /** A hash: `epoch`, `run_id` of the Redis in which it began, `last` seq, `epochs` as JSON, and the first seq that was not
+   * `forgotten` because somebody wanted it so: what lies before it is never put back.
+   */
   meta: "{claude-mpm-socketio}:meta",
   /** A sorted set: the id of each event held, by its seq. */
   ids: "{claude-mpm-socketio}:ids",
@@ -86,6 +88,21 @@ return text(last)
 `;
 
 /**
+ * Forgets what stands before a seq, for good. ARGV: epoch, run_id, the seq. Answers with the first that is not forgotten
+ * then.
+ */
+export const FORGET = `${HEAD}
+if epoch ~= ARGV[1] or run_id ~= ARGV[2] then return redis.error_reply('FENCED the log is in the epoch ' .. epoch) end
+local forgotten = tonumber(redis.call('HGET', meta, 'forgotten') or '1')
+local first = math.min(tonumber(ARGV[3]), last + 1)
+redis.call('XTRIM', log, 'MAXLEN', text(last + 1 - first))
+redis.call('ZREMRANGEBYSCORE', ids, '-inf', text(first - 1))
+-- At last: when memory is short, only what has removed something may set it.
+if first > forgotten then redis.call('HSET', meta, 'forgotten', text(first)) end
+return math.max(first, forgotten)
+`;
+
+/**
  * Stores a part of another log's history, as `planRestore` has it. ARGV: epoch, run_id and last seq on which the plan
  * rests, the epoch and the list of epochs of then, ms, the last seq of then, events held at most, milliseconds until
  * the next part (0 when there is none), seq of the first event, then the events.
@@ -144,10 +161,10 @@ end
 return removed
 `;
 
-/** Several keys in one go, so that they fit together: epoch, run_id, last, epochs, first entry's id, bytes. */
+/** Several keys in one go, so that they fit together: epoch, run_id, last, epochs, first entry's id, bytes, forgotten. */
 export const STATE = `
-local values = redis.call('HMGET', KEYS[2], 'epoch', 'run_id', 'last', 'epochs')
+local values = redis.call('HMGET', KEYS[2], 'epoch', 'run_id', 'last', 'epochs', 'forgotten')
 local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
 return {values[1] or '', values[2] or '', values[3] or '', values[4] or '', oldest[1] and oldest[1][1] or '',
-  redis.call('MEMORY', 'USAGE', KEYS[1]) or 0}
+  redis.call('MEMORY', 'USAGE', KEYS[1]) or 0, values[5] or ''}
 `;

@@ -5,6 +5,7 @@ import { type ErrorBody, ERRORS } from "../../../protocol/errors.ts";
 import { MAX_ID_LENGTH, MAX_TYPE_LENGTH } from "../../../protocol/event.ts";
 import {
   type AccessReport,
+  type ClearResult,
   type ClientFilter,
   type ClientList,
   type ClusterNode,
@@ -330,6 +331,7 @@ export const SCHEMAS = {
     stored: count("Events of the part that were not there yet"),
     max_history_size: count("Events the log keeps at most"),
   }),
+  ClearResult: object<ClearResult>({ ...POSITION, forgotten: count("How many events there were") }),
   Stopping: object<{ stopping: true; pid: number }>({ stopping: { const: true }, pid: count() }),
   VersionInfo: object<VersionInfo>({
     server_version: text("The version of this interface"),

@@ -6,14 +6,16 @@ import {
   readHistoryEvent,
   readHistoryHeader,
 } from "../../../protocol/history-file.ts";
-import type { ImportResult } from "../../../protocol/messages.ts";
+import type { ClearResult, ImportResult } from "../../../protocol/messages.ts";
+import { parseForgetting } from "../../../protocol/query.ts";
 import type { HistoryPart } from "../../../log/log.ts";
 import { isoTime, type ServerContext } from "../../context.ts";
-import { readText } from "../body.ts";
+import { parseJson, readText } from "../body.ts";
 import { jsonAnswer, type Route, type RouteDoc } from "../route.ts";
 
 /** One event of the largest size, with what is put in the place of secrets; parts are usually much smaller. */
 const MAX_PART_BYTES = 32 * 1024 * 1024;
+const MAX_CLEAR_BYTES = 64 * 1024;
 const TYPE = "application/x-ndjson";
 
 const LINES =
@@ -65,6 +67,51 @@ A part that others follow has \`"more": true\` in its first line, with its own \
   ],
 };
 
+const CLEAR: RouteDoc = {
+  group: "Events",
+  summary: "Forget the history, or its beginning, for good",
+  description: `When it is answered nothing of it is left, in the files neither. Seqs go on where they were, every position stays good, and who resumes from behind what was forgotten is told so (\`history_gap\`, \`trimmed\`). Their \`id\`s are unknown, and sessions are what the rest tells of them. Whoever is connected is told nothing.
+
+Events go in their order, up to the first that came at that time or later. Of several servers that share a log the one that is asked has forgotten, and Redis; the others have two seconds later.`,
+  body: {
+    description: "One of `all`, `before` and `before_seq`; JSON whatever the content type says.",
+    maxBytes: MAX_CLEAR_BYTES,
+    content: {
+      "application/json": {
+        schema: {
+          type: "object",
+          minProperties: 1,
+          maxProperties: 1,
+          additionalProperties: false,
+          properties: {
+            all: { const: true },
+            before: { type: "string", format: "date-time" },
+            before_seq: { type: "integer", minimum: 0, description: "The first event that stays" },
+          },
+        },
+        example: { before: "2026-01-31T12:00:00Z" },
+      },
+    },
+  },
+  answers: {
+    200: jsonAnswer("It is forgotten.", "ClearResult", {
+      epoch: "1767312000000-0c9a3e",
+      first_seq: 4712,
+      last_seq: 4711,
+      forgotten: 4711,
+    }),
+  },
+  errors: [
+    "invalid_json",
+    "invalid_query",
+    "session_not_cleared",
+    "body_too_large",
+    "encoding_unsupported",
+    "not_ready",
+    "log_unavailable",
+  ],
+};
+
 export function historyRoutes(context: ServerContext): Route[] {
   return [
     {
@@ -95,6 +142,19 @@ export function historyRoutes(context: ServerContext): Route[] {
           stored: stored.length,
           max_history_size: context.maxHistorySize,
         };
+        return c.json(result);
+      },
+    },
+    {
+      method: "POST",
+      path: "/api/history/clear",
+      access: "admin",
+      doc: CLEAR,
+      async handle(c) {
+        if (!context.isReady()) throw new CodedError("not_ready");
+        const before = parseForgetting(parseJson(await readText(c.req.raw, MAX_CLEAR_BYTES)));
+        const { epoch, first_seq, last_seq, forgotten } = await context.hub.forget(before);
+        const result: ClearResult = { epoch, first_seq, last_seq, forgotten };
         return c.json(result);
       },
     },
