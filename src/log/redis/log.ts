@@ -63,6 +63,9 @@ const MIN_HELD = 1000;
 /** Larger than any there will be; Lua has no better numbers. */
 const MAX_SEQ = Number.MAX_SAFE_INTEGER;
 
+const KEEPS_FEWER =
+  "Redis holds more events than this server keeps: its next one cuts the log, for all; give every server the same `max_history_size`";
+
 /** Redis, while it can be reached and both agree on the epoch. */
 interface Live {
   connection: LogConnection;
@@ -256,8 +259,11 @@ function createRedisLog({
     live = now;
     ({ bytes } = state);
     onLive.resolve();
-    if (!isOpen) for (const hint of hints) warn(hint, {});
-    else if (isLost) {
+    if (!isOpen) {
+      for (const hint of hints) warn(hint, {});
+      const held = state.first === null ? 0 : state.last - state.first + 1;
+      if (held > heldOnRedis) warn(KEEPS_FEWER, { held, keeps: heldOnRedis });
+    } else if (isLost) {
       const seconds = Math.round((performance.now() - awaySince) / 100) / 10;
       onRecovery("redis_rejoined", "Redis is there again", { seconds });
     }

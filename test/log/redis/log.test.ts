@@ -192,6 +192,19 @@ test("is closed at once while it waits for a Redis that hangs, also when that go
   expect(await Promise.race([closing, hanging(1500)])).toBeUndefined();
 });
 
+test("a node that keeps fewer events than Redis holds says that it is going to cut the log", async () => {
+  const { url } = await startRedis();
+  const warnings: unknown[] = [];
+  const warn = (message: string, fields: unknown) => void warnings.push([message, fields]);
+  const a = await openNode(url, { maxEvents: 3000 });
+  await a.add(...Array.from({ length: 1500 }, (_, index) => `e${index}`));
+  await openNode(url, { maxEvents: 3000, warn });
+  const said = () => warnings.filter(([message]: any) => message.includes("max_history_size"));
+  expect(said()).toEqual([]);
+  await openNode(url, { maxEvents: 10, warn });
+  expect(said()).toEqual([[expect.stringContaining("for all"), { held: 1500, keeps: 1000 }]]);
+});
+
 test("a user of Redis with the rights that the documents name needs no more", async () => {
   const redis = await startRedis();
   const guide = readFileSync(join(import.meta.dir, "../../../docs/cluster.md"), "utf8");
