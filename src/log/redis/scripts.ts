@@ -8,8 +8,9 @@
 export const KEYS = {
   /** The stream. Its ids are `<ms>-<seq>`: those of a later epoch have a greater `ms`, so that every reader gets to them. */
   log: "{claude-mpm-socketio}:log",
-  /** A hash: `epoch`, `run_id` of the Redis in which it began, `last` seq, `epochs` as JSON, and the first seq that was not
-   * `forgotten` because somebody wanted it so: what lies before it is never put back.
+  /**
+   * A hash: `epoch`, `run_id` of the Redis in which it began, `last` seq, `epochs` as JSON, and the first seq that was
+   * not `forgotten` because somebody wanted it so: what lies before it is never put back.
    */
   meta: "{claude-mpm-socketio}:meta",
   /** A sorted set: the id of each event held, by its seq. */
@@ -64,8 +65,8 @@ return seqs
 
 /**
  * Puts back what is missing at the end, with the seqs it had. ARGV: epoch and run_id as they are found, the epoch and
- * the list of epochs that the log had by then, ms, seq of the first event, then the events. What is there already is left. Where there would be a hole, all that is there is older
- * than what is kept, and goes. Answers with the last seq.
+ * the list of epochs that the log had by then, ms, seq of the first event, then the events. What is there already is
+ * left. Where there would be a hole, all that is there is older than what is kept, and goes. Answers with the last seq.
  */
 export const RESTORE = `${HEAD}
 if epoch ~= ARGV[1] or run_id ~= ARGV[2] then return redis.error_reply('FENCED the log is in the epoch ' .. epoch) end
