@@ -135,3 +135,17 @@ testWithRedis("a server says in its log that it is on Redis, and which history i
   expect(log).toContain(`redis=${redis.url}`);
   expect(log).toMatch(/what was kept on disk before is not part of it file=.*events\.db/);
 });
+
+testWithRedis("a restart without the Redis that the server has leaves it as it is", async () => {
+  const redis = await startRedis();
+  const user = account();
+  const { args, pid } = await start(user, "one", ["--redis-url", redis.url]);
+  const refused = await user.run(["restart", ...args]);
+  expect([refused.exitCode, refused.stderr]).toEqual([1, expect.stringContaining("redis_url was given")]);
+  expect((await user.run(["status", ...args])).stdout).toContain(`${pid}`);
+  const again = await user.run(["restart", ...args, "--redis-url", redis.url]);
+  expect([again.exitCode, again.stderr]).toEqual([0, ""]);
+  const alone = await user.run(["restart", ...args, "--redis-url", "null"]);
+  expect([alone.exitCode, alone.stderr]).toEqual([0, ""]);
+  expect((await user.run(["status", ...args])).stdout).not.toContain("cluster");
+});

@@ -37,9 +37,16 @@ export default {
     }
     // Before anything is stopped: a server that runs is worth more than one that will not start.
     checkConfigFiles(loaded);
+    const lost = lostSecrets(before, loaded);
+    if (running !== null && lost.includes("redis_url")) {
+      throw new CommandError(
+        "redis_url was given on the command line or by a variable, and this restart does not have it: the server would leave the others, and have another history",
+        "Give it again, or put it into the file; --redis-url null starts it without, on a log of its own",
+      );
+    }
     const stopped = await stopServer(address);
     if (stopped.outcome === "failed") throw new CommandError(stopped.message, stopped.hint);
-    for (const key of lostSecrets(before, loaded)) {
+    for (const key of lost) {
       printError(
         `Warning: ${key} was given on the command line or by a variable, and this restart does not have it: give it again, or put it into the file`,
       );
