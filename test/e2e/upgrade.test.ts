@@ -20,8 +20,10 @@ import { onEnd } from "../support/cleanup.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
 import { OWN_TARGET, programOf, publish } from "../support/release.ts";
+import { REDIS, startRedis } from "../support/redis.ts";
 import { SOAK } from "../support/soak.ts";
 import { steadyLoad } from "../support/steady-load.ts";
+import { testWith } from "../support/tools.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
 const OLD = "0.8.0";
@@ -130,6 +132,16 @@ describe("upgrade", () => {
     expect(exitCode).toBe(0);
     expect(stderr).toContain("Warning: token was given on the command line or by a variable");
     expect(stderr).not.toContain("a-token-of-the-team");
+  });
+
+  testWith(REDIS, "leaves a server alone that would lose its Redis", async () => {
+    const user = installed();
+    const { url } = await startRedis();
+    const server = await start(user, "--redis-url", url);
+    const { exitCode, stderr } = await user.upgrade();
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining("was given its redis_url")]);
+    await expectUntouched(user);
+    expect((await health(server.url)).pid).toBe(server.pid);
   });
 
   test("has nothing to do when this is the newest, and says with --check when it is not", async () => {

@@ -1,12 +1,11 @@
-import type { LoadedConfig } from "../../config/load.ts";
-import { fieldOf, type Key, KEYS } from "../../config/schema.ts";
 import { findSettledServer } from "../../daemon/find.ts";
-import { type Instance, readInstance } from "../../daemon/instance.ts";
+import { readInstance } from "../../daemon/instance.ts";
 import { stopServer } from "../../daemon/stop.ts";
 import type { Mode } from "../../service/manager.ts";
 import { serviceRunning } from "../../service/service.ts";
 import { checkConfigFiles } from "../config-files.ts";
 import { JSON_ARG, loadForCommand, readServerFlags, SERVER_ARGS, withoutSecrets } from "../flags.ts";
+import { lostSecrets } from "../lost-secrets.ts";
 import { CommandError, EXIT, printError } from "../output.ts";
 import { addressOf } from "../reach.ts";
 import { machineOf, restartByService } from "../service.ts";
@@ -54,13 +53,6 @@ export default {
     return startAndReport(loaded, given, args.json === true);
   },
 } satisfies Command;
-
-/** What the server had, and nobody has written down. */
-function lostSecrets(before: Instance | null, { origins }: LoadedConfig): Key[] {
-  return KEYS.filter(
-    (key) => fieldOf(key).secret && before?.sources[key] !== undefined && origins[key].kind === "default",
-  );
-}
 
 /** A service starts its server with the flags of its definition, and no others. */
 function refuseFlags(rawArgs: readonly string[], service: Mode): void {

@@ -1,7 +1,12 @@
 /** A newer program is looked at before anything is touched: whether it runs here, and with what is here. */
 import { readdirSync } from "node:fs";
+import { loadConfig } from "../../config/load.ts";
 import { serverPaths } from "../../config/paths.ts";
+import { readInstance } from "../../daemon/instance.ts";
 import { LOG_VERSION, logVersionOf } from "../../log/version.ts";
+import { IS_COMPILED } from "../../version.ts";
+import { readServerFlags, withoutSecrets } from "../flags.ts";
+import { lostSecrets } from "../lost-secrets.ts";
 import { CommandError } from "../output.ts";
 import { runProgram } from "./run-program.ts";
 import type { RunningServer } from "./servers.ts";
@@ -41,7 +46,7 @@ export async function checkCandidate(
       );
     }
   }
-  for (const { port, args } of servers) {
+  for (const { port, args, stateDir, service } of servers) {
     const { exitCode, stderr } = await runProgram([program, "config", "check", ...args]);
     if (exitCode !== 0) {
       throw refusal(
@@ -49,8 +54,21 @@ export async function checkCandidate(
         `Mend it, and try again; see what is in effect: claude-mpm-socketio config show`,
       );
     }
+    if (service === null && losesRedis(stateDir, port, args)) {
+      throw refusal(
+        `The server on port ${port} was given its redis_url on the command line or by a variable, and would be restarted without`,
+        "Set that variable for the upgrade, or put redis_url into the file",
+      );
+    }
   }
   return { newLog: report.log_version > LOG_VERSION };
+}
+
+/** Whether it would leave those it shares a history with. */
+function losesRedis(stateDir: string, port: number, args: readonly string[]): boolean {
+  const file = readInstance(stateDir, port);
+  const loaded = loadConfig({ ...readServerFlags(withoutSecrets(args)), compiled: IS_COMPILED });
+  return file.found === "instance" && lostSecrets(file.instance, loaded).includes("redis_url");
 }
 
 async function reportOf(path: string): Promise<{ version: string; log_version: number }> {
