@@ -291,8 +291,10 @@ describe("a terminal", () => {
   test.skipIf(!existsSync(PYTHON))(title, async () => {
     const script = [
       "import os, select, signal, sys",
-      "signal.signal(signal.SIGINT, lambda *_: print('interrupted', flush=True))",
-      "signal.signal(signal.SIGWINCH, lambda *_: print('columns', os.get_terminal_size().columns, flush=True))",
+      // One signal may come while another is told of, and `print` cannot be called again before it is done.
+      "say = lambda *words: os.write(1, (' '.join(map(str, words)) + '\\n').encode())",
+      "signal.signal(signal.SIGINT, lambda *_: say('interrupted'))",
+      "signal.signal(signal.SIGWINCH, lambda *_: say('columns', os.get_terminal_size().columns))",
       "print('terminal', [os.isatty(fd) for fd in range(3)], flush=True)",
       // A signal that comes just before Python blocks in a read is only heard after it.
       "while not select.select([sys.stdin], [], [], 0.05)[0]: pass",
