@@ -200,7 +200,7 @@ async function assemble(
   const url = displayUrl(config.host, listener.port, tls ? "https" : "http");
   if (config.redis_url !== null) {
     const { openCluster } = await import("./cluster/cluster.ts");
-    const place = { instance, url: nodeUrl(config.host, url) };
+    const place = { instance, url: nodeUrl(config.host, url), keeps: config.max_history_size };
     cluster = await openCluster({
       url: config.redis_url,
       about: () => aboutSelf(context, place),

@@ -2,7 +2,7 @@
 import { isObject } from "../protocol/event.ts";
 import type { HealthCheck } from "../protocol/messages.ts";
 import { channelPrefix, connectRedis, type Redis } from "../redis/connection.ts";
-import { createMembership } from "./membership.ts";
+import { createMembership, type Members } from "./membership.ts";
 import { asNode, type NodeAbout } from "./node.ts";
 import { createQuestions } from "./questions.ts";
 
@@ -82,7 +82,7 @@ export async function openCluster({
       return own === undefined ? undefined : { node: about(), answer: own };
     },
   });
-  let nodes = 1;
+  let members: Members = { count: 1, keeps: { least: 0, most: 0 } };
   let up = false;
   let beating: Promise<void> | null = null;
 
@@ -91,7 +91,7 @@ export async function openCluster({
     await subscriber.ping().catch((error: unknown) => anewIfSilent(subscriber, error));
     const wasUp = up;
     try {
-      nodes = await membership.beat(about());
+      members = await membership.beat(about());
       up = true;
     } catch (error) {
       up = false;
@@ -131,13 +131,18 @@ export async function openCluster({
       }
     },
     self: about,
-    figures: () => ({ nodes, up }),
+    figures: () => ({ nodes: members.count, up }),
     check() {
       const name = "cluster";
       if (!up) {
         return { name, status: "degraded", message: "Redis is away: the other servers are not heard of" };
       }
-      const others = nodes === 1 ? "the only server on its Redis" : `one of ${nodes} servers on its Redis`;
+      const { count, keeps } = members;
+      if (keeps.least < keeps.most) {
+        const message = `one server has a \`max_history_size\` of ${keeps.least}, which counts for all, and others have up to ${keeps.most}: give all the same`;
+        return { name, status: "degraded", message };
+      }
+      const others = count === 1 ? "the only server on its Redis" : `one of ${count} servers on its Redis`;
       return { name, status: "healthy", message: others };
     },
     async close() {

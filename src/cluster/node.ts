@@ -15,6 +15,8 @@ export interface NodeAbout {
   /** Connected to it over Socket.IO. */
   clients: number;
   status: HealthStatus;
+  /** Its `max_history_size`. */
+  keeps?: number;
 }
 
 /** Reads what another node has written down, maybe of another release; null where it cannot be used. */

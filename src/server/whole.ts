@@ -13,12 +13,11 @@ const TOPICS = { stats: "stats", clients: "clients", dismiss: "dismiss" } as con
 /** How this server is written down for the others. */
 export function aboutSelf(
   context: ServerContext,
-  { instance, url }: Pick<NodeAbout, "instance" | "url">,
+  place: Pick<NodeAbout, "instance" | "url" | "keeps">,
 ): NodeAbout {
   return {
-    instance,
+    ...place,
     server_id: context.serverId,
-    url,
     version: RELEASE_VERSION,
     uptime: (Date.now() - context.startedAt) / 1000,
     clients: context.hub.clients.count(),

@@ -47,6 +47,22 @@ describe("servers on one Redis", () => {
     });
   });
 
+  testWithRedis("say when they do not keep the same number of events", async () => {
+    const { url } = await startRedis();
+    const joined = [];
+    for (const keeps of [15_000, 200]) {
+      const node = { ...about(`keeps-${keeps}`), keeps };
+      const cluster = await openCluster({ url, about: () => node, answer: () => undefined });
+      onEnd(() => cluster.close());
+      joined.push(cluster);
+    }
+    const [more, fewer] = joined as [Cluster, Cluster];
+    for (const one of joined) await eventually(() => one.check().status === "degraded");
+    expect(more.check().message).toMatch(/`max_history_size` of 200, .* up to 15000: give all the same/);
+    await fewer.close();
+    await eventually(() => more.check().status === "healthy");
+  });
+
   testWithRedis("are told apart by the number of the database", async () => {
     const { url } = await startRedis();
     const here = await join({ url }, "here");
