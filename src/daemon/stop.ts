@@ -50,9 +50,14 @@ async function end(
   const instance = found.state === "guarded" ? null : found.instance;
   const sure = found.state === "hung" ? isSameProcess(found.instance) : mayBeSignalled(found, port);
   const token = identifyProcess(pid)?.token;
-  // Somebody else stopped it meanwhile.
-  if (token === undefined && found.state !== "hung" && (await probe(found)).answer === "nothing") {
-    return { outcome: "stopped", pid };
+  // Somebody else stops it meanwhile, or has: its file and its port go before its process does.
+  if (!sure && found.state === "hung") return { outcome: "stopped", pid };
+  if ((token === undefined || !sure) && found.state !== "hung") {
+    const { answer } = await probe(found);
+    const isGoing = answer === "nothing" || answer === "busy";
+    if (isGoing && (token === undefined || (await waitForEnd(pid, token, GRACE_MS)))) {
+      return { outcome: "stopped", pid };
+    }
   }
   if ((!sure || token === undefined) && found.state === "running" && found.token !== null) {
     if (await askToStop(found)) return waitForSilence(found, pid);
