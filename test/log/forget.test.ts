@@ -4,10 +4,10 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "
 import { join } from "node:path";
 import { openSqliteLog } from "../../src/log/durable.ts";
 import type { EventLog } from "../../src/log/log.ts";
-import { createMemoryLog } from "../../src/log/memory.ts";
 import type { PendingEvent } from "../../src/protocol/event.ts";
 import { eventually } from "../support/eventually.ts";
 import { smallDisk } from "../support/small-disk.ts";
+import { LOG_KINDS } from "../support/log-kinds.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
 const open: EventLog[] = [];
@@ -31,12 +31,7 @@ const all = async (log: EventLog) => (await log.query({ filter: {}, limit: 10_00
 const seqs = async (log: EventLog) => (await all(log)).map(({ seq }) => seq);
 const indexed = (log: EventLog) => eventually(() => log.size().index_backlog === 0, { limitMs: 30_000 });
 
-const KINDS: [string, () => EventLog][] = [
-  ["in memory", createMemoryLog],
-  ["on disk", () => openSqliteLog({ path: join(temporaryDirectory(), "events.db") })],
-];
-
-for (const [kind, make] of KINDS) {
+for (const [kind, make] of LOG_KINDS) {
   describe(`a log ${kind}`, () => {
     test("forgets everything, and goes on with the next seq in the same epoch", async () => {
       const log = held(make());

@@ -1,19 +1,10 @@
 /** What every log promises, asked of each kind. */
 import { afterEach, describe, expect, test } from "bun:test";
-import { join } from "node:path";
 import type { EventLog } from "../../src/log/log.ts";
-import { createMemoryLog } from "../../src/log/memory.ts";
-import { openSqliteLog } from "../../src/log/durable.ts";
 import type { PendingEvent } from "../../src/protocol/event.ts";
 import type { EventFilter } from "../../src/protocol/query.ts";
 import { eventually } from "../support/eventually.ts";
-import { temporaryDirectory } from "../support/temporary.ts";
-
-interface Options {
-  maxEvents?: number;
-  maxAge?: number;
-  now?: () => number;
-}
+import { LOG_KINDS, type LogKindOptions } from "../support/log-kinds.ts";
 
 const open: EventLog[] = [];
 afterEach(async () => {
@@ -36,13 +27,8 @@ const many = (count: number, from = 0) =>
 const ids = (page: { events: { id: string }[] }) => page.events.map(({ id }) => id);
 const indexed = (log: EventLog) => eventually(() => log.size().index_backlog === 0);
 
-const KINDS: [string, (options?: Options) => EventLog][] = [
-  ["in memory", (options) => createMemoryLog(options)],
-  ["on disk", (options) => openSqliteLog({ path: join(temporaryDirectory(), "events.db"), ...options })],
-];
-
-for (const [kind, make] of KINDS) {
-  const create = (options?: Options) => {
+for (const [kind, make] of LOG_KINDS) {
+  const create = (options?: LogKindOptions) => {
     const log = make(options);
     open.push(log);
     return log;

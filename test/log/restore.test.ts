@@ -1,13 +1,11 @@
 /** A log that takes up the history of another: what every kind on one machine does alike. */
 import { afterEach, describe, expect, test } from "bun:test";
-import { join } from "node:path";
-import { openSqliteLog } from "../../src/log/durable.ts";
 import type { EventLog, HistoryPart } from "../../src/log/log.ts";
 import { createMemoryLog } from "../../src/log/memory.ts";
 import { IMPORT_PAUSE_MS } from "../../src/log/restore.ts";
 import { takeSnapshot } from "../../src/hub/moving.ts";
 import type { PendingEvent, StoredEvent } from "../../src/protocol/event.ts";
-import { temporaryDirectory } from "../support/temporary.ts";
+import { LOG_KINDS, type LogKindOptions } from "../support/log-kinds.ts";
 
 const open: EventLog[] = [];
 afterEach(async () => {
@@ -20,24 +18,14 @@ function event(id: string, body = `{"id":"${id}"}`): PendingEvent {
 const many = (count: number, name: string) =>
   Array.from({ length: count }, (_, index) => event(`${name}${index}`));
 
-interface Options {
-  now?: () => number;
-  maxEvents?: number;
-}
-
-const KINDS: [string, (options?: Options) => EventLog][] = [
-  ["in memory", createMemoryLog],
-  ["on disk", (options) => openSqliteLog({ path: join(temporaryDirectory(), "events.db"), ...options })],
-];
-
 async function partOf(log: EventLog, from: number, to: number, more = false): Promise<HistoryPart> {
   const { events } = await log.readAfter(from - 1, Infinity);
   const own = events.slice(0, to - from + 1);
   return { epochs: log.epochs(), first_seq: from, last_seq: to, events: own, more };
 }
 
-for (const [kind, make] of KINDS) {
-  const create = (options?: Options) => {
+for (const [kind, make] of LOG_KINDS) {
+  const create = (options?: LogKindOptions) => {
     const log = make(options);
     open.push(log);
     return log;

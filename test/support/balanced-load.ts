@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { io } from "socket.io-client";
 import { onEnd } from "./cleanup.ts";
+import { readEventStream } from "./event-stream.ts";
 import { eventually } from "./eventually.ts";
 import { missingPython, runPython } from "./python.ts";
 
@@ -162,13 +163,7 @@ async function followByStream(url: string, n: number, note: Note): Promise<Follo
     const headers = { "Last-Event-ID": lastId };
     const { body, ok } = await fetch(`${url}/api/events/stream`, { headers, signal: leaving.signal });
     if (!ok || !body) return;
-    const decoder = new TextDecoder();
-    let rest = "";
-    for await (const chunk of body) {
-      const messages = (rest + decoder.decode(chunk, { stream: true })).split("\n\n");
-      rest = messages.pop() ?? "";
-      for (const message of messages) onMessage(message);
-    }
+    await readEventStream(body, onMessage);
   };
   void (async () => {
     while (!leaving.signal.aborted) {

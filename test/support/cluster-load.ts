@@ -2,6 +2,7 @@
 import { io, type Socket } from "socket.io-client";
 import { onEnd } from "./cleanup.ts";
 import type { ClusterNode } from "./cluster.ts";
+import { readEventStream } from "./event-stream.ts";
 
 export interface LoadOptions {
   /** Stock sockets on each node, and streams (SSE), that see everything. */
@@ -348,13 +349,7 @@ async function watchByStream(url: string, name: string, idOfSeq: Map<number, str
       signal: leaving.signal,
     });
     if (!response.ok || !response.body) return;
-    const decoder = new TextDecoder();
-    let rest = "";
-    for await (const chunk of response.body) {
-      const messages = (rest + decoder.decode(chunk, { stream: true })).split("\n\n");
-      rest = messages.pop() ?? "";
-      for (const message of messages) onMessage(message);
-    }
+    await readEventStream(response.body, onMessage);
   };
   void (async () => {
     while (!leaving.signal.aborted) {
